@@ -7,3 +7,4 @@ pub mod config;
 pub mod retry;
 pub mod secret;
 pub mod system;
+pub mod telemetry;

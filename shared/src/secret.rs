@@ -12,6 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroize;
 
+pub(crate) use card::luhn;
 pub use card::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, NotACardField};
 pub use keyed::{keyed_hash, keyed_hash_of_parts, same};
 pub use master::{MasterSecret, WeakMasterSecret};
