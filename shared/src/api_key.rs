@@ -6,16 +6,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::base62;
+use crate::domain::id::Mode;
 use crate::secret::{keyed_hash, same};
-
-/// Whether money is real.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyMode {
-    /// The sandbox.
-    Test,
-    /// Real money.
-    Live,
-}
 
 /// Where a key may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,17 +16,6 @@ pub enum KeyKind {
     Secret,
     /// In a browser, to create payments only.
     Client,
-}
-
-impl KeyMode {
-    /// `test` or `live`, as in the key.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Test => "test",
-            Self::Live => "live",
-        }
-    }
 }
 
 impl KeyKind {
@@ -46,6 +27,21 @@ impl KeyKind {
             Self::Client => "ck",
         }
     }
+
+    /// As Postgres has it.
+    #[must_use]
+    pub const fn stored(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Client => "client",
+        }
+    }
+
+    /// From what Postgres has.
+    #[must_use]
+    pub fn from_stored(word: &str) -> Option<Self> {
+        [Self::Secret, Self::Client].into_iter().find(|kind| kind.stored() == word)
+    }
 }
 
 /// An API key: `{test|live}_{sk|ck}_naru_`, 33 base 62 characters of 192 random bits, and a checksum of 6.
@@ -54,7 +50,7 @@ impl KeyKind {
 /// tell a key from a mistyped one without asking a database. Prints only its [hint](ApiKey::hint).
 #[derive(Clone)]
 pub struct ApiKey {
-    mode: KeyMode,
+    mode: Mode,
     kind: KeyKind,
     text: Zeroizing<String>,
 }
@@ -83,7 +79,7 @@ const CHECKSUM_DIGITS: usize = 6;
 impl ApiKey {
     /// A new key from fresh random bytes.
     #[must_use]
-    pub fn generate(mode: KeyMode, kind: KeyKind, random: &[u8; KEY_RANDOM_BYTES]) -> Self {
+    pub fn generate(mode: Mode, kind: KeyKind, random: &[u8; KEY_RANDOM_BYTES]) -> Self {
         let mut text = prefix(mode, kind);
         text.push_str(&base62::encode(random, RANDOM_DIGITS));
         let checksum = checksum(&text);
@@ -100,7 +96,7 @@ impl ApiKey {
     /// # Errors
     /// Says which part is wrong, never the text.
     pub fn parse(text: &str) -> Result<Self, NotAnApiKey> {
-        let (mode, kind, rest) = [KeyMode::Test, KeyMode::Live]
+        let (mode, kind, rest) = [Mode::Test, Mode::Live]
             .into_iter()
             .flat_map(|mode| [(mode, KeyKind::Secret), (mode, KeyKind::Client)])
             .find_map(|(mode, kind)| Some((mode, kind, text.strip_prefix(&prefix(mode, kind))?)))
@@ -121,7 +117,7 @@ impl ApiKey {
 
     /// Whether money is real.
     #[must_use]
-    pub const fn mode(&self) -> KeyMode {
+    pub const fn mode(&self) -> Mode {
         self.mode
     }
 
@@ -188,7 +184,7 @@ impl CheckoutToken {
     }
 }
 
-fn prefix(mode: KeyMode, kind: KeyKind) -> String {
+fn prefix(mode: Mode, kind: KeyKind) -> String {
     format!("{}_{}_naru_", mode.as_str(), kind.as_str())
 }
 
@@ -220,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_key_shows_its_mode_and_kind_and_hides_the_rest() {
-        let key = ApiKey::generate(KeyMode::Live, KeyKind::Secret, &[9; 24]);
+        let key = ApiKey::generate(Mode::Live, KeyKind::Secret, &[9; 24]);
         assert!(key.expose().starts_with("live_sk_naru_"));
         assert_eq!(key.expose().len(), 13 + 33 + 6);
         assert_eq!(key.hint().chars().count(), 13 + 4 + 1);
@@ -229,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_key_is_told_apart() {
-        let key = ApiKey::generate(KeyMode::Test, KeyKind::Client, &[1; 24]);
+        let key = ApiKey::generate(Mode::Test, KeyKind::Client, &[1; 24]);
         let text = key.expose();
         let table = [
             (String::new(), NotAnApiKey::Prefix),
@@ -248,7 +244,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_generated_key_is_read_back(random in any::<[u8; 24]>(), live: bool, secret: bool) {
-            let mode = if live { KeyMode::Live } else { KeyMode::Test };
+            let mode = if live { Mode::Live } else { Mode::Test };
             let kind = if secret { KeyKind::Secret } else { KeyKind::Client };
             let key = ApiKey::generate(mode, kind, &random);
             let read = ApiKey::parse(key.expose()).unwrap();
@@ -259,7 +255,7 @@ mod tests {
 
         #[test]
         fn one_wrong_character_is_always_noticed(random in any::<[u8; 24]>(), place in 0_usize..39, with in "[0-9A-Za-z]") {
-            let key = ApiKey::generate(KeyMode::Test, KeyKind::Secret, &random);
+            let key = ApiKey::generate(Mode::Test, KeyKind::Secret, &random);
             let mut wrong = key.expose().to_owned();
             wrong.replace_range(13 + place..14 + place, &with);
             prop_assume!(wrong != key.expose());

@@ -2,6 +2,7 @@
 //!
 //! [`domain`] is pure; only [`store`] speaks SQL.
 
+pub mod acquirer;
 pub mod api_key;
 mod base62;
 pub mod clock;

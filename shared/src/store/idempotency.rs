@@ -7,7 +7,7 @@ use super::{Store, StoreError, read};
 use crate::domain::id::{OperationId, PaymentId, Tenant};
 
 /// How long a key is remembered: 15 days.
-pub const KEPT_FOR_DAYS: i32 = 15;
+const KEPT_FOR_DAYS: i32 = 15;
 
 /// The key of a request, to be written down with what it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]

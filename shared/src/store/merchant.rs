@@ -5,18 +5,8 @@ use uuid::Uuid;
 
 use super::row::{known, mode};
 use super::{Store, StoreError, read, write};
-use crate::words::words;
-use crate::domain::id::{MerchantId, Mode, Tenant};
-
-words! {
-    /// What a key may do.
-    KeyKind {
-        /// Everything: for the merchant's server.
-        Secret = "secret",
-        /// Create payments from the merchant's own pages.
-        Client = "client",
-    }
-}
+use crate::api_key::KeyKind;
+use crate::domain::id::{MerchantId, Tenant};
 
 /// Who a key speaks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +77,7 @@ impl Store {
                     mode: mode(&row.mode, "api_keys", row.id)?,
                 },
                 mid: row.mid,
-                kind: known(KeyKind::parse(&row.kind), "api_keys", "kind", row.id)?,
+                kind: known(KeyKind::from_stored(&row.kind), "api_keys", "kind", row.id)?,
                 expires_at: row.expires_at,
                 origins: row.origins,
             })
@@ -126,7 +116,7 @@ impl Store {
                 key.id,
                 key.tenant.merchant.0,
                 key.tenant.mode.as_str(),
-                key.kind.as_str(),
+                key.kind.stored(),
                 key.hash.as_slice(),
                 key.hint,
             ),
@@ -168,10 +158,4 @@ impl Store {
         )?;
         Ok(())
     }
-}
-
-/// The tenant of a merchant's sandbox.
-#[must_use]
-pub const fn sandbox(merchant: MerchantId) -> Tenant {
-    Tenant { merchant, mode: Mode::Test }
 }

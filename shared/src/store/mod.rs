@@ -30,10 +30,11 @@ pub use error::{StoreError, Written};
 pub use event::EventRow;
 pub use evidence::Late;
 pub use idempotency::{KeyUse, NewKey};
+pub use lease::LEASE_SECONDS;
 pub use letter::{Letter, LetterFilter};
-pub use merchant::{KeyKind, NewApiKey, NewMerchant, Principal};
-pub use operation::{HintOwed, StuckOperation};
-pub use payment::{Advance, Advanced, Created, Cursor, ListFilter, NewOperation, NewPayment, Place, Versions};
+pub use merchant::{NewApiKey, NewMerchant, Principal};
+pub use operation::{HintOwed, Rearmed, StuckOperation};
+pub use payment::{Advance, Advanced, Clock, Created, Cursor, ListFilter, NewOperation, NewPayment, Place, Versions};
 pub use record::{Answered, Outcome, Recorded};
 
 /// The migrations, embedded.
