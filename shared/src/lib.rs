@@ -1,4 +1,5 @@
 //! To come.
 
 pub mod broker;
+pub mod bus;
 mod reconnect;
