@@ -43,19 +43,12 @@ pub(super) enum AckerEnd {
 
 /// Runs until every delivery of the channel is settled and the consumer let go of its sender, or
 /// until the channel fails. It is the only writer of acks on its channel.
-pub(super) async fn run(
-    mut settled: mpsc::UnboundedReceiver<Settlement>,
-    prefetch: u16,
-) -> Result<(), AckerEnd> {
+pub(super) async fn run(mut settled: mpsc::UnboundedReceiver<Settlement>, prefetch: u16) -> Result<(), AckerEnd> {
     let mut ledger = Ledger::default();
     let mut abandoned = 0;
     let mut batch = Vec::new();
     // Bounded by the prefetch: a delivery is settled at most once.
-    while settled
-        .recv_many(&mut batch, usize::from(prefetch).max(1))
-        .await
-        > 0
-    {
+    while settled.recv_many(&mut batch, usize::from(prefetch).max(1)).await > 0 {
         let mut done = BTreeMap::new();
         for Settlement { tag, acker, ending } in batch.drain(..) {
             match ending {
@@ -122,16 +115,10 @@ impl Ledger {
         let below: Vec<u64> = finished.range(..=self.settled_to).copied().collect();
         let mut acks = Vec::new();
         if let Some(&tag) = below.last() {
-            acks.push(Ack {
-                tag,
-                multiple: below.len() > 1,
-            });
+            acks.push(Ack { tag, multiple: below.len() > 1 });
         }
         let beyond = finished.range(self.settled_to + 1..);
-        acks.extend(beyond.map(|&tag| Ack {
-            tag,
-            multiple: false,
-        }));
+        acks.extend(beyond.map(|&tag| Ack { tag, multiple: false }));
         acks
     }
 
@@ -148,17 +135,11 @@ mod tests {
     use proptest::prelude::*;
 
     const fn one(tag: u64) -> Ack {
-        Ack {
-            tag,
-            multiple: false,
-        }
+        Ack { tag, multiple: false }
     }
 
     const fn up_to(tag: u64) -> Ack {
-        Ack {
-            tag,
-            multiple: true,
-        }
+        Ack { tag, multiple: true }
     }
 
     #[test]
@@ -171,10 +152,7 @@ mod tests {
     #[test]
     fn beyond_a_gap_each_is_acked_alone_and_never_again() {
         let mut ledger = Ledger::default();
-        assert_eq!(
-            ledger.finish([1, 2, 4, 6].into_iter()),
-            [up_to(2), one(4), one(6)]
-        );
+        assert_eq!(ledger.finish([1, 2, 4, 6].into_iter()), [up_to(2), one(4), one(6)]);
         assert_eq!(ledger.finish([3].into_iter()), [one(3)], "4 is settled");
         assert_eq!(ledger.finish([5, 7, 8].into_iter()), [up_to(8)]);
     }
@@ -183,11 +161,7 @@ mod tests {
     fn multiple_names_a_tag_that_is_still_open() {
         let mut ledger = Ledger::default();
         assert_eq!(ledger.finish([3].into_iter()), [one(3)]);
-        assert_eq!(
-            ledger.finish([1, 2].into_iter()),
-            [up_to(2)],
-            "not 3, which is settled"
-        );
+        assert_eq!(ledger.finish([1, 2].into_iter()), [up_to(2)], "not 3, which is settled");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
     acks::{self, AckerEnd, Settlement},
     declare,
     delivery::Delivery,
-    link::{Link, Session},
+    link::{Link, RECONNECT_DELAY_MAX, Session},
 };
 use crate::reconnect::Reconnect;
 
@@ -50,7 +50,7 @@ impl Consuming {
     /// Runs until the shutdown or until the receiver is dropped. Trouble of any kind ends the
     /// channel and begins another; what was unsettled on it comes again.
     pub(super) async fn run(mut self) {
-        let mut reconnect = Reconnect::new();
+        let mut reconnect = Reconnect::up_to(RECONNECT_DELAY_MAX);
         let mut served = None;
         loop {
             let session = tokio::select! {
@@ -101,35 +101,20 @@ impl Consuming {
         ended
     }
 
-    async fn open(
-        &self,
-        session: &Session,
-        declare_first: bool,
-    ) -> Result<(Channel, Consumer), String> {
+    async fn open(&self, session: &Session, declare_first: bool) -> Result<(Channel, Consumer), String> {
         if declare_first {
-            declare::declare(&session.connection)
-                .await
-                .map_err(|error| error.to_string())?;
+            declare::declare(&session.connection).await.map_err(|error| error.to_string())?;
         }
         let opening = async {
             let channel = session.connection.create_channel().await?;
             // Without it the buffer in lapin has no bound.
-            channel
-                .basic_qos(self.prefetch, BasicQosOptions::default())
-                .await?;
+            channel.basic_qos(self.prefetch, BasicQosOptions::default()).await?;
             let consumer = channel
-                .basic_consume(
-                    self.queue.as_ref().into(),
-                    "".into(),
-                    BasicConsumeOptions::default(),
-                    FieldTable::default(),
-                )
+                .basic_consume(self.queue.as_ref().into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
                 .await?;
             Ok((channel, consumer))
         };
-        opening
-            .await
-            .map_err(|error: lapin::Error| error.to_string())
+        opening.await.map_err(|error: lapin::Error| error.to_string())
     }
 
     /// Hands deliveries over one by one. A full receiver makes this wait, and then the prefetch

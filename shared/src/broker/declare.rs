@@ -56,20 +56,13 @@ pub(super) async fn declare(connection: &Connection) -> Result<(), DeclareError>
 }
 
 async fn declare_all(connection: &Connection, topology: &Topology) -> Result<(), DeclareError> {
-    let channel = connection
-        .create_channel()
-        .await
-        .map_err(|error| DeclareError::Unreachable(error.to_string()))?;
+    let channel = connection.create_channel().await.map_err(|error| DeclareError::Unreachable(error.to_string()))?;
     for exchange in &topology.exchanges {
         declare_exchange(&channel, exchange).await?;
     }
     for queue in topology.queues_targets_first() {
         declare_queue(&channel, queue).await?;
-        for binding in topology
-            .bindings
-            .iter()
-            .filter(|b| b.destination == queue.name)
-        {
+        for binding in topology.bindings.iter().filter(|b| b.destination == queue.name) {
             bind(&channel, binding).await?;
         }
     }
@@ -78,10 +71,7 @@ async fn declare_all(connection: &Connection, topology: &Topology) -> Result<(),
     Ok(())
 }
 
-async fn declare_exchange(
-    channel: &Channel,
-    exchange: &super::topology::Exchange,
-) -> Result<(), DeclareError> {
+async fn declare_exchange(channel: &Channel, exchange: &super::topology::Exchange) -> Result<(), DeclareError> {
     use super::topology::ExchangeKind;
     let kind = match exchange.kind {
         ExchangeKind::Direct => lapin::ExchangeKind::Direct,
@@ -94,25 +84,14 @@ async fn declare_exchange(
         ..ExchangeDeclareOptions::default()
     };
     channel
-        .exchange_declare(
-            exchange.name.as_str().into(),
-            kind,
-            options,
-            table(&exchange.arguments),
-        )
+        .exchange_declare(exchange.name.as_str().into(), kind, options, table(&exchange.arguments))
         .await
         .map_err(|error| refusal("exchange", &exchange.name, &error))
 }
 
-async fn declare_queue(
-    channel: &Channel,
-    queue: &super::topology::Queue,
-) -> Result<(), DeclareError> {
-    let options = QueueDeclareOptions {
-        durable: queue.durable,
-        auto_delete: queue.auto_delete,
-        ..QueueDeclareOptions::default()
-    };
+async fn declare_queue(channel: &Channel, queue: &super::topology::Queue) -> Result<(), DeclareError> {
+    let options =
+        QueueDeclareOptions { durable: queue.durable, auto_delete: queue.auto_delete, ..QueueDeclareOptions::default() };
     channel
         .queue_declare(queue.name.as_str().into(), options, table(&queue.arguments))
         .await
@@ -152,12 +131,7 @@ fn refusal(kind: &'static str, name: &str, error: &lapin::Error) -> DeclareError
     let name = name.to_owned();
     let detail = refusal.get_message().to_string();
     match inequivalent_argument(&detail) {
-        Some(argument) => DeclareError::Mismatch {
-            kind,
-            name,
-            argument: argument.to_owned(),
-            detail,
-        },
+        Some(argument) => DeclareError::Mismatch { kind, name, argument: argument.to_owned(), detail },
         None => DeclareError::Refused { kind, name, detail },
     }
 }

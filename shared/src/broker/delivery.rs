@@ -45,11 +45,7 @@ pub(super) struct Receipt {
 }
 
 impl Delivery {
-    pub(super) fn new(
-        delivery: lapin::message::Delivery,
-        queue: Arc<str>,
-        settle: mpsc::UnboundedSender<Settlement>,
-    ) -> Self {
+    pub(super) fn new(delivery: lapin::message::Delivery, queue: Arc<str>, settle: mpsc::UnboundedSender<Settlement>) -> Self {
         let properties = delivery.properties;
         Self {
             body: delivery.data,
@@ -58,11 +54,7 @@ impl Delivery {
             message_id: properties.message_id().as_ref().map(ToString::to_string),
             redelivered: delivery.redelivered,
             headers: Headers::new(properties.headers().clone()),
-            receipt: Receipt {
-                tag: delivery.delivery_tag,
-                acker: delivery.acker,
-                settle: Some(settle),
-            },
+            receipt: Receipt { tag: delivery.delivery_tag, acker: delivery.acker, settle: Some(settle) },
         }
     }
 
@@ -94,11 +86,7 @@ impl Receipt {
         let Some(settle) = self.settle.take() else {
             return;
         };
-        let settlement = Settlement {
-            tag: self.tag,
-            acker: self.acker.clone(),
-            ending,
-        };
+        let settlement = Settlement { tag: self.tag, acker: self.acker.clone(), ending };
         if settle.send(settlement).is_err() {
             metrics::counter!("naru_broker_late_settlements_total").increment(1);
         } else if ending == Ending::Abandoned {

@@ -50,11 +50,7 @@ impl Headers {
     /// attempts, which only the row knows.
     #[must_use]
     pub fn delivery_count(&self) -> u64 {
-        self.0
-            .inner()
-            .get("x-delivery-count")
-            .and_then(number)
-            .unwrap_or(0)
+        self.0.inner().get("x-delivery-count").and_then(number).unwrap_or(0)
     }
 
     /// How the message died: what we wrote on it ourselves, else what the broker noted last.
@@ -75,14 +71,11 @@ impl Headers {
             return None;
         };
         let death = death.inner();
-        let at = death.get("time").and_then(number).and_then(|seconds| {
-            OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()
-        });
-        Some(Death {
-            reason: text(death.get("reason")?)?.to_owned(),
-            queue: text(death.get("queue")?)?.to_owned(),
-            at,
-        })
+        let at = death
+            .get("time")
+            .and_then(number)
+            .and_then(|seconds| OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok());
+        Some(Death { reason: text(death.get("reason")?)?.to_owned(), queue: text(death.get("queue")?)?.to_owned(), at })
     }
 
     /// Everything, for the archive. What is not text is shown as JSON comes closest to it.
@@ -109,11 +102,7 @@ fn number(number: &AMQPValue) -> Option<u64> {
 
 fn table(table: &FieldTable) -> Value {
     let entries = table.inner().iter();
-    Value::Object(
-        entries
-            .map(|(name, v)| (name.to_string(), value(v)))
-            .collect::<Map<_, _>>(),
-    )
+    Value::Object(entries.map(|(name, v)| (name.to_string(), value(v))).collect::<Map<_, _>>())
 }
 
 fn value(value: &AMQPValue) -> Value {
@@ -175,36 +164,21 @@ mod tests {
         deaths.push(death("naru.wait.1s", 1_700_000_000));
         let headers = headers(vec![("x-death", AMQPValue::FieldArray(deaths))]);
         let death = headers.death().unwrap();
-        assert_eq!(
-            (death.reason.as_str(), death.queue.as_str()),
-            ("rejected", "work.pay.card")
-        );
-        assert_eq!(
-            death.at.map(OffsetDateTime::unix_timestamp),
-            Some(1_790_000_000)
-        );
+        assert_eq!((death.reason.as_str(), death.queue.as_str()), ("rejected", "work.pay.card"));
+        assert_eq!(death.at.map(OffsetDateTime::unix_timestamp), Some(1_790_000_000));
     }
 
     #[test]
     fn our_own_reason_comes_first() {
-        let headers = headers(vec![
-            (REASON, words("exhausted")),
-            (FROM_QUEUE, words("work.back.card")),
-        ]);
+        let headers = headers(vec![(REASON, words("exhausted")), (FROM_QUEUE, words("work.back.card"))]);
         let death = headers.death().unwrap();
-        assert_eq!(
-            (death.reason.as_str(), death.queue.as_str()),
-            ("exhausted", "work.back.card")
-        );
+        assert_eq!((death.reason.as_str(), death.queue.as_str()), ("exhausted", "work.back.card"));
     }
 
     #[test]
     fn what_is_not_as_expected_is_as_if_it_were_not_there() {
         let strange = headers(vec![
-            (
-                "traceparent",
-                AMQPValue::LongString(vec![0xff, 0xfe].into()),
-            ),
+            ("traceparent", AMQPValue::LongString(vec![0xff, 0xfe].into())),
             ("x-delivery-count", words("many")),
             ("x-death", AMQPValue::Boolean(true)),
             ("long", words(&"x".repeat(TEXT_MAX + 1))),

@@ -107,30 +107,21 @@ impl Hint {
         if body.len() > BODY_MAX {
             return Err(Poison::TooLarge { bytes: body.len() });
         }
-        let text = std::str::from_utf8(body).map_err(|error| Poison::NotUtf8 {
-            valid_bytes: error.valid_up_to(),
-        })?;
+        let text = std::str::from_utf8(body).map_err(|error| Poison::NotUtf8 { valid_bytes: error.valid_up_to() })?;
         // serde would read an array as a struct, field by field.
         if !text.trim_start().starts_with('{') {
             return Err(Poison::NotJson("it does not begin with {".to_owned()));
         }
-        let envelope: Envelope =
-            serde_json::from_str(text).map_err(|error| Poison::NotJson(error.to_string()))?;
+        let envelope: Envelope = serde_json::from_str(text).map_err(|error| Poison::NotJson(error.to_string()))?;
         match envelope.v {
             Some(version) if version.as_u64() == Some(VERSION) => {}
             Some(version) => return Err(Poison::UnknownVersion(shortened(&version.to_string()))),
             None => return Err(Poison::UnknownVersion("(none)".to_owned())),
         }
-        let body: BodyV1 = serde_json::from_str(text)
-            .map_err(|error| Poison::BadField(shortened(&error.to_string())))?;
+        let body: BodyV1 = serde_json::from_str(text).map_err(|error| Poison::BadField(shortened(&error.to_string())))?;
         let due_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(body.due_at) * 1_000_000)
             .map_err(|error| Poison::BadField(format!("dueAt: {error}")))?;
-        Ok(Self {
-            operation: body.operation,
-            attempt: body.attempt,
-            due_at,
-            waited: body.waited,
-        })
+        Ok(Self { operation: body.operation, attempt: body.attempt, due_at, waited: body.waited })
     }
 }
 
@@ -158,9 +149,7 @@ mod tests {
             due_at: OffsetDateTime::from_unix_timestamp_nanos(1_790_000_000_123_000_000).unwrap(),
             waited: 1,
         };
-        let body = format!(
-            r#"{{"v":1,"operation":"{OPERATION}","attempt":3,"dueAt":1790000000123,"waited":1}}"#
-        );
+        let body = format!(r#"{{"v":1,"operation":"{OPERATION}","attempt":3,"dueAt":1790000000123,"waited":1}}"#);
         assert_eq!(String::from_utf8(hint.encode()).unwrap(), body);
         assert_eq!(Hint::decode(body.as_bytes()), Ok(hint));
     }
@@ -178,60 +167,30 @@ mod tests {
             (br#"{"v":"1"}"#, "unknown_version"),
             (br#"{"v":1,"v":1}"#, "not_json"),
             (br#"{"v":1}"#, "bad_field"),
-            (
-                br#"{"v":1,"operation":"x","attempt":1,"dueAt":0}"#,
-                "bad_field",
-            ),
-            (
-                &format!(r#"{{"v":1,{known},"attempt":2}}"#).into_bytes(),
-                "bad_field",
-            ),
-            (
-                &format!(r#"{{"v":1,{known},"waited":256}}"#).into_bytes(),
-                "bad_field",
-            ),
-            (
-                &known
-                    .replace(":0", &format!(":{}", i64::MAX))
-                    .replacen('"', "{\"v\":1,\"", 1)
-                    .into_bytes(),
-                "not_json",
-            ),
+            (br#"{"v":1,"operation":"x","attempt":1,"dueAt":0}"#, "bad_field"),
+            (&format!(r#"{{"v":1,{known},"attempt":2}}"#).into_bytes(), "bad_field"),
+            (&format!(r#"{{"v":1,{known},"waited":256}}"#).into_bytes(), "bad_field"),
+            (&known.replace(":0", &format!(":{}", i64::MAX)).replacen('"', "{\"v\":1,\"", 1).into_bytes(), "not_json"),
             (&vec![b'{'; BODY_MAX + 1], "too_large"),
         ];
         for (body, kind) in cases {
             let poison = Hint::decode(body).unwrap_err();
-            assert_eq!(
-                poison.kind(),
-                kind,
-                "{:?}: {poison}",
-                String::from_utf8_lossy(body)
-            );
+            assert_eq!(poison.kind(), kind, "{:?}: {poison}", String::from_utf8_lossy(body));
         }
-        let far = format!(
-            r#"{{"v":1,"operation":"{OPERATION}","attempt":1,"dueAt":{}}}"#,
-            i64::MAX
-        );
-        assert_eq!(
-            Hint::decode(far.as_bytes()).unwrap_err().kind(),
-            "bad_field"
-        );
+        let far = format!(r#"{{"v":1,"operation":"{OPERATION}","attempt":1,"dueAt":{}}}"#, i64::MAX);
+        assert_eq!(Hint::decode(far.as_bytes()).unwrap_err().kind(), "bad_field");
     }
 
     #[test]
     fn a_later_program_may_add_fields() {
-        let body =
-            format!(r#"{{"v":1,"operation":"{OPERATION}","attempt":1,"dueAt":0,"colour":"red"}}"#);
+        let body = format!(r#"{{"v":1,"operation":"{OPERATION}","attempt":1,"dueAt":0,"colour":"red"}}"#);
         assert!(Hint::decode(body.as_bytes()).is_ok());
     }
 
     #[test]
     fn deep_nesting_is_refused_and_does_not_overflow() {
         let body = "[".repeat(BODY_MAX);
-        assert_eq!(
-            Hint::decode(body.as_bytes()).unwrap_err().kind(),
-            "not_json"
-        );
+        assert_eq!(Hint::decode(body.as_bytes()).unwrap_err().kind(), "not_json");
     }
 
     proptest! {

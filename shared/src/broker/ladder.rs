@@ -26,20 +26,8 @@ pub struct Step(u8);
 
 impl Step {
     /// Every step, shortest first.
-    pub const ALL: [Self; 12] = [
-        Self(0),
-        Self(1),
-        Self(2),
-        Self(3),
-        Self(4),
-        Self(5),
-        Self(6),
-        Self(7),
-        Self(8),
-        Self(9),
-        Self(10),
-        Self(11),
-    ];
+    pub const ALL: [Self; 12] =
+        [Self(0), Self(1), Self(2), Self(3), Self(4), Self(5), Self(6), Self(7), Self(8), Self(9), Self(10), Self(11)];
 
     /// The longest step, and the longest delay the broker keeps.
     pub const LONGEST: Self = Self(11);
@@ -89,11 +77,7 @@ pub fn step_for(delay: Duration) -> Wait {
         return Wait::InPostgres;
     }
     let latest = delay + LATE_MAX.max(delay / 10);
-    Step::ALL
-        .into_iter()
-        .rev()
-        .find(|step| step.delay() <= latest)
-        .map_or(Wait::Not, Wait::On)
+    Step::ALL.into_iter().rev().find(|step| step.delay() <= latest).map_or(Wait::Not, Wait::On)
 }
 
 /// Whether a hint that arrives at `now` after `waited` hops is to be worked on. If not, it waits
@@ -118,25 +102,14 @@ mod tests {
             };
             assert_eq!(step.delay(), named, "{name}");
         }
-        assert!(
-            Step::ALL
-                .windows(2)
-                .all(|w| w[0].delay() * 2 == w[1].delay())
-        );
+        assert!(Step::ALL.windows(2).all(|w| w[0].delay() * 2 == w[1].delay()));
         assert_eq!(Some(&Step::LONGEST), Step::ALL.last());
     }
 
     #[test]
     fn a_delay_goes_to_the_largest_step_that_is_not_late() {
         let step = |ms| step_for(Duration::from_millis(ms));
-        let on = |name: &str| {
-            Wait::On(
-                Step::ALL
-                    .into_iter()
-                    .find(|s| s.exchange() == name)
-                    .unwrap(),
-            )
-        };
+        let on = |name: &str| Wait::On(Step::ALL.into_iter().find(|s| s.exchange() == name).unwrap());
         assert_eq!(step(0), Wait::Not);
         assert_eq!(step(124), Wait::Not);
         assert_eq!(step(125), on("naru.wait.250ms"));

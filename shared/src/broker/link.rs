@@ -26,6 +26,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const HEARTBEAT_SECONDS: u16 = 10;
 /// lapin announces most ends as events; this finds the rest.
 const HEALTH_TICK: Duration = Duration::from_secs(1);
+/// The longest wait between attempts to connect, or to open a channel.
+pub(super) const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(10);
 /// A connection that lived this long was a good one: the next attempt comes soon.
 const GOOD_LIFE: Duration = Duration::from_secs(5);
 
@@ -80,22 +82,11 @@ pub(super) struct Link {
 
 impl Link {
     /// Starts keeping a connection until `stop`.
-    pub(super) fn keep(
-        uri: AMQPUri,
-        name: String,
-        role: Role,
-        stop: CancellationToken,
-    ) -> (Self, JoinHandle<()>) {
+    pub(super) fn keep(uri: AMQPUri, name: String, role: Role, stop: CancellationToken) -> (Self, JoinHandle<()>) {
         let (sender, status) = watch::channel(Status::default());
         let (complaints, heard) = mpsc::channel(8);
-        let keeper = Keeper {
-            uri,
-            name: format!("{name} {}", role.as_str()),
-            role,
-            status: sender,
-            complaints: heard,
-            number: 0,
-        };
+        let keeper =
+            Keeper { uri, name: format!("{name} {}", role.as_str()), role, status: sender, complaints: heard, number: 0 };
         let task = tokio::spawn(keeper.run(stop));
         (Self { status, complaints }, task)
     }
@@ -117,10 +108,7 @@ impl Link {
 
     /// Waits for an open connection. `None` when the link has stopped for good.
     pub(super) async fn connected(&mut self) -> Option<Session> {
-        let status = self
-            .status
-            .wait_for(|status| status.session.is_some())
-            .await;
+        let status = self.status.wait_for(|status| status.session.is_some()).await;
         status.ok()?.session.clone()
     }
 
@@ -133,15 +121,7 @@ impl Link {
     pub(super) async fn lost(&mut self, session: &Session) {
         let number = session.number;
         // An error means that the link has stopped: lost as well.
-        let _ = self
-            .status
-            .wait_for(|status| {
-                status
-                    .session
-                    .as_ref()
-                    .is_none_or(|now| now.number != number)
-            })
-            .await;
+        let _ = self.status.wait_for(|status| status.session.as_ref().is_none_or(|now| now.number != number)).await;
     }
 
     /// Asks for a new connection because this one does not answer.
@@ -162,7 +142,7 @@ struct Keeper {
 
 impl Keeper {
     async fn run(mut self, stop: CancellationToken) {
-        let mut reconnect = Reconnect::new();
+        let mut reconnect = Reconnect::up_to(RECONNECT_DELAY_MAX);
         while !stop.is_cancelled() {
             let opened = tokio::select! {
                 () = stop.cancelled() => return,
@@ -191,15 +171,9 @@ impl Keeper {
         let number = self.number;
         let mut events = std::pin::pin!(connection.events_listener());
         let connection = Arc::new(connection);
-        let session = Session {
-            connection: Arc::clone(&connection),
-            number,
-        };
+        let session = Session { connection: Arc::clone(&connection), number };
         let blocked = connection.status().blocked();
-        self.status.send_replace(Status {
-            session: Some(session),
-            blocked,
-        });
+        self.status.send_replace(Status { session: Some(session), blocked });
         self.gauge(1.0);
         tracing::info!(link = self.name, "RabbitMQ is connected");
 
@@ -235,8 +209,7 @@ impl Keeper {
             tracing::debug!(link = self.name, "RabbitMQ connection closes");
         } else {
             tracing::warn!(link = self.name, reason, "RabbitMQ connection is lost");
-            metrics::counter!("naru_broker_connections_lost_total", "role" => self.role.as_str())
-                .increment(1);
+            metrics::counter!("naru_broker_connections_lost_total", "role" => self.role.as_str()).increment(1);
         }
         let _ = timeout(CLOSE_TIMEOUT, connection.close(200, "bye".into())).await;
     }
@@ -248,11 +221,7 @@ impl Keeper {
             changed
         });
         if changed {
-            tracing::warn!(
-                link = self.name,
-                blocked,
-                "RabbitMQ changed whether it takes publishes"
-            );
+            tracing::warn!(link = self.name, blocked, "RabbitMQ changed whether it takes publishes");
         }
     }
 
@@ -278,9 +247,7 @@ pub(super) async fn open(uri: &AMQPUri, name: &str) -> Result<Connection, OpenEr
     uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     let connecting = Connection::connect_uri(uri, properties);
-    let connection = timeout(CONNECT_TIMEOUT, connecting)
-        .await
-        .map_err(|_| OpenError::TimedOut)??;
+    let connection = timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| OpenError::TimedOut)??;
     declare::declare(&connection).await?;
     Ok(connection)
 }

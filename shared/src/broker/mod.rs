@@ -28,7 +28,11 @@ mod topology;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use lapin::{options::QueueDeclareOptions, types::FieldTable, uri::AMQPUri};
+use lapin::{
+    options::QueueDeclareOptions,
+    types::{FieldTable, ShortString},
+    uri::AMQPUri,
+};
 use tokio::{
     sync::{OnceCell, mpsc},
     time::timeout,
@@ -53,8 +57,7 @@ pub use self::{
     queue::{Urgency, WorkQueue},
     relay::Relay,
     topology::{
-        Argument, Binding, DEAD_EXCHANGE, DEAD_QUEUE, DestinationType, Exchange, ExchangeKind,
-        Queue, Topology, WORK_EXCHANGE,
+        Argument, Binding, DEAD_EXCHANGE, DEAD_QUEUE, DestinationType, Exchange, ExchangeKind, Queue, Topology, WORK_EXCHANGE,
     },
 };
 
@@ -73,9 +76,7 @@ pub struct BrokerConfig {
 /// Without the password.
 impl fmt::Debug for BrokerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BrokerConfig")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("BrokerConfig").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -148,11 +149,7 @@ impl Broker {
                 return Err(DeclareError::Unreachable(error.to_string()).into());
             }
         };
-        let _ = timeout(
-            Duration::from_secs(1),
-            connection.close(200, "declared".into()),
-        )
-        .await;
+        let _ = timeout(Duration::from_secs(1), connection.close(200, "declared".into())).await;
         Ok(())
     }
 
@@ -165,12 +162,7 @@ impl Broker {
         let uri = parse(&config.url)?;
         let stop = CancellationToken::new();
         let keepers = TaskTracker::new();
-        let (publishing, keeper) = Link::keep(
-            uri.clone(),
-            config.name.clone(),
-            Role::Publish,
-            stop.clone(),
-        );
+        let (publishing, keeper) = Link::keep(uri.clone(), config.name.clone(), Role::Publish, stop.clone());
         keepers.spawn(keeper);
         let inner = Inner {
             uri,
@@ -184,9 +176,7 @@ impl Broker {
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Publishes batches.
@@ -227,12 +217,7 @@ impl Broker {
     pub async fn consume(&self, queue: &str, prefetch: u16, sender: mpsc::Sender<Delivery>) {
         let inner = &self.inner;
         let start = async || {
-            let (link, keeper) = Link::keep(
-                inner.uri.clone(),
-                inner.name.clone(),
-                Role::Consume,
-                inner.stop.clone(),
-            );
+            let (link, keeper) = Link::keep(inner.uri.clone(), inner.name.clone(), Role::Consume, inner.stop.clone());
             inner.keepers.spawn(keeper);
             link
         };
@@ -252,27 +237,16 @@ impl Broker {
     /// [`DepthError`] when the broker is away, does not answer within two seconds, or has no such
     /// queue. Whoever asks must then assume the worst for its purpose.
     pub async fn depth(&self, queue: &str) -> Result<u32, DepthError> {
-        let session = self
-            .inner
-            .publishing
-            .session()
-            .ok_or(DepthError::NotConnected)?;
+        let refused = |detail: String| DepthError::Refused { queue: queue.to_owned(), detail };
+        let session = self.inner.publishing.session().ok_or(DepthError::NotConnected)?;
+        let name = ShortString::try_new(queue).map_err(|error| refused(error.to_string()))?;
         let asking = async {
             // Its own channel: a queue that is not there closes the channel that asks.
             let channel = session.connection.create_channel().await?;
-            let options = QueueDeclareOptions {
-                passive: true,
-                ..QueueDeclareOptions::default()
-            };
-            let found = channel
-                .queue_declare(queue.into(), options, FieldTable::default())
-                .await?;
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let found = channel.queue_declare(name, options, FieldTable::default()).await?;
             let _ = channel.close(200, "asked".into()).await;
             Ok(found.message_count())
-        };
-        let refused = |detail: String| DepthError::Refused {
-            queue: queue.to_owned(),
-            detail,
         };
         match timeout(DEPTH_TIMEOUT, asking).await {
             Ok(answer) => answer.map_err(|error: lapin::Error| refused(error.to_string())),

@@ -5,7 +5,6 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::{
     Hint, WorkQueue, headers,
@@ -21,7 +20,8 @@ pub struct Outgoing {
     pub(super) exchange: &'static str,
     pub(super) routing_key: String,
     pub(super) body: Vec<u8>,
-    pub(super) message_id: Uuid,
+    /// Names the message for people; it need not be unique.
+    message_id: Option<ShortString>,
     headers: FieldTable,
 }
 
@@ -47,17 +47,14 @@ impl Outgoing {
     /// A hint to be worked on now.
     #[must_use]
     pub fn work(queue: WorkQueue, hint: &Hint) -> Self {
-        Self::new(Kind::Work, WORK_EXCHANGE, queue.name(), hint.encode())
+        Self::hint(Kind::Work, WORK_EXCHANGE, queue, hint)
     }
 
     /// A hint that waits on a step of the ladder first; it counts the hop.
     #[must_use]
     pub fn wait(step: Step, queue: WorkQueue, hint: &Hint) -> Self {
-        let hint = Hint {
-            waited: hint.waited.saturating_add(1),
-            ..*hint
-        };
-        Self::new(Kind::Wait, step.exchange(), queue.name(), hint.encode())
+        let hint = Hint { waited: hint.waited.saturating_add(1), ..*hint };
+        Self::hint(Kind::Wait, step.exchange(), queue, &hint)
     }
 
     /// A hint on the way its due time asks for: as work, or to wait. `None` when it is due so late
@@ -75,9 +72,16 @@ impl Outgoing {
     /// A dead letter: the body as it came, where it came from, and why it died.
     #[must_use]
     pub fn dead(from_queue: &str, reason: &str, body: Vec<u8>) -> Self {
-        Self::new(Kind::Dead, DEAD_EXCHANGE, from_queue.to_owned(), body)
+        Self::new(Kind::Dead, DEAD_EXCHANGE, String::new(), body)
             .with_header(headers::REASON, reason)
             .with_header(headers::FROM_QUEUE, from_queue)
+    }
+
+    /// A name for the message, such as the id of the one it is made of. Ignored beyond the 255 bytes AMQP has for it.
+    #[must_use]
+    pub fn with_message_id(mut self, id: &str) -> Self {
+        self.message_id = ShortString::try_new(id).ok();
+        self
     }
 
     /// The trace this message belongs to, as W3C Trace Context writes it.
@@ -92,29 +96,32 @@ impl Outgoing {
         self
     }
 
+    fn hint(kind: Kind, exchange: &'static str, queue: WorkQueue, hint: &Hint) -> Self {
+        let id = format!("{}.{}.{}", hint.operation, hint.attempt, hint.waited);
+        Self::new(kind, exchange, queue.name(), hint.encode()).with_message_id(&id)
+    }
+
     fn new(kind: Kind, exchange: &'static str, routing_key: String, body: Vec<u8>) -> Self {
-        Self {
-            kind,
-            exchange,
-            routing_key,
-            body,
-            message_id: Uuid::now_v7(),
-            headers: FieldTable::default(),
-        }
+        Self { kind, exchange, routing_key, body, message_id: None, headers: FieldTable::default() }
     }
 
     /// Persistent, or it would be gone after a restart even from a quorum queue's dead letters.
-    pub(super) fn properties(&self) -> BasicProperties {
+    /// `place` comes back with the message when it is unroutable, and says which publish of a batch that was.
+    pub(super) fn properties(&self, place: usize) -> BasicProperties {
         const PERSISTENT: u8 = 2;
         let content_type = match self.kind {
             Kind::Work | Kind::Wait => "application/json",
             Kind::Dead => "application/octet-stream",
         };
-        BasicProperties::default()
+        let properties = BasicProperties::default()
             .with_delivery_mode(PERSISTENT)
             .with_content_type(content_type.into())
-            .with_message_id(self.message_id.to_string().as_str().into())
-            .with_headers(self.headers.clone())
+            .with_correlation_id(place.to_string().into())
+            .with_headers(self.headers.clone());
+        match &self.message_id {
+            Some(id) => properties.with_message_id(id.clone()),
+            None => properties,
+        }
     }
 }
 
@@ -123,17 +130,13 @@ mod tests {
     use super::*;
     use crate::broker::Urgency;
     use std::time::Duration;
+    use uuid::Uuid;
 
     const QUEUE: WorkQueue = WorkQueue::new("card", Urgency::Pay);
 
     fn due_in(delay: Duration) -> Option<Outgoing> {
         let now = OffsetDateTime::UNIX_EPOCH;
-        let hint = Hint {
-            operation: Uuid::nil(),
-            attempt: 1,
-            due_at: now + delay,
-            waited: 0,
-        };
+        let hint = Hint { operation: Uuid::nil(), attempt: 1, due_at: now + delay, waited: 0 };
         Outgoing::due(QUEUE, &hint, now)
     }
 
@@ -150,12 +153,7 @@ mod tests {
 
     #[test]
     fn what_is_overdue_is_work() {
-        let hint = Hint {
-            operation: Uuid::nil(),
-            attempt: 1,
-            due_at: OffsetDateTime::UNIX_EPOCH,
-            waited: 2,
-        };
+        let hint = Hint { operation: Uuid::nil(), attempt: 1, due_at: OffsetDateTime::UNIX_EPOCH, waited: 2 };
         let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(9);
         assert_eq!(Outgoing::due(QUEUE, &hint, now).unwrap().kind, Kind::Work);
     }

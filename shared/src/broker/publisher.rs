@@ -64,11 +64,7 @@ impl PublishError {
     #[must_use]
     pub const fn is_certain(&self) -> bool {
         match self {
-            Self::NotConnected
-            | Self::Blocked
-            | Self::Busy
-            | Self::Returned { .. }
-            | Self::Nacked => true,
+            Self::NotConnected | Self::Blocked | Self::Busy | Self::Returned { .. } | Self::Nacked => true,
             Self::Unknown(_) => false,
         }
     }
@@ -108,10 +104,7 @@ impl Publisher {
     /// Starts the one task that writes to the publishing channel. It ends with the last clone.
     pub(super) fn start(link: Link) -> Self {
         let (requests, asked) = mpsc::channel(REQUESTS_MAX);
-        let writer = Writer {
-            link: link.clone(),
-            channel: None,
-        };
+        let writer = Writer { link: link.clone(), channel: None };
         tokio::spawn(writer.run(asked));
         Self { requests, link }
     }
@@ -128,11 +121,7 @@ impl Publisher {
             return refused(len, &refusal);
         }
         let (results, answer) = oneshot::channel();
-        let request = Request {
-            batch,
-            asked_at: Instant::now(),
-            results,
-        };
+        let request = Request { batch, asked_at: Instant::now(), results };
         match self.requests.send_timeout(request, PUBLISH_TIMEOUT).await {
             Ok(()) => {}
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
@@ -142,12 +131,7 @@ impl Publisher {
                 return refused(len, &PublishError::NotConnected);
             }
         }
-        let gone = || {
-            refused(
-                len,
-                &PublishError::Unknown("the publisher stopped".to_owned()),
-            )
-        };
+        let gone = || refused(len, &PublishError::Unknown("the publisher stopped".to_owned()));
         answer.await.unwrap_or_else(|_| gone())
     }
 
@@ -230,7 +214,7 @@ impl Writer {
             Ok(open) => open,
             Err(error) => return refused(batch.len(), &error),
         };
-        let sending = batch.iter().map(|message| send(&channel, message));
+        let sending = batch.iter().enumerate().map(|(place, message)| send(&channel, message, place));
         let sent = join_all(sending.map(|confirm| timeout(PUBLISH_TIMEOUT, confirm))).await;
         let answers: Vec<Answer> = sent
             .into_iter()
@@ -241,17 +225,11 @@ impl Writer {
             })
             .collect();
 
-        if answers
-            .iter()
-            .any(|answer| matches!(answer, Answer::Failed(_)))
-        {
+        if answers.iter().any(|answer| matches!(answer, Answer::Failed(_))) {
             // The channel is gone, perhaps because an exchange is: connect and declare again.
             self.channel = None;
             self.link.complain(&session);
-        } else if answers
-            .iter()
-            .any(|answer| matches!(answer, Answer::TimedOut))
-        {
+        } else if answers.iter().any(|answer| matches!(answer, Answer::TimedOut)) {
             // Late confirms must not be taken for those of the next batch. A blocked broker will
             // answer once it is no longer blocked; any other silence means that it is gone.
             self.channel = None;
@@ -277,9 +255,7 @@ impl Writer {
         }
         let opening = async {
             let channel = session.connection.create_channel().await?;
-            channel
-                .confirm_select(ConfirmSelectOptions::default())
-                .await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
             Ok::<_, lapin::Error>(channel)
         };
         if let Ok(Ok(channel)) = timeout(PUBLISH_TIMEOUT, opening).await {
@@ -295,18 +271,15 @@ impl Writer {
 
 /// Resolves when the broker has confirmed the message. The frames are queued at the first poll, so
 /// polling many of these in turn sends them all before any confirm is awaited.
-async fn send(channel: &Channel, message: &Outgoing) -> lapin::Result<Confirmation> {
-    let options = BasicPublishOptions {
-        mandatory: true,
-        ..BasicPublishOptions::default()
-    };
+async fn send(channel: &Channel, message: &Outgoing, place: usize) -> lapin::Result<Confirmation> {
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     channel
         .basic_publish(
             message.exchange.into(),
             message.routing_key.as_str().into(),
             options,
             &message.body,
-            message.properties(),
+            message.properties(place),
         )
         .await?
         .await
@@ -314,13 +287,13 @@ async fn send(channel: &Channel, message: &Outgoing) -> lapin::Result<Confirmati
 
 /// What became of one publish, as lapin tells it.
 enum Answer {
-    /// Confirmed, perhaps with a returned message hung on it: its id.
+    /// Confirmed, perhaps with a returned message hung on it: the place in the batch that one had.
     Acked {
-        returned: Option<String>,
+        returned: Option<usize>,
     },
     /// Refused, likewise.
     Nacked {
-        returned: Option<String>,
+        returned: Option<usize>,
     },
     Failed(String),
     TimedOut,
@@ -328,13 +301,13 @@ enum Answer {
 
 impl From<Confirmation> for Answer {
     fn from(confirmation: Confirmation) -> Self {
-        let id = |back: Option<BasicReturnMessage>| {
+        let place = |back: Option<BasicReturnMessage>| {
             let properties = back?.delivery.properties;
-            properties.message_id().as_ref().map(ToString::to_string)
+            properties.correlation_id().as_ref()?.as_str().parse().ok()
         };
         match confirmation {
-            Confirmation::Ack(back) => Self::Acked { returned: id(back) },
-            Confirmation::Nack(back) => Self::Nacked { returned: id(back) },
+            Confirmation::Ack(back) => Self::Acked { returned: place(back) },
+            Confirmation::Nack(back) => Self::Nacked { returned: place(back) },
             Confirmation::NotRequested => Self::Failed("confirms were not on".to_owned()),
         }
     }
@@ -344,18 +317,18 @@ impl From<Confirmation> for Answer {
 ///
 /// An unroutable message is first returned, then acked. lapin hangs the returned message on
 /// whichever confirm it completes next, and when the broker confirms several at once that is often
-/// another message's. So the returned messages are collected by their id, and only then is each
+/// another message's. So the returned messages are collected by their place, and only then is each
 /// message judged: published is what was acked and not returned.
 fn judge(batch: &[Outgoing], answers: Vec<Answer>) -> PublishResults {
-    let returned: HashSet<String> = answers
+    let returned: HashSet<usize> = answers
         .iter()
         .filter_map(|answer| match answer {
-            Answer::Acked { returned } | Answer::Nacked { returned } => returned.clone(),
+            Answer::Acked { returned } | Answer::Nacked { returned } => *returned,
             Answer::Failed(_) | Answer::TimedOut => None,
         })
         .collect();
-    let judged = batch.iter().zip(answers).map(|(message, answer)| {
-        if returned.contains(&message.message_id.to_string()) {
+    let judged = batch.iter().zip(answers).enumerate().map(|(place, (message, answer))| {
+        if returned.contains(&place) {
             return Err(PublishError::Returned {
                 exchange: message.exchange.to_owned(),
                 routing_key: message.routing_key.clone(),
@@ -365,9 +338,7 @@ fn judge(batch: &[Outgoing], answers: Vec<Answer>) -> PublishResults {
             Answer::Acked { .. } => Ok(()),
             Answer::Nacked { .. } => Err(PublishError::Nacked),
             Answer::Failed(error) => Err(PublishError::Unknown(error)),
-            Answer::TimedOut => Err(PublishError::Unknown(format!(
-                "no confirm within {PUBLISH_TIMEOUT:?}"
-            ))),
+            Answer::TimedOut => Err(PublishError::Unknown(format!("no confirm within {PUBLISH_TIMEOUT:?}"))),
         }
     });
     judged.collect()
@@ -375,12 +346,9 @@ fn judge(batch: &[Outgoing], answers: Vec<Answer>) -> PublishResults {
 
 fn count(batch: &[Outgoing], results: &PublishResults) {
     for (message, result) in batch.iter().zip(results) {
-        let outcome = result
-            .as_ref()
-            .map_or_else(PublishError::kind, |()| "confirmed");
+        let outcome = result.as_ref().map_or_else(PublishError::kind, |()| "confirmed");
         let kind = message.kind.as_str();
-        metrics::counter!("naru_broker_published_total", "kind" => kind, "outcome" => outcome)
-            .increment(1);
+        metrics::counter!("naru_broker_published_total", "kind" => kind, "outcome" => outcome).increment(1);
     }
 }
 
@@ -391,22 +359,11 @@ mod tests {
 
     #[test]
     fn a_returned_message_counts_against_its_own_publish_wherever_it_was_hung() {
-        let hint = Hint {
-            operation: uuid::Uuid::nil(),
-            attempt: 1,
-            due_at: time::OffsetDateTime::UNIX_EPOCH,
-            waited: 0,
-        };
+        let hint = Hint { operation: uuid::Uuid::nil(), attempt: 1, due_at: time::OffsetDateTime::UNIX_EPOCH, waited: 0 };
         let queue = WorkQueue::new("card", Urgency::Pay);
         let batch: Vec<Outgoing> = (0..3).map(|_| Outgoing::work(queue, &hint)).collect();
-        let second = batch[1].message_id.to_string();
-        let answers = vec![
-            Answer::Acked { returned: None },
-            Answer::Acked { returned: None },
-            Answer::Acked {
-                returned: Some(second),
-            },
-        ];
+        let answers =
+            vec![Answer::Acked { returned: None }, Answer::Acked { returned: None }, Answer::Acked { returned: Some(1) }];
         let results = judge(&batch, answers);
         assert_eq!(results[0], Ok(()));
         assert!(matches!(results[1], Err(PublishError::Returned { .. })));

@@ -97,22 +97,12 @@ mod tests {
             assert!(queue.exists());
             assert_eq!(WorkQueue::parse(&queue.name()), Some(queue));
         }
-        assert_eq!(
-            WorkQueue::new("card", Urgency::Recover).name(),
-            "work.recover.card"
-        );
+        assert_eq!(WorkQueue::new("card", Urgency::Recover).name(), "work.recover.card");
     }
 
     #[test]
     fn what_the_broker_has_not_is_no_queue() {
-        for name in [
-            "",
-            "work",
-            "work.pay",
-            "work.pay.bank",
-            "work.soon.card",
-            "dead",
-        ] {
+        for name in ["", "work", "work.pay", "work.pay.bank", "work.soon.card", "dead"] {
             assert_eq!(WorkQueue::parse(name), None, "{name}");
         }
         assert!(!WorkQueue::new("bank", Urgency::Pay).exists());

@@ -145,12 +145,8 @@ impl Topology {
     #[must_use]
     pub fn embedded() -> &'static Self {
         static EMBEDDED: LazyLock<Topology> = LazyLock::new(|| {
-            #[expect(
-                clippy::expect_used,
-                reason = "the text is compiled in, and a test parses it"
-            )]
-            serde_json::from_str(DEFINITIONS)
-                .expect("rabbitmq/definitions.json reads as a topology")
+            #[expect(clippy::expect_used, reason = "the text is compiled in, and a test parses it")]
+            serde_json::from_str(DEFINITIONS).expect("rabbitmq/definitions.json reads as a topology")
         });
         &EMBEDDED
     }
@@ -174,12 +170,7 @@ impl Topology {
         ordered
     }
 
-    fn visit<'a>(
-        &'a self,
-        queue: &'a Queue,
-        visited: &mut BTreeSet<&'a str>,
-        ordered: &mut Vec<&'a Queue>,
-    ) {
+    fn visit<'a>(&'a self, queue: &'a Queue, visited: &mut BTreeSet<&'a str>, ordered: &mut Vec<&'a Queue>) {
         if !visited.insert(&queue.name) {
             return;
         }
@@ -201,10 +192,7 @@ mod tests {
 
     /// Every queue but the last stop of a dead letter, which has nowhere further to go.
     fn queues_that_let_go() -> impl Iterator<Item = &'static Queue> {
-        Topology::embedded()
-            .queues
-            .iter()
-            .filter(|queue| queue.name != DEAD_QUEUE)
+        Topology::embedded().queues.iter().filter(|queue| queue.name != DEAD_QUEUE)
     }
 
     #[test]
@@ -224,17 +212,10 @@ mod tests {
     fn dead_lettering_is_at_least_once_with_all_it_needs() {
         for queue in queues_that_let_go() {
             let name = &queue.name;
-            assert_eq!(
-                queue.text("x-dead-letter-strategy"),
-                Some("at-least-once"),
-                "{name}"
-            );
+            assert_eq!(queue.text("x-dead-letter-strategy"), Some("at-least-once"), "{name}");
             assert_eq!(queue.text("x-overflow"), Some("reject-publish"), "{name}");
             assert!(queue.dead_letter_exchange().is_some(), "{name}");
-            assert!(
-                queue.text("x-dead-letter-routing-key").is_none(),
-                "{name} keeps the key"
-            );
+            assert!(queue.text("x-dead-letter-routing-key").is_none(), "{name} keeps the key");
         }
     }
 
@@ -243,14 +224,8 @@ mod tests {
         let topology = Topology::embedded();
         for queue in queues_that_let_go() {
             let exchange = queue.dead_letter_exchange().unwrap();
-            assert!(
-                topology.exchanges.iter().any(|e| e.name == exchange),
-                "{exchange}"
-            );
-            assert!(
-                topology.bindings.iter().any(|b| b.source == exchange),
-                "{exchange}"
-            );
+            assert!(topology.exchanges.iter().any(|e| e.name == exchange), "{exchange}");
+            assert!(topology.bindings.iter().any(|b| b.source == exchange), "{exchange}");
         }
     }
 
@@ -262,12 +237,7 @@ mod tests {
             assert!(topology.queue(&binding.destination).is_some());
         }
         for queue in &topology.queues {
-            assert!(
-                topology
-                    .bindings
-                    .iter()
-                    .any(|b| b.destination == queue.name)
-            );
+            assert!(topology.bindings.iter().any(|b| b.destination == queue.name));
         }
     }
 
@@ -277,24 +247,13 @@ mod tests {
         let mut limits = BTreeSet::new();
         for work in WorkQueue::all() {
             let name = work.name();
-            let binding = topology
-                .bindings
-                .iter()
-                .find(|b| b.destination == name)
-                .unwrap();
-            assert_eq!(
-                (binding.source.as_str(), binding.routing_key.as_str()),
-                (WORK_EXCHANGE, name.as_str())
-            );
+            let binding = topology.bindings.iter().find(|b| b.destination == name).unwrap();
+            assert_eq!((binding.source.as_str(), binding.routing_key.as_str()), (WORK_EXCHANGE, name.as_str()));
             let queue = topology.queue(&name).unwrap();
             assert_eq!(queue.dead_letter_exchange(), Some(DEAD_EXCHANGE));
             limits.insert(queue.number("x-delivery-limit"));
         }
-        assert_eq!(
-            limits.len(),
-            1,
-            "one delivery limit for all work: {limits:?}"
-        );
+        assert_eq!(limits.len(), 1, "one delivery limit for all work: {limits:?}");
     }
 
     #[test]
@@ -309,21 +268,14 @@ mod tests {
             assert_eq!(queue.number("x-message-ttl"), Some(ttl), "{name}");
             assert_eq!(queue.dead_letter_exchange(), Some(WORK_EXCHANGE));
         }
-        let rungs = topology
-            .queues
-            .iter()
-            .filter(|q| q.name.starts_with("naru.wait."));
+        let rungs = topology.queues.iter().filter(|q| q.name.starts_with("naru.wait."));
         assert_eq!(rungs.count(), Step::ALL.len());
     }
 
     #[test]
     fn targets_come_before_sources() {
         let topology = Topology::embedded();
-        let order: Vec<&str> = topology
-            .queues_targets_first()
-            .iter()
-            .map(|q| q.name.as_str())
-            .collect();
+        let order: Vec<&str> = topology.queues_targets_first().iter().map(|q| q.name.as_str()).collect();
         assert_eq!(order.len(), topology.queues.len());
         let place = |name: &str| order.iter().position(|n| *n == name).unwrap();
         for work in WorkQueue::all() {
