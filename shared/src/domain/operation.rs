@@ -135,6 +135,18 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Why a letter was written for it, in a word that groups well.
+    #[must_use]
+    pub fn letter_reason(&self) -> &'static str {
+        match (&self.result, self.letter) {
+            (Some(OperationResult::Failed { failure, .. }), _) => failure.reason.as_str(),
+            (_, Some(LetterKind::NeedsPerson)) => "OUTCOME_UNKNOWN",
+            (_, Some(LetterKind::Replayable)) => "CRASHED_ITS_WORKERS",
+            // Its message died although its row owes no letter: delivered too often.
+            (_, Some(LetterKind::Information) | None) => "MESSAGE_DIED",
+        }
+    }
+
     /// Which of its connector's queues its next hint belongs in.
     #[must_use]
     pub const fn urgency(&self) -> Urgency {

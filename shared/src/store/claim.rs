@@ -19,6 +19,8 @@ pub struct Wanted {
     pub attempt: AttemptId,
     /// How far ahead of its due time its hint may come, in milliseconds.
     pub early_ms: i64,
+    /// Whether an earlier claim of ours may have been carried out though its answer was lost.
+    pub again: bool,
 }
 
 impl Store {
@@ -41,20 +43,22 @@ impl Store {
         let ids: Vec<Uuid> = wanted.iter().map(|w| w.operation.0).collect();
         let attempts: Vec<Uuid> = wanted.iter().map(|w| w.attempt.0).collect();
         let early: Vec<i64> = wanted.iter().map(|w| w.early_ms).collect();
+        let again: Vec<bool> = wanted.iter().map(|w| w.again).collect();
         let references: Vec<String> = wanted.iter().map(|w| Reference::of(w.attempt).0).collect();
         let rows = write!(
             self,
             sqlx::query!(
                 r#"
                 with wanted as (
-                    select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
-                        as w(id, attempt, reference, early_ms)
+                    select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $7::boolean[])
+                        as w(id, attempt, reference, early_ms, again)
                 ), due as (
                     select o.id, w.attempt, w.reference from operations o join wanted w on w.id = o.id
                     where (
                             (o.status in ('queued', 'waiting', 'unknown')
                                 and o.due_at <= now() + w.early_ms * interval '1 millisecond')
-                            or (o.status = 'processing' and (o.claimed_at < now() - interval '60 seconds'
+                            or (o.status = 'processing' and ((o.owner = $5 and w.again)
+                                or o.claimed_at < now() - interval '60 seconds'
                                 or not exists (select 1 from workers k where k.id = o.owner and k.alive_until > now())))
                         )
                         and not exists (
@@ -103,6 +107,7 @@ impl Store {
                 &early,
                 worker.0,
                 CRASH_BUDGET,
+                &again,
             ),
             fetch_all
         )?;

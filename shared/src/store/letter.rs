@@ -125,30 +125,24 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the letters that rows owe and no message brought, at most `limit`. Returns how many.
+    /// Operations that owe a letter which no message has brought for ten seconds, at most `limit`.
     ///
     /// # Errors
-    /// When Postgres can't be reached.
-    pub async fn write_owed_letters(&self, limit: i64) -> Result<u64, StoreError> {
-        let done = write!(
+    /// When Postgres can't be asked.
+    pub async fn operations_owing_a_letter(&self, limit: i64) -> Result<Vec<OperationId>, StoreError> {
+        let ids = read!(
             self,
-            sqlx::query!(
-                r#"
-                insert into dead_letters (id, operation_id, fence, kind, reason)
-                select gen_random_uuid(), o.id, o.letter_fence, o.letter, 'message_lost'
-                from operations o
+            sqlx::query_scalar!(
+                r#"select o.id from operations o
                 where o.letter is not null
                     and not exists (select 1 from dead_letters d where d.operation_id = o.id and d.fence = o.letter_fence)
-                    -- The message that carries it is given ten seconds.
                     and coalesce(o.settled_at, o.due_at) < now() - interval '10 seconds'
-                limit $1
-                on conflict on constraint dead_letters_once do nothing
-                "#,
+                limit $1"#,
                 limit,
             ),
-            execute
+            fetch_all
         )?;
-        Ok(done.rows_affected())
+        Ok(ids.into_iter().map(OperationId).collect())
     }
 
     /// Letters, the newest first.
