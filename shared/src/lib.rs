@@ -9,6 +9,7 @@ pub mod broker;
 pub mod bus;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod domain;
 mod reconnect;
 pub mod retry;

@@ -42,6 +42,11 @@ impl Ids for System {
     }
 }
 
+/// The machine's dice, for jitter.
+pub fn dice() -> impl Rng {
+    rand::rng()
+}
+
 /// What the process's environment says about `name`; nothing when it is unset, empty or not UTF-8.
 ///
 /// Programs hand this to [`crate::config`] once, at start; nothing reads the environment later.

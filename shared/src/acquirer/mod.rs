@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use crate::domain::attempt::{ApproveAnswer, InquiryAnswer, Manners, NetCancelAnswer};
 use crate::domain::failure::Failure;
 use crate::domain::id::Reference;
-use crate::domain::instrument::{Card, Instrument};
+use crate::domain::instrument::Card;
 use crate::domain::money::Money;
 use crate::domain::payment::Payment;
 use crate::secret::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber};
@@ -42,6 +42,11 @@ pub enum RegisterError {
     Unavailable(String),
 }
 
+/// No HTTP client could be made: the machine's TLS is not as it should be. For start-up.
+#[derive(Debug, thiserror::Error)]
+#[error("no HTTP client can be made")]
+pub struct NoClient(#[source] reqwest::Error);
+
 /// Turns what a payer types into a token.
 pub trait Registers: Send + Sync {
     /// Registers a card with the acquirer: 3 seconds in all.
@@ -56,12 +61,10 @@ pub trait Registers: Send + Sync {
 /// What one call to an acquirer is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Order<'a> {
-    /// The payment it is for.
+    /// The payment it is for, which knows what it is paid with.
     pub payment: &'a Payment,
     /// How much.
     pub amount: Money,
-    /// With what.
-    pub instrument: &'a Instrument,
     /// W3C `traceparent` to send along.
     pub traceparent: &'a str,
 }

@@ -9,11 +9,11 @@ use super::operation::HintOwed;
 use super::row::{json, to_json};
 use super::{Conn, Late, Store, StoreError, write};
 use crate::domain::attempt::AnswerWord;
-use crate::domain::course::{Decision, Next};
+use crate::domain::course::{Claimed, Decision, Next};
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{AttemptId, OperationId, PaymentId};
-use crate::domain::operation::OperationResult;
-use crate::domain::payment::{IllegalTransition, Payment, PaymentState};
+use crate::domain::operation::{OperationKind, OperationResult};
+use crate::domain::payment::{IllegalTransition, PaymentState};
 
 /// How long after a row is due the sweeper sends another hint, should the first have been lost.
 const NUDGE_AFTER: Duration = Duration::seconds(5);
@@ -36,6 +36,8 @@ pub struct Answered {
 pub struct Outcome {
     /// Which operation.
     pub operation: OperationId,
+    /// What it was to do.
+    pub kind: OperationKind,
     /// Under which claim.
     pub fence: i64,
     /// Of which payment.
@@ -72,20 +74,29 @@ pub enum Recorded {
 }
 
 impl Outcome {
-    /// Decides what the payment looks like after `decision`.
+    /// What a claim came to, with how its payment stands afterwards.
     ///
     /// # Errors
     /// When the payment does not take the event as it stands.
     pub fn new(
-        payment: &Payment,
-        operation: OperationId,
-        fence: i64,
+        claimed: &Claimed,
         decision: Decision,
         answered: Option<Answered>,
         trace_id: String,
     ) -> Result<Self, IllegalTransition> {
+        let Claimed { operation, payment, .. } = claimed;
         let state = decision.event.as_ref().map(|event| payment.state.on(event)).transpose()?;
-        Ok(Self { operation, fence, payment: payment.id, version: payment.version, state, decision, answered, trace_id })
+        Ok(Self {
+            operation: operation.id,
+            kind: operation.kind,
+            fence: operation.fence,
+            payment: payment.id,
+            version: payment.version,
+            state,
+            decision,
+            answered,
+            trace_id,
+        })
     }
 
     /// Whether it needs more than the common statement.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::super::NoClient;
 use super::wire::Complaint;
 
 /// How long connecting may take. Until then nothing was sent.
@@ -38,7 +39,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(mut base: Url) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(mut base: Url) -> Result<Self, NoClient> {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
@@ -52,7 +53,8 @@ impl Client {
             // What is sent again is for the domain to decide, never for a client library.
             .retry(reqwest::retry::never())
             .no_proxy()
-            .build()?;
+            .build()
+            .map_err(NoClient)?;
         Ok(Self { http, base })
     }
 

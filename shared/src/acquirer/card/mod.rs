@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use reqwest::Method;
 
 use self::client::{Client, Heard};
-use super::{Acquirer, Order, RegisterError, Registers, TypedCard};
+use super::{Acquirer, NoClient, Order, RegisterError, Registers, TypedCard};
 use crate::domain::attempt::{ApprovalFacts, ApproveAnswer, InquiryAnswer, Manners, NetCancelAnswer};
 use crate::domain::id::Reference;
 use crate::domain::instrument::{Card, Instrument};
@@ -47,7 +47,7 @@ impl CardCompany {
     ///
     /// # Errors
     /// When no HTTP client can be made (no TLS roots, say).
-    pub fn new(config: &CardConfig) -> Result<Self, reqwest::Error> {
+    pub fn new(config: &CardConfig) -> Result<Self, NoClient> {
         Ok(Self {
             client: Client::new(config.url.clone())?,
             manners: Manners {
@@ -92,7 +92,9 @@ impl CardCompany {
     }
 
     async fn approve(&self, order: Order<'_>, reference: &Reference) -> ApproveAnswer {
-        let Instrument::Card(card) = order.instrument;
+        let Some(Instrument::Card(card)) = order.payment.state.instrument() else {
+            return ApproveAnswer::NotSent("no_card".into());
+        };
         let body = wire::Approve {
             reference: reference.as_str(),
             merchant_id: &order.payment.mid,
