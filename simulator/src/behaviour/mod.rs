@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub use holds::{Held, Holds};
-pub use script::{Added, Match, Script, Scripts};
+pub use script::{Added, After, Match, Script, Scripts};
 pub use step::Step;
 
 use crate::company::{Act, Code};
@@ -68,14 +68,7 @@ pub enum Deliver {
 impl Plan {
     /// Nothing unusual.
     pub fn plain() -> Self {
-        Self {
-            name: None,
-            before: Vec::new(),
-            act: Act::Normally,
-            lag_ms: 0,
-            after: Vec::new(),
-            deliver: Deliver::Faithfully,
-        }
+        Self { name: None, before: Vec::new(), act: Act::Normally, lag_ms: 0, after: Vec::new(), deliver: Deliver::Faithfully }
     }
 
     /// An unusual act, honestly answered.
