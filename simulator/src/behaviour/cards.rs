@@ -170,7 +170,9 @@ impl TestCard {
                 NetCancels::AreLostOnce if first => Some(Plan::nothing(Deliver::Never)),
                 NetCancels::AreLostOnce | NetCancels::Work => None,
             },
-            (Does::Pending(code), Call::Approve) => Some(Plan::acting(Act::Pend(Pending { inquiries: 1, code: Code::of(code) }))),
+            (Does::Pending(code), Call::Approve) => {
+                Some(Plan::acting(Act::Pend(Pending { inquiries: 1, code: Code::of(code) })))
+            }
             (Does::Lags { ms }, Call::Approve) if first => Some(Plan { lag_ms: ms, ..Plan::delivering(Deliver::Cut) }),
             (Does::ApproveUpTo(n), Call::Approve) => Some(Plan::acting(Act::ApproveUpTo(n))),
             (Does::ChargesMore(more), Call::Approve) => Some(Plan::acting(Act::ChargeMore(more))),

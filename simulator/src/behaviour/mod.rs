@@ -68,7 +68,14 @@ pub enum Deliver {
 impl Plan {
     /// Nothing unusual.
     pub fn plain() -> Self {
-        Self { name: None, before: Vec::new(), act: Act::Normally, lag_ms: 0, after: Vec::new(), deliver: Deliver::Faithfully }
+        Self {
+            name: None,
+            before: Vec::new(),
+            act: Act::Normally,
+            lag_ms: 0,
+            after: Vec::new(),
+            deliver: Deliver::Faithfully,
+        }
     }
 
     /// An unusual act, honestly answered.

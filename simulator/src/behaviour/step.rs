@@ -139,7 +139,9 @@ impl Step {
             Self::Http { status, .. } if !(500..=599).contains(status) => Err("status must be 500 to 599"),
             Self::WrongAmount { by, .. } if *by <= 0 || *by > 1_000_000 => Err("by must be 1 to 1000000"),
             Self::Slow { ms, .. } | Self::Lag { ms, .. } if *ms > 600_000 => Err("ms must be at most 600000"),
-            Self::Hold { id, .. } if Id::try_from(id.clone()).is_err() => Err("id must be a name of 1 to 200 plain characters"),
+            Self::Hold { id, .. } if Id::try_from(id.clone()).is_err() => {
+                Err("id must be a name of 1 to 200 plain characters")
+            }
             Self::Slow { then, .. } | Self::Lag { then, .. } | Self::Hold { then, .. } => then.0.check(),
             Self::Approve
             | Self::Decline { .. }
@@ -176,7 +178,9 @@ impl Step {
             Self::Truncated => Plan::delivering(Deliver::Truncated).named("truncated"),
             Self::Huge => Plan::delivering(Deliver::Huge).named("huge"),
             Self::WrongAmount { by, charged: true } => Plan::acting(Act::ChargeMore(*by)).named("wrong_amount"),
-            Self::WrongAmount { by, charged: false } => Plan::delivering(Deliver::OtherAmount(*by)).named("wrong_amount"),
+            Self::WrongAmount { by, charged: false } => {
+                Plan::delivering(Deliver::OtherAmount(*by)).named("wrong_amount")
+            }
             Self::WrongCurrency => Plan::delivering(Deliver::OtherCurrency).named("wrong_currency"),
             Self::Pending { inquiries, code } => {
                 Plan::acting(Act::Pend(Pending { inquiries: *inquiries, code: *code })).named("pending")

@@ -21,8 +21,9 @@ impl Company {
         entry.amount = Some(ask.amount);
         entry.currency = Some(ask.currency);
 
-        let original = original
-            .filter(|o| o.currency == ask.currency && o.merchant_id.as_ref() == Some(&ask.merchant_id) && act != Act::NotFound);
+        let original = original.filter(|o| {
+            o.currency == ask.currency && o.merchant_id.as_ref() == Some(&ask.merchant_id) && act != Act::NotFound
+        });
         let verdict = match (act, original) {
             (Act::Nothing, _) => Verdict::of(Outcome::Nothing),
             (Act::Refuse, _) => Verdict::of(Outcome::Refused),

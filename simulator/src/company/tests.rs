@@ -36,11 +36,25 @@ fn registration(token: &Id) -> Ask {
 
 fn approval(reference: Id, order_id: Id, units: i64) -> Ask {
     let (merchant_id, token) = (id("shop"), id("tok"));
-    Ask::Approve(Approve { reference, merchant_id, order_id, token, amount: won(units), currency: krw(), installment_months: 0 })
+    Ask::Approve(Approve {
+        reference,
+        merchant_id,
+        order_id,
+        token,
+        amount: won(units),
+        currency: krw(),
+        installment_months: 0,
+    })
 }
 
 fn net_cancel(reference: Id, original_reference: Id, units: i64) -> Ask {
-    Ask::NetCancel(NetCancel { reference, original_reference, merchant_id: id("shop"), amount: won(units), currency: krw() })
+    Ask::NetCancel(NetCancel {
+        reference,
+        original_reference,
+        merchant_id: id("shop"),
+        amount: won(units),
+        currency: krw(),
+    })
 }
 
 fn result(done: &Done) -> Outcome {
@@ -78,7 +92,10 @@ fn any_history_keeps_the_books_sound_and_is_read_back_as_it_was() {
             let (mut net_of_books, mut net_of_journal) = (0, 0);
             for (reference, transaction) in &company.transactions {
                 let same = &again.transactions[reference];
-                assert_eq!((same.standing, &same.charges, same.at), (transaction.standing, &transaction.charges, transaction.at));
+                assert_eq!(
+                    (same.standing, &same.charges, same.at),
+                    (transaction.standing, &transaction.charges, transaction.at)
+                );
                 assert!(transaction.charges.iter().all(|c| c.standing() >= 0 && c.refunded <= c.captured));
                 assert!(mode == Mode::N || transaction.charges.len() <= 1);
                 net_of_books += transaction.totals().standing();

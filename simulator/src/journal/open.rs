@@ -93,8 +93,11 @@ fn read_back(path: &Path, file: &File, company: &mut Company, marks: &mut Vec<u6
             return Ok(offset);
         }
         line += 1;
-        let entry: Entry =
-            serde_json::from_slice(&text).map_err(|source| OpenError::Broken { path: path.to_owned(), line, source })?;
+        let entry: Entry = serde_json::from_slice(&text).map_err(|source| OpenError::Broken {
+            path: path.to_owned(),
+            line,
+            source,
+        })?;
         if entry.seq != line {
             return Err(OpenError::Hole { path: path.to_owned(), line, seq: entry.seq });
         }

@@ -79,7 +79,9 @@ pub(super) async fn effects(
 ) -> Result<Json<Effects>, Refused> {
     let effects = match known(which)? {
         Which { order_id: Some(order_id), reference: None } => desk.state().company.effects_of_order(&order_id),
-        Which { order_id: None, reference: Some(reference) } => desk.state().company.effects_of(&reference).into_iter().collect(),
+        Which { order_id: None, reference: Some(reference) } => {
+            desk.state().company.effects_of(&reference).into_iter().collect()
+        }
         Which { .. } => return Err(Refused::bad("name either orderId or reference")),
     };
     // What is said here must survive a crash, like every other answer.

@@ -81,7 +81,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
-        let text = Path::<String>::from_request_parts(parts, state).await.map_or_else(|_| String::new(), |Path(text)| text);
+        let text =
+            Path::<String>::from_request_parts(parts, state).await.map_or_else(|_| String::new(), |Path(text)| text);
         Ok(Self(Id::try_from(text)?))
     }
 }
@@ -113,6 +114,7 @@ fn explain(path: &str, error: &serde_json::Error) -> Refused {
     let harmless = ["missing field", "duplicate field", "must be", "unknown field", "unknown variant"]
         .iter()
         .any(|start| words.starts_with(start));
-    let what = if harmless { words } else { format!("not as expected at line {}, column {}", error.line(), error.column()) };
+    let what =
+        if harmless { words } else { format!("not as expected at line {}, column {}", error.line(), error.column()) };
     Refused::bad(if path == "." { what } else { format!("{path}: {what}") })
 }

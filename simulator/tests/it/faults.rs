@@ -28,7 +28,14 @@ async fn every_issuer_and_kind_of_card_is_approved() {
     for (number, issuer, kind, owner) in cards {
         let seen = company.present(number).await.unwrap().body;
         assert_eq!(
-            [&seen["issuerCode"], &seen["acquirerCode"], &seen["cardType"], &seen["ownerType"], &seen["bin"], &seen["last4"]],
+            [
+                &seen["issuerCode"],
+                &seen["acquirerCode"],
+                &seen["cardType"],
+                &seen["ownerType"],
+                &seen["bin"],
+                &seen["last4"]
+            ],
             [issuer, issuer, kind, owner, &number[..6], &number[12..]],
         );
         let token = seen["token"].as_str().unwrap();
@@ -65,7 +72,8 @@ async fn cards_are_refused_at_registration() {
     for wrong in ["4242424242424241", "4242-4242-4242-4242", "42"] {
         assert_eq!(company.present(wrong).await.unwrap().with_code("14").status, 422);
     }
-    let expired = json!({ "number": "4242424242424242", "expiryYear": "20", "expiryMonth": "01", "merchantId": "shop" });
+    let expired =
+        json!({ "number": "4242424242424242", "expiryYear": "20", "expiryMonth": "01", "merchantId": "shop" });
     assert_eq!(company.post("/v1/cards", &expired).await.with_code("54").status, 422);
     assert_eq!(company.present(number("token_error")).await.unwrap().status, 500);
     assert_eq!(company.present(number("token_busy")).await.unwrap().with_code("M1").status, 503);
@@ -109,7 +117,9 @@ async fn fault_cards_misbehave_and_the_books_know_the_truth() {
             let (reference, order) = (format!("{name}-r{nth}"), format!("{name}-o{nth}"));
             let heard = company.try_approve(&reference, &order, &token, 1_000).await;
             match (sight, heard) {
-                (Status(status, code), Ok(answer)) => assert_eq!(answer.with_code(code).status, *status, "{name} {nth}"),
+                (Status(status, code), Ok(answer)) => {
+                    assert_eq!(answer.with_code(code).status, *status, "{name} {nth}")
+                }
                 (TimeOut, Err(silence)) => assert_eq!(silence, Silence::TimedOut, "{name} {nth}"),
                 (Break, Err(silence)) => assert_eq!(silence, Silence::Broken, "{name} {nth}"),
                 (Garbage, Ok(answer)) => assert!(answer.status == 200 && answer.body.is_string(), "{name} {nth}"),
@@ -142,7 +152,8 @@ async fn a_huge_answer_is_valid_and_huge() {
     let company = Simulator::start().await;
     let token = company.card(number("huge")).await;
     let request = company.request(reqwest::Method::POST, "/v1/approvals");
-    let answer = crate::simulator::hear(request.json(&crate::simulator::approval("r", "o", &token, 1_000))).await.unwrap();
+    let answer =
+        crate::simulator::hear(request.json(&crate::simulator::approval("r", "o", &token, 1_000))).await.unwrap();
     answer.is("approved");
     assert_eq!(answer.body["padding"].as_str().unwrap().len(), 8 << 20);
 }
@@ -154,7 +165,10 @@ async fn lying_cards_charge_the_right_amount_and_keep_lying() {
         let token = company.card(number(name)).await;
         for answer in [company.approve(name, name, &token, 1_000).await, company.inquire(name).await] {
             answer.is("approved");
-            assert_eq!((answer.body["amount"].as_i64(), answer.body["currency"].as_str()), (Some(amount), Some(currency)));
+            assert_eq!(
+                (answer.body["amount"].as_i64(), answer.body["currency"].as_str()),
+                (Some(amount), Some(currency))
+            );
         }
         assert_eq!(company.charged_and_net(name).await, (1_000, 1_000));
         company.net_cancel(&format!("{name}-n"), name, 1_000).await.is("reversed");

@@ -44,11 +44,25 @@ async fn bad_requests_get_a_400_and_change_nothing() {
     let good = approval("r", "o", &token, 1_000);
     let mut wrongs: Vec<Value> = Vec::new();
     for (field, values) in [
-        ("reference", vec![Value::Null, json!(""), json!("has space"), json!("x".repeat(201)), json!("nul\0"), json!(1)]),
+        (
+            "reference",
+            vec![Value::Null, json!(""), json!("has space"), json!("x".repeat(201)), json!("nul\0"), json!(1)],
+        ),
         ("merchantId", vec![Value::Null, json!({})]),
         ("orderId", vec![Value::Null, json!("한글")]),
         ("token", vec![Value::Null, json!([])]),
-        ("amount", vec![Value::Null, json!(0), json!(-1), json!(1.5), json!("1000"), json!(1_000_000_000_000_i64), json!(1e30)]),
+        (
+            "amount",
+            vec![
+                Value::Null,
+                json!(0),
+                json!(-1),
+                json!(1.5),
+                json!("1000"),
+                json!(1_000_000_000_000_i64),
+                json!(1e30),
+            ],
+        ),
         ("currency", vec![Value::Null, json!("krw"), json!("KRWW"), json!("")]),
         ("installmentMonths", vec![json!(-1), json!(256), json!("3")]),
     ] {

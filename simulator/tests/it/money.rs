@@ -28,7 +28,11 @@ async fn refunds_after_capture_never_exceed_what_was_captured() {
     // A capture takes all that is left, no more and no less.
     for wrong in [699, 701] {
         let reference = format!("wrong-{wrong}");
-        company.change("/v1/captures", &reference, "r", "o", wrong).await.is("declined").because("insufficient_balance");
+        company
+            .change("/v1/captures", &reference, "r", "o", wrong)
+            .await
+            .is("declined")
+            .because("insufficient_balance");
     }
     company.change("/v1/captures", "p", "r", "o", 700).await.is("approved");
     company.change("/v1/captures", "p2", "r", "o", 700).await.is("declined").because("already_captured");

@@ -26,7 +26,9 @@ async fn the_newest_script_wins_and_the_last_step_may_repeat() {
     let company = Simulator::start().await;
     let token = company.card("4242424242424242").await;
     company
-        .script(json!({ "match": { "token": token }, "steps": [{ "do": "decline", "code": "61" }], "then": "repeat_last" }))
+        .script(
+            json!({ "match": { "token": token }, "steps": [{ "do": "decline", "code": "61" }], "then": "repeat_last" }),
+        )
         .await;
     company.script(json!({ "match": { "amount": 777 }, "steps": [{ "do": "approve" }] })).await;
     company.approve("r1", "o", &token, 777).await.is("approved");
@@ -41,9 +43,15 @@ async fn the_newest_script_wins_and_the_last_step_may_repeat() {
 async fn inquiries_and_net_cancels_match_by_their_originals_order_and_reference() {
     let company = Simulator::start().await;
     let token = company.card("4242424242424242").await;
-    company.script(json!({ "match": { "orderId": "o", "call": "approve" }, "steps": [{ "do": "timeout_before" }] })).await;
-    company.script(json!({ "match": { "orderId": "o", "call": "inquire" }, "steps": [{ "do": "http", "status": 500 }] })).await;
-    company.script(json!({ "match": { "reference": "r", "call": "net_cancel" }, "steps": [{ "do": "drop_after" }] })).await;
+    company
+        .script(json!({ "match": { "orderId": "o", "call": "approve" }, "steps": [{ "do": "timeout_before" }] }))
+        .await;
+    company
+        .script(json!({ "match": { "orderId": "o", "call": "inquire" }, "steps": [{ "do": "http", "status": 500 }] }))
+        .await;
+    company
+        .script(json!({ "match": { "reference": "r", "call": "net_cancel" }, "steps": [{ "do": "drop_after" }] }))
+        .await;
     assert_eq!(company.try_approve("r", "o", &token, 1_000).await.unwrap_err(), Silence::TimedOut);
     assert_eq!(company.inquire("r").await.status, 500);
     company.inquire("r").await.is("not_found");

@@ -115,7 +115,14 @@ impl Simulator {
         self.try_approve(reference, order, token, amount).await.unwrap()
     }
 
-    pub(crate) async fn try_change(&self, path: &str, reference: &str, original: &str, order: &str, amount: i64) -> Heard {
+    pub(crate) async fn try_change(
+        &self,
+        path: &str,
+        reference: &str,
+        original: &str,
+        order: &str,
+        amount: i64,
+    ) -> Heard {
         let body = json!({ "reference": reference, "originalReference": original, "merchantId": SHOP,
             "orderId": order, "amount": amount, "currency": "KRW" });
         self.try_post(path, &body).await
