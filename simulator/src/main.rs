@@ -24,11 +24,8 @@ fn main() -> ExitCode {
 async fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     logs::start(&config.log, config.log_format)?;
     let (journal, company, writer) = journal::open(&config.journal)?;
-    let settings = Settings {
-        mode: config.mode.into(),
-        inquiry_lag_ms: config.inquiry_lag_ms,
-        latency_ms: config.latency_ms,
-    };
+    let settings =
+        Settings { mode: config.mode.into(), inquiry_lag_ms: config.inquiry_lag_ms, latency_ms: config.latency_ms };
     let desk = Arc::new(Desk::new(company, journal, settings));
     let listener = TcpListener::bind(config.listen)
         .await

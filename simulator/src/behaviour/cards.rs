@@ -24,19 +24,29 @@ enum Does {
     /// Declines registration.
     RefuseToken(&'static [u8; 2]),
     /// Approvals fail so often with nothing done.
-    Fails { times: u32, deliver: Deliver },
+    Fails {
+        times: u32,
+        deliver: Deliver,
+    },
     /// Registration fails with nothing done.
     TokenFails(Deliver),
     /// The first approval charges, and its answer suffers.
     Once(Deliver),
     /// Approvals are answered late.
-    Slow { ms: u64 },
+    Slow {
+        ms: u64,
+    },
     /// Approvals and inquiries lie in the same way; net-cancels fail so often, or are refused.
-    Lies { deliver: Deliver, net_cancels: NetCancels },
+    Lies {
+        deliver: Deliver,
+        net_cancels: NetCancels,
+    },
     /// Approvals stay open for one inquiry and then end with this code.
     Pending(&'static [u8; 2]),
     /// The first approval charges and drops the connection; inquiries see it only after a while.
-    Lags { ms: u64 },
+    Lags {
+        ms: u64,
+    },
     /// Approves so often, then declines.
     ApproveUpTo(u32),
     /// Charges more than asked.
@@ -163,9 +173,7 @@ impl TestCard {
             (Does::Pending(code), Call::Approve) => {
                 Some(Plan::acting(Act::Pend(Pending { inquiries: 1, code: Code::of(code) })))
             }
-            (Does::Lags { ms }, Call::Approve) if first => {
-                Some(Plan { lag_ms: ms, ..Plan::delivering(Deliver::Cut) })
-            }
+            (Does::Lags { ms }, Call::Approve) if first => Some(Plan { lag_ms: ms, ..Plan::delivering(Deliver::Cut) }),
             (Does::ApproveUpTo(n), Call::Approve) => Some(Plan::acting(Act::ApproveUpTo(n))),
             (Does::ChargesMore(more), Call::Approve) => Some(Plan::acting(Act::ChargeMore(more))),
             (Does::DeclinesRefunds, Call::Refund) => Some(Plan::acting(Act::Decline(Code::DO_NOT_HONOR))),

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub use holds::{Held, Holds};
-pub use script::{Added, Match, Script, Scripts};
+pub use script::{Added, After, Match, Script, Scripts};
 pub use step::Step;
 
 use crate::company::{Act, Code};

@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Deliver, Plan, Wait};
-use crate::company::{Act, Code, Pending};
+use crate::company::{Act, Code, Id, Pending};
 
 /// What to do with one matching request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -139,7 +139,9 @@ impl Step {
             Self::Http { status, .. } if !(500..=599).contains(status) => Err("status must be 500 to 599"),
             Self::WrongAmount { by, .. } if *by <= 0 || *by > 1_000_000 => Err("by must be 1 to 1000000"),
             Self::Slow { ms, .. } | Self::Lag { ms, .. } if *ms > 600_000 => Err("ms must be at most 600000"),
-            Self::Hold { id, .. } if id.is_empty() || id.len() > 200 => Err("id must be 1 to 200 bytes"),
+            Self::Hold { id, .. } if Id::try_from(id.clone()).is_err() => {
+                Err("id must be a name of 1 to 200 plain characters")
+            }
             Self::Slow { then, .. } | Self::Lag { then, .. } | Self::Hold { then, .. } => then.0.check(),
             Self::Approve
             | Self::Decline { .. }

@@ -62,9 +62,8 @@ pub struct Unreadable {
 }
 
 /// The sandbox's own six-digit prefixes `9400NN`, in the order of NN from 01.
-const ISSUERS: [&str; 19] = [
-    "11", "21", "31", "33", "W1", "41", "51", "61", "71", "91", "15", "3A", "24", "36", "46", "35", "42", "34", "3C",
-];
+const ISSUERS: [&str; 19] =
+    ["11", "21", "31", "33", "W1", "41", "51", "61", "71", "91", "15", "3A", "24", "36", "46", "35", "42", "34", "3C"];
 /// Who issues every other number.
 const ISSUER_OF_THE_REST: &str = "61";
 

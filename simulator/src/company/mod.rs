@@ -20,6 +20,9 @@ mod register;
 mod timestamp;
 mod transaction;
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 

@@ -10,12 +10,9 @@ impl Company {
         let verdict = match act {
             Act::Nothing => None,
             Act::Decline(code) => Some(Err(code)),
-            Act::Normally
-            | Act::ApproveUpTo(_)
-            | Act::Pend(_)
-            | Act::ChargeMore(_)
-            | Act::Refuse
-            | Act::NotFound => Some(ask.card.clone()),
+            Act::Normally | Act::ApproveUpTo(_) | Act::Pend(_) | Act::ChargeMore(_) | Act::Refuse | Act::NotFound => {
+                Some(ask.card.clone())
+            }
         };
         let answer = match verdict {
             None => Answer::NoToken(Refusal::of(Code::MALFUNCTION)),

@@ -50,8 +50,7 @@ pub enum OpenError {
 /// stopped: with an error, or (after the journal was dropped) with everything written.
 pub fn open(path: &Path) -> Result<(Journal, Company, oneshot::Receiver<io::Result<()>>), OpenError> {
     let failed = |source| OpenError::File { path: path.to_owned(), source };
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => OpenError::InUse(path.to_owned()),
         TryLockError::Error(source) => failed(source),
@@ -94,8 +93,11 @@ fn read_back(path: &Path, file: &File, company: &mut Company, marks: &mut Vec<u6
             return Ok(offset);
         }
         line += 1;
-        let entry: Entry = serde_json::from_slice(&text)
-            .map_err(|source| OpenError::Broken { path: path.to_owned(), line, source })?;
+        let entry: Entry = serde_json::from_slice(&text).map_err(|source| OpenError::Broken {
+            path: path.to_owned(),
+            line,
+            source,
+        })?;
         if entry.seq != line {
             return Err(OpenError::Hole { path: path.to_owned(), line, seq: entry.seq });
         }

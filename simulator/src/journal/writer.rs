@@ -20,12 +20,7 @@ pub(super) struct Batch {
 const BATCHES_MAX: usize = 4_096;
 
 /// Writes until nobody can send any more, or until the file fails: then no further receipt is given.
-pub(super) fn write_all(
-    mut file: File,
-    mut offset: u64,
-    marks: &Marks,
-    batches: &Receiver<Batch>,
-) -> io::Result<()> {
+pub(super) fn write_all(mut file: File, mut offset: u64, marks: &Marks, batches: &Receiver<Batch>) -> io::Result<()> {
     let mut text = Vec::new();
     let mut waiting = Vec::new();
     while let Ok(first) = batches.recv() {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::desk::{Desk, Settings};
-use super::refuse::{Body, Refused, not_found};
+use super::refuse::{Body, Named, Refused, not_found};
 use crate::behaviour::{Added, Held, Script};
 use crate::company::Mode;
 
@@ -69,19 +69,19 @@ pub(super) async fn clear_scripts(State(desk): At) -> Json<InForce> {
 }
 
 /// `DELETE /admin/scripts/{id}`
-pub(super) async fn remove_script(State(desk): At, Path(id): Path<String>) -> Result<Json<NewScript>, Refused> {
-    match id.parse() {
+pub(super) async fn remove_script(State(desk): At, Named(id): Named) -> Result<Json<NewScript>, Refused> {
+    match id.as_str().parse() {
         Ok(id) if desk.state().scripts.remove(id) => Ok(Json(NewScript { id })),
         Ok(_) | Err(_) => Err(not_found().await),
     }
 }
 
 /// `GET /admin/holds/{id}`: waits until something is parked there, 30 s at most.
-pub(super) async fn watch_hold(State(desk): At, Path(id): Path<String>) -> Json<Held> {
-    Json(desk.holds.watch(&id, HOLD_PATIENCE).await)
+pub(super) async fn watch_hold(State(desk): At, Named(id): Named) -> Json<Held> {
+    Json(desk.holds.watch(id.as_str(), HOLD_PATIENCE).await)
 }
 
 /// `POST /admin/holds/{id}/release`
-pub(super) async fn release_hold(State(desk): At, Path(id): Path<String>) -> Json<Held> {
-    Json(desk.holds.release(&id))
+pub(super) async fn release_hold(State(desk): At, Named(id): Named) -> Json<Held> {
+    Json(desk.holds.release(id.as_str()))
 }

@@ -82,7 +82,7 @@ impl Desk {
         let State { company, scripts, settings } = &mut *state;
         let nth = company.arrived(ask);
         let scripted = if scripts.is_empty() { None } else { scripts.next(&company.sight(ask)) };
-        let mut plan = scripted.unwrap_or_else(|| company.behaviour(ask).plan(call_of(ask), nth));
+        let mut plan = scripted.unwrap_or_else(|| card_of(company, ask).plan(call_of(ask), nth));
         plan.lag_ms = plan.lag_ms.max(settings.inquiry_lag_ms);
         if settings.latency_ms > 0 {
             plan.before.insert(0, Wait::For(Duration::from_millis(settings.latency_ms)));
@@ -124,21 +124,19 @@ impl Desk {
     }
 }
 
-impl Company {
-    /// The behaviour of the card that a request is about.
-    fn behaviour(&self, ask: &Ask) -> &'static cards::TestCard {
-        let token = match ask {
-            Ask::Register(register) => {
-                return register.card.as_ref().map_or(&cards::TABLE[0], |card| cards::by_name(&card.behaviour));
-            }
-            Ask::Approve(approve) => Some(&approve.token),
-            Ask::Change(_, change) => self.token_of(&change.original_reference),
-            Ask::NetCancel(net_cancel) => self.token_of(&net_cancel.original_reference),
-            Ask::Inquire(reference) => self.token_of(reference),
-        };
-        let card = token.and_then(|token| self.card(token));
-        card.map_or(&cards::TABLE[0], |card| cards::by_name(&card.facts.behaviour))
-    }
+/// The behaviour of the card that a request is about.
+fn card_of(company: &Company, ask: &Ask) -> &'static cards::TestCard {
+    let token = match ask {
+        Ask::Register(register) => {
+            return register.card.as_ref().map_or(&cards::TABLE[0], |card| cards::by_name(&card.behaviour));
+        }
+        Ask::Approve(approve) => Some(&approve.token),
+        Ask::Change(_, change) => company.token_of(&change.original_reference),
+        Ask::NetCancel(net_cancel) => company.token_of(&net_cancel.original_reference),
+        Ask::Inquire(reference) => company.token_of(reference),
+    };
+    let card = token.and_then(|token| company.card(token));
+    card.map_or(&cards::TABLE[0], |card| cards::by_name(&card.facts.behaviour))
 }
 
 fn call_of(ask: &Ask) -> Call {
@@ -152,6 +150,7 @@ fn call_of(ask: &Ask) -> Call {
 }
 
 /// The one place where the clock is read.
+#[expect(clippy::disallowed_methods, reason = "the process' clock is read here, and handed on from here")]
 pub(super) fn now() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))

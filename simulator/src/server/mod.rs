@@ -42,7 +42,7 @@ pub async fn serve(
         let draining = Arc::clone(&draining);
         async move { draining.notified().await }
     };
-    let service = routes(desk).into_make_service_with_connect_info::<Line>();
+    let service = routes(Arc::clone(&desk)).into_make_service_with_connect_info::<Line>();
     let server = axum::serve(Wires(listener), service).with_graceful_shutdown(drain).into_future();
     let mut server = tokio::spawn(server);
     let mut writer = writer;
@@ -57,6 +57,7 @@ pub async fn serve(
     if tokio::time::timeout(DRAIN_MAX, &mut server).await.is_err() {
         server.abort();
     }
+    desk.journal.settled().await?;
     tracing::info!("stopped");
     Ok(())
 }

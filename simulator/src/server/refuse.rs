@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
-use crate::company::{Code, Misuse, NotAnId, Refusal, Unreadable};
+use crate::company::{Code, Id, Misuse, NotAnId, Refusal, Unreadable};
 use crate::journal::Lost;
 
 /// A refusal: a status, and a body with code and message.
@@ -72,6 +73,20 @@ pub(super) async fn method_not_allowed() -> Refused {
     Refused::with(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods")
 }
 
+/// The one name in a path.
+#[derive(Debug)]
+pub(super) struct Named(pub(super) Id);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let text =
+            Path::<String>::from_request_parts(parts, state).await.map_or_else(|_| String::new(), |Path(text)| text);
+        Ok(Self(Id::try_from(text)?))
+    }
+}
+
 /// A JSON body, whatever its content type says.
 #[derive(Debug)]
 pub(super) struct Body<T>(pub(super) T);
@@ -96,7 +111,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 /// The words of the parser may quote what was sent, and that may be a card number: only the harmless ones are passed on.
 fn explain(path: &str, error: &serde_json::Error) -> Refused {
     let words = error.to_string();
-    let harmless = ["missing field", "must be", "status ", "duplicate field"].iter().any(|start| words.starts_with(start));
-    let what = if harmless { words } else { format!("not as expected at line {}, column {}", error.line(), error.column()) };
+    let harmless = ["missing field", "duplicate field", "must be", "unknown field", "unknown variant"]
+        .iter()
+        .any(|start| words.starts_with(start));
+    let what =
+        if harmless { words } else { format!("not as expected at line {}, column {}", error.line(), error.column()) };
     Refused::bad(if path == "." { what } else { format!("{path}: {what}") })
 }

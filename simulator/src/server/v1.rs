@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use uuid::Uuid;
 
 use super::desk::{Desk, now};
-use super::refuse::{Body, Refused};
+use super::refuse::{Body, Named, Refused};
 use super::trace::Trace;
 use super::wire::Line;
 use crate::behaviour::cards;
-use crate::company::{Approve, Ask, Call, Change, Id, NetCancel, Presented, Register};
+use crate::company::{Approve, Ask, Call, Change, Id, NetCancel, NotAnId, Presented, Register};
 
 type At = State<Arc<Desk>>;
 type By = ConnectInfo<Line>;
@@ -25,10 +25,14 @@ pub(super) async fn register(
 ) -> Result<Response, Refused> {
     let behaviour = cards::of_number(presented.number()).name;
     let card = presented.read(now(), behaviour)?;
-    let token = Id::try_from(format!("tok_{}", Uuid::new_v4().simple()))?;
-    let ask = Ask::Register(Register { token, merchant_id: presented.merchant_id.clone(), card });
+    let ask = Ask::Register(Register { token: new_token()?, merchant_id: presented.merchant_id.clone(), card });
     drop(presented);
     desk.take(ask, trace, line).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokens are made here, and nowhere else")]
+fn new_token() -> Result<Id, NotAnId> {
+    Id::try_from(format!("tok_{}", Uuid::new_v4().simple()))
 }
 
 /// `POST /v1/approvals`
@@ -86,7 +90,7 @@ pub(super) async fn inquire(
     State(desk): At,
     ConnectInfo(line): By,
     Trace(trace): Trace,
-    Path(reference): Path<String>,
+    Named(reference): Named,
 ) -> Result<Response, Refused> {
-    desk.take(Ask::Inquire(Id::try_from(reference)?), trace, line).await
+    desk.take(Ask::Inquire(reference), trace, line).await
 }
