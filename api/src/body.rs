@@ -1,10 +1,11 @@
 //! Reading a request's body: bounded, strict about JSON, lenient where Toss is and money can't differ.
 //!
-//! bytes → [`json`] (one JSON object, or why not) → [`typed`] (fields by their types) → [`check`] (values by their
+//! bytes → `json` (one JSON object, or why not) → `typed` (fields by their types) → `check` (values by their
 //! bounds). Errors name fields and never repeat values.
 
 mod check;
 mod json;
+mod query;
 mod receive;
 mod typed;
 
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 
 pub use check::Check;
 pub use json::parse_object;
+pub use query::Params;
 pub use receive::{BODY_BYTES_MAX, BODY_TIME_MAX};
 
 use crate::context::RequestContext;

@@ -1,7 +1,7 @@
 //! What every request passes on its way in and out, whatever it asks for.
 //!
-//! From the outside in: [`observe`] (trace, log line, counts), [`dress`] (headers of every answer), problems
-//! ([`crate::problem::render_problems`]), then [`guard`] (panics, time, size, concurrency), then the routes.
+//! From the outside in: `observe` (trace, log line, counts), `dress` (headers of every answer), problems
+//! ([`crate::problem::render_problems`]), then `guard` (panics, time, size, concurrency), then the routes.
 
 mod dress;
 mod guard;

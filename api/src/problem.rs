@@ -1,6 +1,6 @@
 //! How a refusal looks: one document for every status, route and cause (RFC 9457 with Toss's members).
 //!
-//! Handlers say what happened ([`Problem::of`], [`Problem::because`]); [`render`] knows how it is written, in which
+//! Handlers say what happened ([`Problem::of`], [`Problem::because`]); `render` knows how it is written, in which
 //! language and under which trace.
 
 mod code;
