@@ -77,7 +77,10 @@ impl ProcessId {
 }
 
 /// Sends `signal` (`TERM`, `KILL`, `STOP`, …) to those that are still alive. Having died meanwhile is not an error.
-pub(crate) fn signal(signal: &str, processes: &[ProcessId]) -> std::io::Result<()> {
+///
+/// # Errors
+/// When `/bin/sh` cannot be started.
+pub fn signal(signal: &str, processes: &[ProcessId]) -> std::io::Result<()> {
     let alive: Vec<String> =
         processes.iter().filter(|process| process.is_alive()).map(|process| process.pid.to_string()).collect();
     if alive.is_empty() {
