@@ -84,6 +84,8 @@ fn start(given: &Given, ledger: &Ledger) -> Result<Stack, Failure> {
     let mut environment = Environment::default();
     environment.set("NARU_MASTER_SECRET", settings.secret("NARU_MASTER_SECRET", MASTER_SECRET_BYTES)?);
     environment.set("NARU_OPS_TOKEN", settings.secret("NARU_OPS_TOKEN", MASTER_SECRET_BYTES)?);
+    // Before anything is encrypted with it.
+    settings.save()?;
 
     // RabbitMQ needs 6 s to start and the compiler has work for longer.
     let (servers, built) = thread::scope(|scope| {
