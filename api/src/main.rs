@@ -8,7 +8,7 @@ use naru_api::app::{App, Parts};
 use naru_api::auth::KeyRing;
 use naru_api::backlog::Backlog;
 use naru_api::hub::Hub;
-use naru_api::limits::{EdgeSettings, REQUEST_TIME_MAX, edge, serve};
+use naru_api::limits::{EdgeSettings, edge, serve};
 use naru_api::{ops, routes};
 use naru_shared::acquirer::card::{CardCompany, CardConfig};
 use naru_shared::broker::{Broker, BrokerConfig, DeclareError, LinkState, Relay, StartError};
@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Requests worked on at once. One that waits for an outcome costs a few kilobytes and no connection.
 const CONCURRENCY_MAX: usize = 4_096;
+/// Longest time for a request: the longest wait that is granted, and what comes before and after it.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(75);
 /// How often the dependencies are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
