@@ -5,6 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::Path,
+    process::Command,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -91,6 +92,26 @@ impl House {
         let url = self.rabbit().management_url();
         let (path, body) = (path.to_owned(), body.to_owned());
         tokio::task::spawn_blocking(move || http(&url, method, &path, &body)).await.unwrap()
+    }
+
+    /// Asks the node itself, as `rabbitmqctl` does.
+    pub(crate) async fn ctl(&self, arguments: &'static [&'static str]) {
+        self.run(move |rabbit| {
+            let home = rabbit.home();
+            let settings = std::fs::read_to_string(home.with_file_name("settings")).unwrap();
+            let epmd_port = settings.lines().find_map(|line| line.strip_prefix("epmd_port=")).unwrap();
+            let cookie = std::fs::read_to_string(home.join(".erlang.cookie")).unwrap();
+            let run = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl")
+                .args(["--node", "naru@localhost", "--erlang-cookie", &cookie])
+                .args(arguments)
+                .env("ERL_EPMD_PORT", epmd_port)
+                .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+                .output()
+                .unwrap();
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+            Ok(())
+        })
+        .await;
     }
 
     /// A new virtual host with nothing in it, and its URL.

@@ -120,6 +120,29 @@ async fn a_frozen_broker_holds_nobody_up_for_long() {
 }
 
 #[tokio::test]
+async fn a_broker_out_of_memory_takes_acks_but_no_messages() {
+    let house = House::enter().await;
+    let broker = house.connected().await;
+    let publisher = broker.publisher();
+    assert_eq!(publisher.publish(vec![Outgoing::work(PAY, &hint(1))]).await, [Ok(())]);
+    house.ctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await;
+    // The broker says so to who publishes, and that one message may wait there.
+    until(async || publisher.publish(vec![Outgoing::work(PAY, &hint(2))]).await == [Err(PublishError::Blocked)]).await;
+    assert_eq!(broker.publishing(), LinkState::Blocked);
+    assert!(!broker.is_connected());
+    let started = Instant::now();
+    assert_eq!(publisher.publish(vec![Outgoing::work(PAY, &hint(3))]).await, [Err(PublishError::Blocked)]);
+    assert!(started.elapsed() < Duration::from_millis(100));
+
+    let mut deliveries = consume(&broker, &PAY.name(), 1).await;
+    take_all(&mut deliveries, [1].into()).await;
+
+    house.ctl(&["set_vm_memory_high_watermark", "absolute", "1GB"]).await;
+    until(async || publisher.publish(vec![Outgoing::work(PAY, &hint(4))]).await == [Ok(())]).await;
+    take_all(&mut deliveries, [4].into()).await;
+}
+
+#[tokio::test]
 async fn a_broker_that_was_wiped_gets_its_topology_back() {
     let house = House::enter().await;
     let broker = house.connected().await;
