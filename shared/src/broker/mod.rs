@@ -54,7 +54,7 @@ pub use self::{
     link::LinkState,
     outgoing::Outgoing,
     publisher::{PUBLISH_TIMEOUT, PublishError, PublishResults, Publisher},
-    queue::{Urgency, WorkQueue},
+    queue::WorkQueue,
     relay::Relay,
     topology::{
         Argument, Binding, DEAD_EXCHANGE, DEAD_QUEUE, DestinationType, Exchange, ExchangeKind, Queue, Topology, WORK_EXCHANGE,

@@ -128,7 +128,7 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::Urgency;
+    use crate::domain::operation::Urgency;
     use std::time::Duration;
     use uuid::Uuid;
 

@@ -3,33 +3,7 @@
 use std::fmt;
 
 use super::topology::Topology;
-
-/// How urgent a kind of work is. Each urgency of each connector has its own queue, so that a
-/// storm of one kind never delays another, and recovery never waits behind what it should end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Urgency {
-    /// Somebody is waiting for it: approve, issue an account.
-    Pay,
-    /// Nobody stands at a till: cancel, refund, capture.
-    Back,
-    /// What ends doubt: inquiry, net-cancel.
-    Recover,
-}
-
-impl Urgency {
-    /// Every urgency.
-    pub const ALL: [Self; 3] = [Self::Pay, Self::Back, Self::Recover];
-
-    /// The word in the queue's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pay => "pay",
-            Self::Back => "back",
-            Self::Recover => "recover",
-        }
-    }
-}
+use crate::domain::operation::Urgency;
 
 /// A work queue: one per connector and urgency, `work.<urgency>.<connector>`.
 ///
@@ -73,7 +47,7 @@ impl WorkQueue {
     pub fn all() -> impl Iterator<Item = Self> {
         Topology::embedded().queues.iter().filter_map(|queue| {
             let (urgency, connector) = queue.name.strip_prefix("work.")?.split_once('.')?;
-            let urgency = Urgency::ALL.into_iter().find(|u| u.as_str() == urgency)?;
+            let urgency = Urgency::parse(urgency)?;
             Some(Self { connector, urgency })
         })
     }

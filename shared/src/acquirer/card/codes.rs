@@ -1,0 +1,45 @@
+//! The card company's words, in ours. Response codes are those of ISO 8583, field 39.
+
+use crate::domain::failure::{Failure, FailureCode};
+use crate::domain::instrument::{CardType, OwnerType};
+
+/// Its own code for "nothing was done, come back": maintenance, or too much to do.
+pub(super) const BUSY: &str = "M1";
+
+/// What a refusal with this response code means to a merchant.
+pub(super) fn decline(code: &str) -> Failure {
+    let meaning = match code {
+        "14" | "82" => FailureCode::InvalidCardNumber,
+        "41" | "43" => FailureCode::InvalidCardLostOrStolen,
+        "51" | "61" => FailureCode::RejectCardPayment,
+        "54" => FailureCode::InvalidCardExpiration,
+        "55" => FailureCode::InvalidCardPassword,
+        "57" => FailureCode::InvalidStoppedCard,
+        "59" => FailureCode::FdsError,
+        "63" => FailureCode::InvalidCardIdentity,
+        "65" => FailureCode::ExceedMaxDailyPaymentCount,
+        "91" | "96" => FailureCode::ProviderError,
+        // 05 "do not honor", and whatever else it may say: it said no.
+        _ => FailureCode::RejectCardCompany,
+    };
+    // The code goes into logs and answers: keep what can be a code.
+    let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    Failure::declined(meaning, code)
+}
+
+pub(super) fn card_type(word: &str) -> CardType {
+    match word {
+        "신용" => CardType::Credit,
+        "체크" => CardType::Check,
+        "기프트" => CardType::Gift,
+        _ => CardType::Unknown,
+    }
+}
+
+pub(super) fn owner_type(word: &str) -> OwnerType {
+    match word {
+        "개인" => OwnerType::Person,
+        "법인" => OwnerType::Company,
+        _ => OwnerType::Unknown,
+    }
+}

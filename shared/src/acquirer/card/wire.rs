@@ -1,0 +1,78 @@
+//! What goes over the wire to the card company and comes back.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Register<'a> {
+    pub number: &'a str,
+    pub expiry_year: &'a str,
+    pub expiry_month: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cvc: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_number: Option<&'a str>,
+    pub merchant_id: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Registered {
+    pub token: String,
+    pub issuer_code: String,
+    pub acquirer_code: String,
+    pub card_type: String,
+    pub owner_type: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Approve<'a> {
+    pub reference: &'a str,
+    pub merchant_id: &'a str,
+    pub order_id: &'a str,
+    pub token: &'a str,
+    pub amount: i64,
+    pub currency: &'a str,
+    pub installment_months: u8,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NetCancel<'a> {
+    pub reference: &'a str,
+    pub original_reference: &'a str,
+    pub merchant_id: &'a str,
+    pub amount: i64,
+    pub currency: &'a str,
+}
+
+/// An approval, or what an inquiry tells of one.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Transaction {
+    pub reference: String,
+    pub result: String,
+    #[serde(default)]
+    pub response_code: String,
+    pub amount: Option<i64>,
+    pub currency: Option<String>,
+    pub approval_number: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Reversal {
+    pub original_reference: String,
+    pub result: String,
+    pub response_code: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Complaint {
+    #[serde(default)]
+    pub response_code: String,
+}

@@ -1,0 +1,90 @@
+//! Acquirers: who moves the money. One folder per connector.
+//!
+//! A connector is an HTTP client behind two traits. [`Registers`] turns what a payer types into a token, at once, for
+//! the API; [`Acquirer`] carries out operations, for the workers. What a caller hears is always one of the domain's
+//! answers: a connector decides what its acquirer *said*, never what follows from it.
+
+pub mod card;
+
+use futures::future::BoxFuture;
+
+use crate::domain::attempt::{ApproveAnswer, InquiryAnswer, Manners, NetCancelAnswer};
+use crate::domain::failure::Failure;
+use crate::domain::id::Reference;
+use crate::domain::instrument::Card;
+use crate::domain::money::Money;
+use crate::domain::payment::Payment;
+use crate::secret::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber};
+
+/// A card as somebody typed it. Lives for one call; never stored, never printed.
+#[derive(Debug)]
+pub struct TypedCard {
+    /// Its number.
+    pub number: CardNumber,
+    /// Until when it is good.
+    pub expiry: CardExpiry,
+    /// The three or four digits on its back.
+    pub cvc: Option<Cvc>,
+    /// The first two digits of its password.
+    pub password: Option<CardPassword>,
+    /// Birth date, or the company's number.
+    pub identity: Option<IdentityNumber>,
+    /// 0 for a single payment, else 2 to 12.
+    pub installment_months: u8,
+}
+
+/// Why a card was not registered. In either case nothing was charged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegisterError {
+    /// The acquirer does not take it.
+    Declined(Failure),
+    /// The acquirer could not be asked.
+    Unavailable(String),
+}
+
+/// No HTTP client could be made: the machine's TLS is not as it should be. For start-up.
+#[derive(Debug, thiserror::Error)]
+#[error("no HTTP client can be made")]
+pub struct NoClient(#[source] reqwest::Error);
+
+/// Turns what a payer types into a token.
+pub trait Registers: Send + Sync {
+    /// Registers a card with the acquirer: 3 seconds in all.
+    fn register<'a>(
+        &'a self,
+        mid: &'a str,
+        card: &'a TypedCard,
+        traceparent: &'a str,
+    ) -> BoxFuture<'a, Result<Card, RegisterError>>;
+}
+
+/// What one call to an acquirer is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The payment it is for, which knows what it is paid with.
+    pub payment: &'a Payment,
+    /// How much.
+    pub amount: Money,
+    /// W3C `traceparent` to send along.
+    pub traceparent: &'a str,
+}
+
+/// Carries out operations. Connect 1 s, total 10 s per call; the caller bounds how many there are at once.
+pub trait Acquirer: Send + Sync {
+    /// What it promises.
+    fn manners(&self) -> Manners;
+
+    /// Asks for the money, under our reference.
+    fn approve<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, ApproveAnswer>;
+
+    /// Asks what became of a reference.
+    fn inquire<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, InquiryAnswer>;
+
+    /// Reverses whatever was done under `target`. `reference` names this call.
+    fn net_cancel<'a>(
+        &'a self,
+        order: Order<'a>,
+        reference: &'a Reference,
+        target: &'a Reference,
+    ) -> BoxFuture<'a, NetCancelAnswer>;
+}

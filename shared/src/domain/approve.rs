@@ -1,0 +1,167 @@
+//! The course of an approval.
+//!
+//! Never a blind resend, never "failed" while money may have moved:
+//!
+//! 1. Nothing open and in time: send. An answer settles it; "nothing was sent" and "busy" are tried again.
+//! 2. Sent and not heard: inquire by our reference until something believable is heard.
+//! 3. Not found, in time: an acquirer that dedupes gets the same reference again; another gets a net-cancel
+//!    first, and then a new reference.
+//! 4. Too late, or another amount than ours: net-cancel, and say so.
+
+use time::OffsetDateTime;
+
+use super::attempt::{ApprovalFacts, ApproveAnswer, InquiryAnswer, NetCancelAnswer, Resolution};
+use super::course::{Because, CaseKind, Claimed, Decision, Delays, Next, Step, decide};
+use super::event::PaymentEvent;
+use super::failure::{Failure, FailureCode, FailureReason};
+use super::id::Reference;
+use super::operation::{LetterKind, OperationResult, OperationStatus};
+use super::payment::Approval;
+
+pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
+    if let Some(open) = claimed.open.first() {
+        return Step::Inquire { reference: open.reference.clone() };
+    }
+    match &claimed.fresh {
+        Some(fresh) if !claimed.is_past_deadline(now) => {
+            Step::Approve { reference: fresh.reference.clone(), written: true }
+        }
+        Some(fresh) => decide(abandoned(claimed, false).resolving(&fresh.reference, Resolution::NotMoved)),
+        None => decide(abandoned(claimed, false)),
+    }
+}
+
+impl Claimed {
+    /// What an answer to [`Step::Approve`] means.
+    #[must_use]
+    pub fn after_approve(
+        &self,
+        reference: &Reference,
+        answer: &ApproveAnswer,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
+        match answer {
+            ApproveAnswer::Approved(facts) => self.approved(reference, facts, now),
+            ApproveAnswer::Declined(failure) => {
+                decide(self.failed(failure.clone(), false).resolving(reference, Resolution::Declined))
+            }
+            ApproveAnswer::Busy(_) => self.try_again(reference, false, now, delays),
+            ApproveAnswer::NotSent(_) => self.try_again(reference, true, now, delays),
+            ApproveAnswer::Pending | ApproveAnswer::Unknown(_) => self.unknown(now, None, delays, None),
+        }
+    }
+
+    /// What an answer to [`Step::Inquire`] means for an approval.
+    #[must_use]
+    pub fn after_inquiry(
+        &self,
+        reference: &Reference,
+        answer: &InquiryAnswer,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
+        let too_late = self.is_past_deadline(now);
+        let net_cancel = |because| Step::NetCancel { reference: reference.clone(), because };
+        match answer {
+            InquiryAnswer::Approved(facts) => self.approved(reference, facts, now),
+            InquiryAnswer::Declined(failure) => {
+                decide(self.failed(failure.clone(), false).resolving(reference, Resolution::Declined))
+            }
+            InquiryAnswer::Reversed => decide(self.gone(reference, true, now)),
+            InquiryAnswer::NotFound if too_late => net_cancel(Because::TooLate),
+            InquiryAnswer::NotFound if self.manners.dedupes_by_reference => {
+                Step::Approve { reference: reference.clone(), written: false }
+            }
+            InquiryAnswer::NotFound => match self.believable_at(reference) {
+                Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
+                Some(_) | None => net_cancel(Because::NotFound),
+            },
+            InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_) if too_late => net_cancel(Because::TooLate),
+            InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_) => self.unknown(now, None, delays, None),
+        }
+    }
+
+    /// What an answer to [`Step::NetCancel`] means for an approval.
+    #[must_use]
+    pub fn after_net_cancel(
+        &self,
+        reference: &Reference,
+        because: Because,
+        answer: &NetCancelAnswer,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
+        match answer {
+            NetCancelAnswer::Reversed if because == Because::WrongAmount => {
+                let failure = Failure::ours(FailureCode::ProviderError, FailureReason::AmountMismatch);
+                decide(
+                    self.failed(failure, true)
+                        .resolving(reference, Resolution::Reversed)
+                        .with_case(reference, CaseKind::AmountMismatch),
+                )
+            }
+            NetCancelAnswer::Reversed => decide(self.gone(reference, true, now)),
+            NetCancelAnswer::NoOriginal => match self.believable_at(reference) {
+                Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
+                Some(_) | None => decide(self.gone(reference, false, now)),
+            },
+            NetCancelAnswer::Refused(_) => self
+                .unknown(now, None, delays, Some(LetterKind::NeedsPerson))
+                .with_case(reference, CaseKind::NetCancelRefused),
+            NetCancelAnswer::NoAnswer(_) => self.unknown(now, None, delays, None),
+        }
+    }
+
+    fn approved(&self, reference: &Reference, facts: &ApprovalFacts, now: OffsetDateTime) -> Step {
+        let net_cancel = |because| Step::NetCancel { reference: reference.clone(), because };
+        if !self.is_ours(facts) {
+            return net_cancel(Because::WrongAmount);
+        }
+        if self.is_past_deadline(now) {
+            return net_cancel(Because::TooLate);
+        }
+        let approval =
+            Approval { number: facts.number.clone(), approved_at: now, operation: self.operation.id };
+        decide(
+            Decision {
+                event: Some(PaymentEvent::Approved { approval }),
+                ..Decision::of(Next::Settled(OperationResult::Succeeded))
+            }
+            .resolving(reference, Resolution::Approved),
+        )
+    }
+
+    /// No money is out under this reference any more. In time there is another try, under a new one.
+    fn gone(&self, reference: &Reference, reversed: bool, now: OffsetDateTime) -> Decision {
+        let resolution = if reversed { Resolution::Reversed } else { Resolution::NotMoved };
+        if self.is_past_deadline(now) {
+            return abandoned(self, reversed).resolving(reference, resolution);
+        }
+        let work = self.work(OperationStatus::Waiting, Some(now), 1);
+        Decision {
+            event: Some(PaymentEvent::RetryScheduled { work, reversed }),
+            ..Decision::of(Next::Waiting { due_at: now, spent: true })
+        }
+        .resolving(reference, resolution)
+    }
+
+    fn try_again(&self, reference: &Reference, spent: bool, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+        // At the deadline it is claimed once more, to be given up.
+        let due_at = (now + delays(self.operation.attempt_count)).min(self.operation.deadline_at.max(now));
+        let work = self.work(OperationStatus::Waiting, Some(due_at), i32::from(spent));
+        decide(
+            Decision {
+                event: Some(PaymentEvent::RetryScheduled { work, reversed: false }),
+                ..Decision::of(Next::Waiting { due_at, spent })
+            }
+            .resolving(reference, Resolution::NotMoved),
+        )
+    }
+}
+
+/// Too late. Nothing more is sent; the letter tells, it can't be replayed.
+fn abandoned(claimed: &Claimed, reversed: bool) -> Decision {
+    let failure = Failure::ours(FailureCode::ProviderError, FailureReason::ApprovalDeadlinePassed);
+    Decision { letter: Some(LetterKind::Information), ..claimed.failed(failure, reversed) }
+}

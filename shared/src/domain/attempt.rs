@@ -1,0 +1,198 @@
+//! One call to an acquirer, and what was heard.
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use super::failure::Failure;
+use crate::words::words;
+use super::id::{AttemptId, Reference};
+use super::money::Money;
+
+words! {
+    /// What was asked of the acquirer.
+    Call {
+        /// Take the money.
+        Approve = "approve",
+        /// What became of that reference?
+        Inquire = "inquire",
+        /// Reverse whatever was done under that reference.
+        NetCancel = "net_cancel",
+    }
+}
+
+words! {
+    /// What was heard, in one word.
+    AnswerWord {
+        /// The money was taken.
+        Approved = "approved",
+        /// It was not, and will not be.
+        Declined = "declined",
+        /// The acquirer is still at it.
+        Pending = "pending",
+        /// It was taken and went back.
+        Reversed = "reversed",
+        /// The acquirer knows no such reference.
+        NotFound = "not_found",
+        /// The acquirer would not net-cancel.
+        Refused = "refused",
+        /// The acquirer did nothing and wants us to come back.
+        Busy = "busy",
+        /// No byte left us.
+        NotSent = "not_sent",
+        /// Bytes left; nothing that can be believed came back.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// What became of the money that an attempt may have moved.
+    Resolution {
+        /// The acquirer holds it for us.
+        Approved = "approved",
+        /// The acquirer refused.
+        Declined = "declined",
+        /// It moved and went back.
+        Reversed = "reversed",
+        /// It never moved.
+        NotMoved = "not_moved",
+    }
+}
+
+/// An attempt whose outcome is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAttempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// Our name for it at the acquirer.
+    pub reference: Reference,
+    /// When it was written down, which is before it was sent.
+    pub sent_at: OffsetDateTime,
+}
+
+/// An approval as the acquirer tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalFacts {
+    /// What it says it took; nothing when it is no amount of a currency we know.
+    #[serde(skip)]
+    pub money: Option<Money>,
+    /// 승인번호, at most 8 characters.
+    pub number: String,
+}
+
+/// What a fault was, in a word for logs and the attempt's row (`connect_refused`, `timeout`, `http_503` …).
+pub type Fault = String;
+
+/// What came of asking for an approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApproveAnswer {
+    /// Yes.
+    Approved(ApprovalFacts),
+    /// No.
+    Declined(Failure),
+    /// Not yet.
+    Pending,
+    /// Nothing was done; come back.
+    Busy(Fault),
+    /// No byte left us.
+    NotSent(Fault),
+    /// Bytes left; nothing believable came back.
+    Unknown(Fault),
+}
+
+/// What came of asking what became of a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InquiryAnswer {
+    /// It was approved.
+    Approved(ApprovalFacts),
+    /// It was declined.
+    Declined(Failure),
+    /// The acquirer is still at it.
+    Pending,
+    /// It was net-cancelled.
+    Reversed,
+    /// No such reference.
+    NotFound,
+    /// Unreachable or malformed: no answer.
+    NoAnswer(Fault),
+}
+
+/// What came of a net-cancel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetCancelAnswer {
+    /// It is reversed, now or before.
+    Reversed,
+    /// No such reference.
+    NoOriginal,
+    /// It is there and the acquirer will not reverse it.
+    Refused(Fault),
+    /// Unreachable or malformed: no answer.
+    NoAnswer(Fault),
+}
+
+/// What a call to an acquirer brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Of [`Call::Approve`].
+    Approve(ApproveAnswer),
+    /// Of [`Call::Inquire`].
+    Inquire(InquiryAnswer),
+    /// Of [`Call::NetCancel`].
+    NetCancel(NetCancelAnswer),
+}
+
+impl Answer {
+    /// As it is written to the attempt.
+    #[must_use]
+    pub fn word(&self) -> AnswerWord {
+        match self {
+            Self::Approve(ApproveAnswer::Approved(_)) | Self::Inquire(InquiryAnswer::Approved(_)) => AnswerWord::Approved,
+            Self::Approve(ApproveAnswer::Declined(_)) | Self::Inquire(InquiryAnswer::Declined(_)) => AnswerWord::Declined,
+            Self::Approve(ApproveAnswer::Pending) | Self::Inquire(InquiryAnswer::Pending) => AnswerWord::Pending,
+            Self::Approve(ApproveAnswer::Busy(_)) => AnswerWord::Busy,
+            Self::Approve(ApproveAnswer::NotSent(_)) => AnswerWord::NotSent,
+            Self::Inquire(InquiryAnswer::Reversed) | Self::NetCancel(NetCancelAnswer::Reversed) => AnswerWord::Reversed,
+            Self::Inquire(InquiryAnswer::NotFound) | Self::NetCancel(NetCancelAnswer::NoOriginal) => AnswerWord::NotFound,
+            Self::NetCancel(NetCancelAnswer::Refused(_)) => AnswerWord::Refused,
+            Self::Approve(ApproveAnswer::Unknown(_))
+            | Self::Inquire(InquiryAnswer::NoAnswer(_))
+            | Self::NetCancel(NetCancelAnswer::NoAnswer(_)) => AnswerWord::Unknown,
+        }
+    }
+
+    /// The acquirer's code, or the fault that we met, when there was one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Approve(ApproveAnswer::Declined(failure)) | Self::Inquire(InquiryAnswer::Declined(failure)) => {
+                failure.acquirer_code.as_deref()
+            }
+            Self::Approve(ApproveAnswer::Busy(fault) | ApproveAnswer::NotSent(fault) | ApproveAnswer::Unknown(fault))
+            | Self::Inquire(InquiryAnswer::NoAnswer(fault))
+            | Self::NetCancel(NetCancelAnswer::Refused(fault) | NetCancelAnswer::NoAnswer(fault)) => Some(fault),
+            Self::Approve(ApproveAnswer::Approved(_) | ApproveAnswer::Pending)
+            | Self::Inquire(
+                InquiryAnswer::Approved(_) | InquiryAnswer::Pending | InquiryAnswer::Reversed | InquiryAnswer::NotFound,
+            )
+            | Self::NetCancel(NetCancelAnswer::Reversed | NetCancelAnswer::NoOriginal) => None,
+        }
+    }
+}
+
+/// What a connector promises of its acquirer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manners {
+    /// The same reference again gives the first answer and has no second effect.
+    pub dedupes_by_reference: bool,
+    /// How long after it took effect a call may still be missing from an inquiry.
+    pub settle_window: Duration,
+    /// Our own time-out for one whole call.
+    pub total_timeout: Duration,
+}
+
+impl Manners {
+    /// From when on "not found" is believed of something sent at `sent_at`; before that it means "ask again".
+    #[must_use]
+    pub fn believable_at(&self, sent_at: OffsetDateTime) -> OffsetDateTime {
+        sent_at + self.total_timeout + self.settle_window
+    }
+}

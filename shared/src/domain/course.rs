@@ -1,0 +1,278 @@
+//! The course of one claim: what is known, what to do next, what is decided.
+//!
+//! A claim is a short conversation: take a [`Step`], hear an [`super::attempt::Answer`], until a step is a
+//! [`Decision`]. [`super::approve`] and [`super::net_cancel`] hold the rules.
+
+use time::{Duration, OffsetDateTime};
+
+use super::attempt::{ApprovalFacts, Manners, OpenAttempt, Resolution};
+use super::event::PaymentEvent;
+use super::failure::Failure;
+use crate::words::words;
+use super::id::Reference;
+use super::operation::{
+    CRASH_BUDGET, LetterKind, NEEDS_PERSON_AFTER, Operation, OperationKind, OperationResult, OperationStatus,
+};
+use super::payment::{MoneyState, Payment, Work};
+use super::{approve, net_cancel};
+
+/// What a claim knows. `now` is the database's time: the claim's, plus what has passed on the worker's own clock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// The work, as claimed.
+    pub operation: Operation,
+    /// The payment, as the claim saw it.
+    pub payment: Payment,
+    /// Earlier attempts of this operation whose outcome is open, the oldest first.
+    pub open: Vec<OpenAttempt>,
+    /// The attempt that the claim wrote down, to be sent now.
+    pub fresh: Option<OpenAttempt>,
+    /// The acquirer's manners.
+    pub manners: Manners,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Ask for the money under this reference.
+    Approve {
+        /// Our name for it.
+        reference: Reference,
+        /// Whether the claim wrote the attempt down; if not it must be, first.
+        written: bool,
+    },
+    /// Ask what became of this reference.
+    Inquire {
+        /// Which.
+        reference: Reference,
+    },
+    /// Reverse whatever was done under this reference.
+    NetCancel {
+        /// Which.
+        reference: Reference,
+        /// Why, for what follows.
+        because: Because,
+    },
+    /// Nothing: this is how it stands.
+    Decide(Box<Decision>),
+}
+
+/// Why something is net-cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// Nobody wants it any more.
+    TooLate,
+    /// The acquirer approved another amount than ours.
+    WrongAmount,
+    /// It can't be found, and the acquirer would charge again if asked again.
+    NotFound,
+    /// This operation exists to reverse it.
+    Asked,
+}
+
+words! {
+    /// What a person should see through.
+    CaseKind {
+        /// Another amount than ours was approved.
+        AmountMismatch = "amount_mismatch",
+        /// The acquirer would not net-cancel.
+        NetCancelRefused = "net_cancel_refused",
+    }
+}
+
+/// What one claim came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What becomes of the operation.
+    pub next: Next,
+    /// What happened to the payment; nothing when only the operation is concerned.
+    pub event: Option<PaymentEvent>,
+    /// What became of the attempts under a reference.
+    pub resolved: Option<(Reference, Resolution)>,
+    /// A letter to the operators.
+    pub letter: Option<LetterKind>,
+    /// A case for a person.
+    pub case: Option<(Reference, CaseKind)>,
+}
+
+/// What becomes of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// It is done.
+    Settled(OperationResult),
+    /// Tried again.
+    Waiting {
+        /// When.
+        due_at: OffsetDateTime,
+        /// Whether this try used up an attempt.
+        spent: bool,
+    },
+    /// Inquired after.
+    Unknown {
+        /// When.
+        due_at: OffsetDateTime,
+    },
+    /// Given up, with a letter.
+    Dead,
+}
+
+impl Next {
+    /// The status it gets.
+    #[must_use]
+    pub const fn status(&self) -> OperationStatus {
+        match self {
+            Self::Settled(OperationResult::Succeeded) => OperationStatus::Succeeded,
+            Self::Settled(OperationResult::Failed { .. }) => OperationStatus::Failed,
+            Self::Waiting { .. } => OperationStatus::Waiting,
+            Self::Unknown { .. } => OperationStatus::Unknown,
+            Self::Dead => OperationStatus::Dead,
+        }
+    }
+
+    /// When it is claimed next, if it is.
+    #[must_use]
+    pub const fn due_at(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Waiting { due_at, .. } | Self::Unknown { due_at } => Some(*due_at),
+            Self::Settled(_) | Self::Dead => None,
+        }
+    }
+}
+
+/// Jittered delays, by how many tries there were: the retry schedule with its randomness, handed in.
+pub type Delays<'a> = &'a mut dyn FnMut(i32) -> Duration;
+
+/// After this many inquiries the schedule has reached its cap of 512 s; from then on once an hour.
+const INQUIRIES_BEFORE_HOURLY: i32 = 14;
+
+impl Claimed {
+    /// The first step of a claim. What was sent and not answered is inquired after before anything is sent.
+    #[must_use]
+    pub fn first_step(&self, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+        if self.operation.claim_count > CRASH_BUDGET {
+            return self.buried(now, delays);
+        }
+        match self.operation.kind {
+            OperationKind::Approve => approve::first_step(self, now),
+            OperationKind::NetCancel => net_cancel::first_step(self),
+        }
+    }
+
+    /// The row has crashed its workers too often: give it up, or, when money may have moved, only inquire from now on.
+    fn buried(&self, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+        if self.open.is_empty() && self.operation.kind == OperationKind::Approve {
+            let work = self.work(OperationStatus::Dead, None, 0);
+            return decide(Decision {
+                event: Some(PaymentEvent::WorkDied { work }),
+                letter: Some(LetterKind::Replayable),
+                ..Decision::of(Next::Dead)
+            });
+        }
+        self.unknown(now, None, delays, Some(LetterKind::NeedsPerson))
+    }
+
+    /// The work as a waiting client sees it after this claim. `more` counts what this claim used up.
+    pub(super) fn work(&self, status: OperationStatus, next: Option<OffsetDateTime>, more: i32) -> Work {
+        Work {
+            id: self.operation.id,
+            kind: self.operation.kind,
+            status,
+            attempt: self.operation.attempt_count.saturating_add(more),
+            next_attempt_at: next,
+        }
+    }
+
+    /// Whether nothing new may be sent any more.
+    pub(super) fn is_past_deadline(&self, now: OffsetDateTime) -> bool {
+        now >= self.operation.deadline_at
+    }
+
+    /// Whether what the acquirer says it took is what we asked for.
+    pub(super) fn is_ours(&self, facts: &ApprovalFacts) -> bool {
+        facts.money == Some(self.operation.amount)
+    }
+
+    /// When "not found" may be believed of a reference.
+    pub(super) fn believable_at(&self, reference: &Reference) -> Option<OffsetDateTime> {
+        self.open
+            .iter()
+            .chain(&self.fresh)
+            .filter(|attempt| attempt.reference == *reference)
+            .map(|attempt| self.manners.believable_at(attempt.sent_at))
+            .max()
+    }
+
+    /// We don't know: ask again later, at `at_latest` if that is sooner. Asks for a person when it has been long.
+    pub(super) fn unknown(
+        &self,
+        now: OffsetDateTime,
+        at_latest: Option<OffsetDateTime>,
+        delays: Delays<'_>,
+        letter: Option<LetterKind>,
+    ) -> Step {
+        let asked = self.operation.inquiry_count;
+        let delay = if asked >= INQUIRIES_BEFORE_HOURLY { Duration::hours(1) } else { delays(asked) };
+        let mut due_at = now + delay;
+        // At the deadline the question changes from "what became of it" to "undo it": be there.
+        for limit in at_latest.into_iter().chain([self.operation.deadline_at]) {
+            if limit > now {
+                due_at = due_at.min(limit);
+            }
+        }
+        let long = now - self.operation.created_at >= NEEDS_PERSON_AFTER;
+        let work = self.work(OperationStatus::Unknown, Some(due_at), 0);
+        // Twelve lines that say the same on a payer's screen are noise: tell when it began and when it is late.
+        let told = self.payment.state.operation.as_ref().is_some_and(|w| w.status == OperationStatus::Unknown);
+        decide(Decision {
+            event: (!told || letter.is_some()).then_some(PaymentEvent::OutcomeUnknown { work }),
+            letter: letter.or_else(|| (long && self.operation.letter.is_none()).then_some(LetterKind::NeedsPerson)),
+            ..Decision::of(Next::Unknown { due_at })
+        })
+    }
+
+    /// Failed for good.
+    pub(super) fn failed(&self, failure: Failure, reversed: bool) -> Decision {
+        let was_reversed = reversed || self.payment.state.ever_reversed;
+        let money_state = if was_reversed { MoneyState::Reversed } else { MoneyState::NotMoved };
+        Decision {
+            event: Some(PaymentEvent::ApprovalFailed { failure: failure.clone(), reversed }),
+            ..Decision::of(Next::Settled(OperationResult::Failed { failure, money_state }))
+        }
+    }
+}
+
+impl Decision {
+    /// A decision about the operation alone.
+    #[must_use]
+    pub const fn of(next: Next) -> Self {
+        Self { next, event: None, resolved: None, letter: None, case: None }
+    }
+
+    /// The same, with what became of a reference.
+    #[must_use]
+    pub fn resolving(mut self, reference: &Reference, resolution: Resolution) -> Self {
+        self.resolved = Some((reference.clone(), resolution));
+        self
+    }
+
+    /// The same, with a case for a person.
+    #[must_use]
+    pub fn with_case(mut self, reference: &Reference, kind: CaseKind) -> Self {
+        self.case = Some((reference.clone(), kind));
+        self
+    }
+}
+
+pub(super) fn decide(decision: Decision) -> Step {
+    Step::Decide(Box::new(decision))
+}
+
+impl Step {
+    /// The same step, with a case for a person if it is a decision.
+    pub(super) fn with_case(self, reference: &Reference, kind: CaseKind) -> Self {
+        match self {
+            Self::Decide(decision) => decide(decision.with_case(reference, kind)),
+            Self::Approve { .. } | Self::Inquire { .. } | Self::NetCancel { .. } => self,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What can happen to a payment, in the past tense.
+
+use super::failure::Failure;
+use crate::words::words;
+use super::instrument::Instrument;
+use super::payment::{Approval, Work};
+
+words! {
+    /// Who an event is for.
+    EventClass {
+        /// The status or the money changed: for everybody.
+        State = "state",
+        /// A milestone for a waiting page: SSE and timeline only.
+        Progress = "progress",
+    }
+}
+
+/// A fact about a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaymentEvent {
+    /// The payer said what to pay with and proved to be themselves.
+    Authenticated {
+        /// What with.
+        instrument: Instrument,
+    },
+    /// The payer changed their mind.
+    PayerCanceled,
+    /// Time ran out, by the database's clock.
+    Expired,
+    /// The merchant confirmed; the approval is queued.
+    ApprovalQueued {
+        /// The approval.
+        work: Work,
+    },
+    /// It came to nothing this time and is tried again.
+    RetryScheduled {
+        /// The work, with when.
+        work: Work,
+        /// Whether what the last try moved was reversed.
+        reversed: bool,
+    },
+    /// The acquirer was asked and no believable answer came.
+    OutcomeUnknown {
+        /// The work, with when it is inquired after.
+        work: Work,
+    },
+    /// The work was given up with a letter.
+    WorkDied {
+        /// The work.
+        work: Work,
+    },
+    /// An operator sent it back to work.
+    WorkRearmed {
+        /// The work.
+        work: Work,
+    },
+    /// The acquirer holds the money for us.
+    Approved {
+        /// Its word.
+        approval: Approval,
+    },
+    /// There will be no approval.
+    ApprovalFailed {
+        /// Why.
+        failure: Failure,
+        /// Whether money had moved and went back.
+        reversed: bool,
+    },
+    /// An approval was found that nobody wants any more; its reversal is queued.
+    LateApproval {
+        /// The reversal.
+        work: Work,
+    },
+    /// That reversal is through.
+    ReversalFinished {
+        /// Whether there was anything to reverse.
+        reversed: bool,
+    },
+}
+
+/// The type of the event with which every payment begins.
+pub const CREATED: &str = "payment.created";
+
+impl PaymentEvent {
+    /// Its type, as the event log and streams name it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Authenticated { .. } => "payment.authenticated",
+            Self::PayerCanceled => "payment.payer_canceled",
+            Self::Expired => "payment.expired",
+            Self::ApprovalQueued { .. } => "operation.queued",
+            Self::RetryScheduled { .. } => "operation.retry_scheduled",
+            Self::OutcomeUnknown { .. } => "operation.unknown",
+            Self::WorkDied { .. } => "operation.dead",
+            Self::WorkRearmed { .. } => "operation.rearmed",
+            Self::Approved { .. } => "payment.done",
+            Self::ApprovalFailed { .. } => "payment.aborted",
+            Self::LateApproval { .. } => "payment.late_approval",
+            Self::ReversalFinished { .. } => "payment.reversed",
+        }
+    }
+
+    /// Who it is for.
+    #[must_use]
+    pub const fn class(&self) -> EventClass {
+        match self {
+            Self::Authenticated { .. }
+            | Self::PayerCanceled
+            | Self::Expired
+            | Self::Approved { .. }
+            | Self::ApprovalFailed { .. }
+            | Self::LateApproval { .. }
+            | Self::ReversalFinished { .. } => EventClass::State,
+            Self::ApprovalQueued { .. }
+            | Self::RetryScheduled { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::WorkDied { .. }
+            | Self::WorkRearmed { .. } => EventClass::Progress,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What payments are and what may happen to them. Pure: no I/O, no clock, no randomness.
+//!
+//! A payment ([`payment`]) is moved only by events ([`event`]) through [`payment::PaymentState::on`]. Work owed
+//! on it is an operation ([`operation`]); each call of it to an acquirer is an attempt ([`attempt`]). What a worker
+//! does next, and what an answer means, is decided in [`approve`] and [`net_cancel`].
+
+pub mod approve;
+pub mod attempt;
+pub mod course;
+pub mod event;
+pub mod failure;
+pub mod id;
+pub mod instrument;
+pub mod money;
+pub mod net_cancel;
+pub mod operation;
+pub mod payment;
+
+#[cfg(test)]
+mod fixtures;

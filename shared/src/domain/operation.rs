@@ -1,0 +1,187 @@
+//! One unit of queued work on a payment.
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use super::failure::Failure;
+use crate::words::words;
+use super::id::{OperationId, PaymentId, Reference};
+use super::money::Money;
+
+/// How long after its acceptance an approval may still be sent, unless the merchant said sooner (`approveBefore`).
+pub const APPROVE_WITHIN: Duration = Duration::minutes(3);
+
+/// After this long without knowing, a letter asks for a person. The work goes on.
+pub const NEEDS_PERSON_AFTER: Duration = Duration::minutes(10);
+
+/// Claims in a row that may end without a recorded result before the row is buried.
+pub const CRASH_BUDGET: i32 = 5;
+
+words! {
+    /// What is to be done.
+    OperationKind {
+        /// Ask for the payer's money.
+        Approve = "approve",
+        /// 망취소: reverse what an acquirer may have done under a reference of ours that we no longer want.
+        NetCancel = "net_cancel",
+    }
+}
+
+words! {
+    /// How far it is. Each says who takes it out of here.
+    OperationStatus {
+        /// Accepted, never claimed. A worker's claim.
+        Queued = "queued",
+        /// Claimed. The claiming worker records an outcome; failing that, another takes it over when the
+        /// owner's lease is out, or after 60 s.
+        Processing = "processing",
+        /// To be tried again at `due_at`. A worker's claim.
+        Waiting = "waiting",
+        /// Sent, and no answer that can be believed. A worker's inquiry at `due_at`.
+        Unknown = "unknown",
+        /// Done. Nobody.
+        Succeeded = "succeeded",
+        /// Came to nothing, for good. Nobody.
+        Failed = "failed",
+        /// Given up with a letter. An operator's replay.
+        Dead = "dead",
+    }
+}
+
+impl OperationStatus {
+    /// Whether work is still owed without anybody's help.
+    #[must_use]
+    pub const fn is_unsettled(self) -> bool {
+        match self {
+            Self::Queued | Self::Processing | Self::Waiting | Self::Unknown => true,
+            Self::Succeeded | Self::Failed | Self::Dead => false,
+        }
+    }
+}
+
+words! {
+    /// Who carries it out. One folder in `shared/src/acquirer/`, one family of work queues.
+    Connector {
+        /// The card company.
+        Card = "card",
+    }
+}
+
+words! {
+    /// Which of a connector's queues it waits in, so that recovery never waits behind the storm it should end.
+    Urgency {
+        /// A payer is waiting.
+        Pay = "pay",
+        /// Nobody is waiting: cancels, refunds, captures.
+        Back = "back",
+        /// Finding out and reversing.
+        Recover = "recover",
+    }
+}
+
+words! {
+    /// What a dead letter asks of its reader.
+    LetterKind {
+        /// Nothing: it tells.
+        Information = "information",
+        /// Replay it when the cause is gone.
+        Replayable = "replayable",
+        /// Find out by other means; work goes on meanwhile.
+        NeedsPerson = "needs_person",
+    }
+}
+
+/// A unit of work as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// Whose work.
+    pub payment: PaymentId,
+    /// Its place among the payment's operations, from 1: only the lowest unsettled one may be claimed.
+    pub number: i32,
+    /// What is to be done.
+    pub kind: OperationKind,
+    /// By whom.
+    pub connector: Connector,
+    /// For how much.
+    pub amount: Money,
+    /// What a net-cancel reverses.
+    pub target: Option<Reference>,
+    /// How far it is.
+    pub status: OperationStatus,
+    /// Raised by every claim; only its newest holder decides.
+    pub fence: i64,
+    /// Claims in a row without a recorded result, this one included.
+    pub claim_count: i32,
+    /// Tries that used up an attempt.
+    pub attempt_count: i32,
+    /// Inquiries and net-cancels that settled nothing.
+    pub inquiry_count: i32,
+    /// When it may be claimed next.
+    pub due_at: OffsetDateTime,
+    /// Past this nothing new is sent.
+    pub deadline_at: OffsetDateTime,
+    /// How it ended, once it has.
+    pub result: Option<OperationResult>,
+    /// The payment version that says so.
+    pub result_version: Option<i64>,
+    /// The letter that is owed or was written for it.
+    pub letter: Option<LetterKind>,
+    /// W3C `traceparent` of the request that accepted it.
+    pub trace_parent: String,
+    /// When it was accepted.
+    pub created_at: OffsetDateTime,
+}
+
+impl Operation {
+    /// Why a letter was written for it, in a word that groups well.
+    #[must_use]
+    pub fn letter_reason(&self) -> &'static str {
+        match (&self.result, self.letter) {
+            (Some(OperationResult::Failed { failure, .. }), _) => failure.reason.as_str(),
+            (_, Some(LetterKind::NeedsPerson)) => "OUTCOME_UNKNOWN",
+            (_, Some(LetterKind::Replayable)) => "CRASHED_ITS_WORKERS",
+            // Its message died although its row owes no letter: delivered too often.
+            (_, Some(LetterKind::Information) | None) => "MESSAGE_DIED",
+        }
+    }
+
+    /// Which of its connector's queues its next hint belongs in.
+    #[must_use]
+    pub const fn urgency(&self) -> Urgency {
+        urgency(self.kind, self.status)
+    }
+}
+
+/// Which queue an operation of this kind and status waits in.
+#[must_use]
+pub const fn urgency(kind: OperationKind, status: OperationStatus) -> Urgency {
+    match (kind, status) {
+        // A claimed row that needs a hint again has lost its owner: it begins with an inquiry.
+        (OperationKind::NetCancel, _) | (_, OperationStatus::Unknown | OperationStatus::Processing) => Urgency::Recover,
+        (
+            OperationKind::Approve,
+            OperationStatus::Queued
+            | OperationStatus::Waiting
+            | OperationStatus::Succeeded
+            | OperationStatus::Failed
+            | OperationStatus::Dead,
+        ) => Urgency::Pay,
+    }
+}
+
+/// How an operation ended: what the answer to its caller is rendered from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum OperationResult {
+    /// The payment at `result_version` is the answer.
+    Succeeded,
+    /// This failure is the answer.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// Whether the money moved and went back (`REVERSED`), or never moved (`NOT_MOVED`).
+        money_state: super::payment::MoneyState,
+    },
+}

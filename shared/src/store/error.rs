@@ -1,0 +1,105 @@
+//! What can go wrong with Postgres, told by what it means for the caller.
+
+/// Whether a failed statement may have been carried out all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was not: it never reached the database, or the database took it back.
+    No,
+    /// It may have been: the answer was lost.
+    Perhaps,
+}
+
+/// A failed statement.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Postgres could not be reached, or its answer was lost.
+    #[error("postgres is unavailable")]
+    Unavailable {
+        /// Whether the statement may have been carried out.
+        written: Written,
+        /// What happened.
+        #[source]
+        cause: sqlx::Error,
+    },
+    /// A named constraint refused the row.
+    #[error("the constraint {constraint} refused it")]
+    Constraint {
+        /// Its name.
+        constraint: String,
+    },
+    /// A batch changed other rows than it was given, and was taken back.
+    #[error("the batch changed other rows than it was given")]
+    BatchDisagrees,
+    /// A row says something that can't be.
+    #[error("{table} {row}: {column} is not something we write")]
+    Inconsistent {
+        /// Which table.
+        table: &'static str,
+        /// Which column.
+        column: &'static str,
+        /// Which row.
+        row: String,
+    },
+    /// The statement itself is wrong.
+    #[error("postgres refused the statement")]
+    Refused(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// A failure before the statement was sent.
+    pub(super) fn not_written(cause: sqlx::Error) -> Self {
+        Self::Unavailable { written: Written::No, cause }
+    }
+
+    /// A failure of a statement that only reads.
+    pub(super) fn read(cause: sqlx::Error) -> Self {
+        Self::classify(cause, Written::No)
+    }
+
+    /// A failure of a statement that writes.
+    pub(super) fn write(cause: sqlx::Error) -> Self {
+        Self::classify(cause, Written::Perhaps)
+    }
+
+    fn classify(cause: sqlx::Error, when_lost: Written) -> Self {
+        if let sqlx::Error::Database(error) = &cause {
+            if let Some(constraint) = error.constraint() {
+                return Self::Constraint { constraint: constraint.to_owned() };
+            }
+            // What Postgres itself reports, it has taken back.
+            return match error.code().as_deref() {
+                Some("NR001") => Self::BatchDisagrees,
+                // Shutdown, crash recovery, too many connections, out of disk or memory; a statement, lock or
+                // deadlock time-out. None of these is the statement's fault.
+                Some(code)
+                    if code.starts_with("57")
+                        || code.starts_with("53")
+                        || code.starts_with("08")
+                        || matches!(code, "55P03" | "40P01" | "40001" | "25006" | "58030") =>
+                {
+                    Self::Unavailable { written: Written::No, cause }
+                }
+                Some(_) | None => Self::Refused(cause),
+            };
+        }
+        if matches!(cause, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound) {
+            return Self::Refused(cause);
+        }
+        Self::Unavailable { written: when_lost, cause }
+    }
+
+    /// Whether trying again later can help.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Constraint { .. } | Self::BatchDisagrees | Self::Inconsistent { .. } | Self::Refused(_) => false,
+        }
+    }
+
+    /// Whether this constraint refused it.
+    #[must_use]
+    pub fn is_constraint(&self, name: &str) -> bool {
+        matches!(self, Self::Constraint { constraint } if constraint == name)
+    }
+}

@@ -1,0 +1,160 @@
+//! Postgres: the only truth, and the only place that speaks SQL.
+//!
+//! One file per aggregate; each function is one statement (one round trip, one commit) unless its doc says otherwise.
+//! Nothing here decides: a statement says where it thinks a row stands, and writes what the domain decided.
+
+mod answer;
+mod attempt;
+mod claim;
+mod error;
+mod event;
+mod evidence;
+mod idempotency;
+mod lease;
+mod letter;
+mod merchant;
+mod operation;
+mod payment;
+mod record;
+mod row;
+mod sweep;
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool};
+
+pub use attempt::{AttemptRow, NewAttempt};
+pub use claim::Wanted;
+pub use error::{StoreError, Written};
+pub use answer::Settled;
+pub use event::EventRow;
+pub use evidence::Late;
+pub use idempotency::{KeyUse, NewKey, Started};
+pub use lease::LEASE_SECONDS;
+pub use letter::{Letter, LetterFilter};
+pub use merchant::{NewApiKey, NewMerchant, Principal};
+pub use operation::{HintOwed, Rearmed, StuckOperation};
+pub use payment::{Advance, Advanced, Clock, Created, Cursor, ListFilter, NewOperation, NewPayment, Place, Versions};
+pub use record::{Answered, Outcome, Recorded};
+
+/// The migrations, embedded.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// How a program uses Postgres.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Connections at most. Small: on two cores 4 to 8 do more than 32.
+    pub connections_max: u32,
+    /// How long a request waits for a connection before it is refused.
+    pub acquire_timeout: Duration,
+    /// Shown in `pg_stat_activity`.
+    pub application_name: &'static str,
+}
+
+/// A pool of connections that all have the same time-outs.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// A store at this address. Connects when first used, so that a program can start before its database.
+    ///
+    /// # Errors
+    /// When the address can't be read.
+    pub fn new(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        let connect = PgConnectOptions::from_str(url)
+            .map_err(StoreError::read)?
+            .application_name(options.application_name)
+            .statement_cache_capacity(200)
+            .options([
+                // A statement that takes this long is ill: give it up and say so.
+                ("statement_timeout", "5s"),
+                ("lock_timeout", "2s"),
+                ("idle_in_transaction_session_timeout", "5s"),
+                // Our statements are few and always shaped alike; planning them anew costs more than it finds.
+                ("plan_cache_mode", "force_generic_plan"),
+                ("synchronous_commit", "on"),
+                ("timezone", "UTC"),
+            ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections_max)
+            .acquire_timeout(options.acquire_timeout)
+            // A ping per use would be a round trip per use. A dead connection says so at its next statement.
+            .test_before_acquire(false)
+            .idle_timeout(Duration::from_secs(300))
+            .connect_lazy_with(connect);
+        Ok(Self { pool })
+    }
+
+    /// Applies the migrations that are not applied yet, then refreshes the planner's statistics: on unanalysed
+    /// tables `UPDATE … FROM unnest(…)` is planned as a sequential scan, and generic plans keep that.
+    ///
+    /// # Errors
+    /// When one fails; the earlier ones stay applied.
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        MIGRATIONS.run(&self.pool).await?;
+        sqlx::query("analyze").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Whether Postgres answers and every migration of this program is applied.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn is_ready(&self) -> Result<bool, StoreError> {
+        let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let mut conn = self.conn().await?;
+        let exists: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(StoreError::read)?;
+        if !exists {
+            return Ok(false);
+        }
+        let applied: Option<i64> = sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(StoreError::read)?;
+        Ok(applied.is_some_and(|applied| applied >= newest))
+    }
+
+    /// The pool's connections now, and how many of them are idle.
+    #[must_use]
+    pub fn connections(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+
+    /// Waits for what is under way and closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A connection; failing to get one can't have written anything.
+    async fn conn(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, StoreError> {
+        self.pool.acquire().await.map_err(StoreError::not_written)
+    }
+}
+
+/// Runs one statement that writes, so that its failure says whether anything can have been written.
+macro_rules! write {
+    ($store:expr, $query:expr, $fetch:ident) => {{
+        let mut conn = $store.conn().await?;
+        $query.$fetch(&mut *conn).await.map_err($crate::store::StoreError::write)
+    }};
+}
+
+/// Runs one statement that only reads.
+macro_rules! read {
+    ($store:expr, $query:expr, $fetch:ident) => {{
+        let mut conn = $store.conn().await?;
+        $query.$fetch(&mut *conn).await.map_err($crate::store::StoreError::read)
+    }};
+}
+
+pub(crate) use {read, write};
+
+/// The one connection of a transaction's functions.
+type Conn<'a> = &'a mut PgConnection;

@@ -1,0 +1,448 @@
+//! Recording what claims came to: many in one commit.
+
+use serde_json::Value;
+use sqlx::Connection as _;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::operation::HintOwed;
+use super::row::{json, to_json};
+use super::{Conn, Late, Store, StoreError, write};
+use crate::domain::attempt::AnswerWord;
+use crate::domain::course::{Claimed, Decision, Next};
+use crate::domain::event::PaymentEvent;
+use crate::domain::id::{AttemptId, OperationId, PaymentId};
+use crate::domain::operation::{OperationKind, OperationResult};
+use crate::domain::payment::{IllegalTransition, PaymentState};
+
+/// How long after a row is due the sweeper sends another hint, should the first have been lost.
+const NUDGE_AFTER: Duration = Duration::seconds(5);
+
+/// What one call to an acquirer brought, for its attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// The answer, in a word.
+    pub word: AnswerWord,
+    /// The acquirer's code, or the fault.
+    pub code: Option<String>,
+    /// How long the answer took.
+    pub latency_ms: i32,
+}
+
+/// What one claim came to, ready to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Which operation.
+    pub operation: OperationId,
+    /// What it was to do.
+    pub kind: OperationKind,
+    /// Under which claim.
+    pub fence: i64,
+    /// Of which payment.
+    pub payment: PaymentId,
+    /// The version of the payment that the decision was made on.
+    pub version: i64,
+    /// How the payment stands afterwards; nothing when the event is none.
+    pub state: Option<PaymentState>,
+    /// What was decided.
+    pub decision: Decision,
+    /// The answer of the call that the claim wrote down.
+    pub answered: Option<Answered>,
+    /// The trace of the request that accepted the work, 32 hex digits.
+    pub trace_id: String,
+}
+
+/// What became of an outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recorded {
+    /// It stands. The version the payment has now, and the operations whose turn it is next.
+    Stands {
+        /// The payment's version now.
+        version: i64,
+        /// How it stands.
+        state: Option<PaymentState>,
+        /// Whose turn it is next.
+        next: Vec<HintOwed>,
+    },
+    /// The claim was lost to somebody else: the decision is refused, the answer is kept.
+    Refused {
+        /// What was done about the answer.
+        late: Late,
+    },
+}
+
+impl Outcome {
+    /// What a claim came to, with how its payment stands afterwards.
+    ///
+    /// # Errors
+    /// When the payment does not take the event as it stands.
+    pub fn new(
+        claimed: &Claimed,
+        decision: Decision,
+        answered: Option<Answered>,
+        trace_id: String,
+    ) -> Result<Self, IllegalTransition> {
+        let Claimed { operation, payment, .. } = claimed;
+        let state = decision.event.as_ref().map(|event| payment.state.on(event)).transpose()?;
+        Ok(Self {
+            operation: operation.id,
+            kind: operation.kind,
+            fence: operation.fence,
+            payment: payment.id,
+            version: payment.version,
+            state,
+            decision,
+            answered,
+            trace_id,
+        })
+    }
+
+    /// Whether it needs more than the common statement.
+    fn is_plain(&self) -> bool {
+        self.decision.case.is_none()
+    }
+
+    /// When the sweeper should look after it, if work is still owed.
+    fn nudge_at(&self) -> Option<OffsetDateTime> {
+        self.decision.next.due_at().map(|due_at| due_at + NUDGE_AFTER)
+    }
+
+    fn result(&self) -> Option<&OperationResult> {
+        match &self.decision.next {
+            Next::Settled(result) => Some(result),
+            Next::Waiting { .. } | Next::Unknown { .. } | Next::Dead => None,
+        }
+    }
+
+    fn spent(&self) -> bool {
+        match &self.decision.next {
+            Next::Waiting { spent, .. } => *spent,
+            // A settled try was a try.
+            Next::Settled(_) => self.answered.is_some(),
+            Next::Unknown { .. } | Next::Dead => false,
+        }
+    }
+
+    fn inquired(&self) -> bool {
+        matches!(self.decision.next, Next::Unknown { .. })
+    }
+}
+
+impl Store {
+    /// Records outcomes of different payments in one statement and one commit: operations, attempts, payments and
+    /// events. All of them, or none. Returns the operations whose turn it is now that these are settled.
+    ///
+    /// # Errors
+    /// [`StoreError::BatchDisagrees`] when a claim was lost, a payment has moved on, or an outcome needs more than
+    /// this: then record them one by one. Unavailable: write them again until they are recorded or refused.
+    pub async fn record_batch(&self, outcomes: &[Outcome]) -> Result<Vec<HintOwed>, StoreError> {
+        if !outcomes.iter().all(Outcome::is_plain) {
+            return Err(StoreError::BatchDisagrees);
+        }
+        let column = Columns::of(outcomes);
+        let row = write!(
+            self,
+            sqlx::query!(
+                r#"
+                with item as (
+                    select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[],
+                        $6::boolean[], $7::boolean[], $8::jsonb[], $9::text[], $10::uuid[], $11::bigint[], $12::text[],
+                        $13::text[], $14::jsonb[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
+                        $20::uuid[], $21::text[], $22::text[], $23::integer[])
+                    as i(operation, fence, next, due_at, nudge_at, spent, inquired, result, letter, payment, version,
+                        status, money_state, state, class, type, trace_id, reference, resolution, attempt, answer, code,
+                        latency_ms)
+                ), locked as (
+                    -- Every writer takes payments before operations, and payments in the order of their ids.
+                    select p.id from payments p join item i on i.payment = p.id order by p.id for update of p
+                ), operation as (
+                    update operations o set status = i.next, owner = null, claimed_at = null, claim_count = 0,
+                        attempt_count = o.attempt_count + i.spent::integer,
+                        inquiry_count = o.inquiry_count + i.inquired::integer,
+                        due_at = coalesce(i.due_at, o.due_at), nudge_at = i.nudge_at, nudge_count = 0,
+                        result = i.result,
+                        result_version = case when i.result is not null
+                            then i.version + (i.status is not null)::integer end,
+                        settled_at = case when i.result is not null then now() end,
+                        letter = coalesce(i.letter, o.letter),
+                        letter_fence = case when i.letter is null then o.letter_fence else o.fence end
+                    from item i join locked on locked.id = i.payment
+                    where o.id = i.operation and o.fence = i.fence and o.status = 'processing'
+                    returning o.id
+                ), payment as (
+                    update payments p set version = p.version + 1, status = i.status, money_state = i.money_state,
+                        state = i.state, updated_at = now(),
+                        expires_at = case when i.status in ('READY', 'IN_PROGRESS') then p.expires_at end
+                    from item i join operation o on o.id = i.operation
+                    where p.id = i.payment and p.version = i.version and i.status is not null
+                    returning p.id, p.version
+                ), event as (
+                    insert into payment_events (payment_id, version, class, type, state, trace_id)
+                    select p.id, p.version, i.class, i.type, i.state, i.trace_id
+                    from payment p join item i on i.payment = p.id
+                    returning 1
+                ), attempt as (
+                    update attempts a set resolution = coalesce(i.resolution, a.resolution),
+                        answered_at = case when a.id = i.attempt then now() else a.answered_at end,
+                        answer = case when a.id = i.attempt then i.answer else a.answer end,
+                        code = case when a.id = i.attempt then i.code else a.code end,
+                        latency_ms = case when a.id = i.attempt then i.latency_ms else a.latency_ms end
+                    from item i
+                    where a.operation_id = i.operation and a.call = 'approve'
+                        and (a.id = i.attempt or a.reference = i.reference)
+                    returning 1
+                ), next as (
+                    select o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
+                    from item i join operations o on o.payment_id = i.payment
+                    where o.id <> i.operation and o.status in ('queued', 'waiting', 'unknown')
+                        and i.result is not null
+                )
+                select naru_must_agree($24, (select count(*) from operation)) as "operations!",
+                    naru_must_agree($25, (select count(*) from payment), (select count(*) from event)) as "payments!",
+                    (select coalesce(jsonb_agg(to_jsonb(next)), '[]') from next) as "next!"
+                "#,
+                &column.operation,
+                &column.fence,
+                &column.next as _,
+                &column.due_at as _,
+                &column.nudge_at as _,
+                &column.spent,
+                &column.inquired,
+                &column.result as _,
+                &column.letter as _,
+                &column.payment,
+                &column.version,
+                &column.status as _,
+                &column.money_state as _,
+                &column.state as _,
+                &column.class as _,
+                &column.kind as _,
+                &column.trace_id as _,
+                &column.reference as _,
+                &column.resolution as _,
+                &column.attempt as _,
+                &column.answer as _,
+                &column.code as _,
+                &column.latency_ms as _,
+                i64::try_from(outcomes.len()).unwrap_or(i64::MAX),
+                column.moved,
+            ),
+            fetch_one
+        )?;
+        HintOwed::from_json(row.next)
+    }
+
+    /// Records one outcome whatever it needs, in one transaction of several round trips: keeps the answer, refuses
+    /// the decision of a lost claim (and then deals with an answer that says money moved), decides again when the
+    /// payment has moved on, opens a case.
+    ///
+    /// # Errors
+    /// Unavailable: write it again until it is recorded or refused.
+    pub async fn record_one(&self, outcome: &Outcome) -> Result<Recorded, StoreError> {
+        let mut conn = self.conn().await?;
+        let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
+        let recorded = record_in(&mut tx, outcome).await?;
+        tx.commit().await.map_err(StoreError::write)?;
+        Ok(recorded)
+    }
+}
+
+async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreError> {
+    // Payments before operations, as every writer takes them.
+    let payment = sqlx::query!(
+        "select version, state, operation_count, currency from payments where id = $1 for update",
+        outcome.payment.0
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(StoreError::write)?;
+    let holds = sqlx::query_scalar!(
+        r#"select (fence = $2 and status = 'processing') as "holds!" from operations where id = $1 for update"#,
+        outcome.operation.0,
+        outcome.fence,
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(StoreError::write)?;
+    keep_answer(&mut *conn, outcome).await?;
+    let standing: PaymentState = json(payment.state, "payments", "state", outcome.payment)?;
+    if !holds {
+        let late = super::evidence::deal_with(&mut *conn, outcome, &standing, payment.version).await?;
+        return Ok(Recorded::Refused { late });
+    }
+
+    // The payment may have moved on since the claim: what happened is decided on how it stands now.
+    let event = outcome.decision.event.as_ref();
+    let next = event.map(|event| standing.on(event)).transpose().ok().flatten();
+    let version = payment.version + i64::from(next.is_some());
+    let decision = &outcome.decision;
+    sqlx::query!(
+        r#"update operations set status = $2, owner = null, claimed_at = null, claim_count = 0,
+            attempt_count = attempt_count + $3::boolean::integer, inquiry_count = inquiry_count + $4::boolean::integer,
+            due_at = coalesce($5, due_at), nudge_at = $6, nudge_count = 0, result = $7,
+            result_version = case when $7::jsonb is not null then $8::bigint end,
+            settled_at = case when $7::jsonb is not null then now() end,
+            letter = coalesce($9, letter), letter_fence = case when $9::text is null then letter_fence else fence end
+        where id = $1"#,
+        outcome.operation.0,
+        decision.next.status().as_str(),
+        outcome.spent(),
+        outcome.inquired(),
+        decision.next.due_at() as _,
+        outcome.nudge_at() as _,
+        outcome.result().map(to_json) as _,
+        version,
+        decision.letter.map(|letter| letter.as_str()) as _,
+    )
+    .execute(&mut *conn)
+    .await
+    .map_err(StoreError::write)?;
+    if let (Some(next), Some(event)) = (&next, event) {
+        move_payment(&mut *conn, outcome.payment, next, event, &outcome.trace_id).await?;
+    }
+    if let Some((reference, resolution)) = &decision.resolved {
+        sqlx::query!(
+            "update attempts set resolution = $2 where reference = $1 and call = 'approve'",
+            reference.as_str(),
+            resolution.as_str(),
+        )
+        .execute(&mut *conn)
+        .await
+        .map_err(StoreError::write)?;
+    }
+    if let Some((reference, kind)) = &decision.case {
+        sqlx::query!(
+            r#"insert into cases (id, payment_id, operation_id, reference, kind, detail)
+            values (gen_random_uuid(), $1, $2, $3, $4, $5) on conflict on constraint cases_once do nothing"#,
+            outcome.payment.0,
+            outcome.operation.0,
+            reference.as_str(),
+            kind.as_str(),
+            serde_json::json!({ "answer": outcome.answered.as_ref().map(|a| a.word.as_str()),
+                "code": outcome.answered.as_ref().and_then(|a| a.code.clone()) }),
+        )
+        .execute(&mut *conn)
+        .await
+        .map_err(StoreError::write)?;
+    }
+    let owed = if outcome.result().is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
+    Ok(Recorded::Stands { version, state: next, next: owed })
+}
+
+/// Evidence is never fenced.
+async fn keep_answer(conn: Conn<'_>, outcome: &Outcome) -> Result<(), StoreError> {
+    let Some(answered) = &outcome.answered else { return Ok(()) };
+    sqlx::query!(
+        r#"update attempts set answered_at = now(), answer = $2, code = $3, latency_ms = $4
+        where id = $1 and answered_at is null"#,
+        answered.attempt.0,
+        answered.word.as_str(),
+        answered.code,
+        answered.latency_ms,
+    )
+    .execute(&mut *conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(())
+}
+
+/// Moves a payment, whose row the transaction holds, one version on.
+pub(super) async fn move_payment(
+    conn: Conn<'_>,
+    payment: PaymentId,
+    next: &PaymentState,
+    event: &PaymentEvent,
+    trace_id: &str,
+) -> Result<i64, StoreError> {
+    sqlx::query_scalar!(
+        r#"
+        with payment as (
+            update payments set version = version + 1, status = $2, money_state = $3, state = $4, updated_at = now(),
+                expires_at = case when $2 in ('READY', 'IN_PROGRESS') then expires_at end
+            where id = $1 returning id, version
+        )
+        insert into payment_events (payment_id, version, class, type, state, trace_id)
+        select id, version, $5, $6, $4, $7 from payment
+        returning version
+        "#,
+        payment.0,
+        next.status().as_str(),
+        next.money_state.as_str(),
+        to_json(next),
+        event.class().as_str(),
+        event.name(),
+        trace_id,
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(StoreError::write)
+}
+
+/// A batch as `unnest` wants it: one array per column, all of one length.
+#[derive(Default)]
+struct Columns {
+    operation: Vec<Uuid>,
+    fence: Vec<i64>,
+    next: Vec<&'static str>,
+    due_at: Vec<Option<OffsetDateTime>>,
+    nudge_at: Vec<Option<OffsetDateTime>>,
+    spent: Vec<bool>,
+    inquired: Vec<bool>,
+    result: Vec<Option<Value>>,
+    letter: Vec<Option<&'static str>>,
+    payment: Vec<Uuid>,
+    version: Vec<i64>,
+    status: Vec<Option<&'static str>>,
+    money_state: Vec<Option<&'static str>>,
+    state: Vec<Option<Value>>,
+    class: Vec<Option<&'static str>>,
+    kind: Vec<Option<&'static str>>,
+    trace_id: Vec<String>,
+    reference: Vec<Option<String>>,
+    resolution: Vec<Option<&'static str>>,
+    attempt: Vec<Option<Uuid>>,
+    answer: Vec<Option<&'static str>>,
+    code: Vec<Option<String>>,
+    latency_ms: Vec<Option<i32>>,
+    /// How many payments the batch moves.
+    moved: i64,
+}
+
+impl Columns {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let mut c = Self::default();
+        for outcome in outcomes {
+            let decision = &outcome.decision;
+            let state = outcome.state.as_ref();
+            let event = decision.event.as_ref().filter(|_| state.is_some());
+            let answered = outcome.answered.as_ref();
+            c.operation.push(outcome.operation.0);
+            c.fence.push(outcome.fence);
+            c.next.push(decision.next.status().as_str());
+            c.due_at.push(decision.next.due_at());
+            c.nudge_at.push(outcome.nudge_at());
+            c.spent.push(outcome.spent());
+            c.inquired.push(outcome.inquired());
+            c.result.push(outcome.result().map(to_json));
+            c.letter.push(decision.letter.map(|letter| letter.as_str()));
+            c.payment.push(outcome.payment.0);
+            c.version.push(outcome.version);
+            c.status.push(state.map(|state| state.status().as_str()));
+            c.money_state.push(state.map(|state| state.money_state.as_str()));
+            c.state.push(state.map(to_json));
+            c.class.push(event.map(|event| event.class().as_str()));
+            c.kind.push(event.map(PaymentEvent::name));
+            c.trace_id.push(outcome.trace_id.clone());
+            c.reference.push(decision.resolved.as_ref().map(|(reference, _)| reference.0.clone()));
+            c.resolution.push(decision.resolved.as_ref().map(|(_, resolution)| resolution.as_str()));
+            c.attempt.push(answered.map(|a| a.attempt.0));
+            c.answer.push(answered.map(|a| a.word.as_str()));
+            c.code.push(answered.and_then(|a| a.code.clone()));
+            c.latency_ms.push(answered.map(|a| a.latency_ms));
+            c.moved += i64::from(state.is_some());
+        }
+        c
+    }
+}

@@ -1,0 +1,91 @@
+//! Finding work that nobody came for.
+
+use super::operation::{HintOwed, HintRow};
+use super::{Store, StoreError, read, write};
+use crate::domain::operation::{Connector, Urgency};
+
+impl Store {
+    /// How many rows wait for a hint, by the queue it would go to. A row whose owner is dead waits too.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn overdue(&self, connector: Connector, urgency: Urgency) -> Result<i64, StoreError> {
+        read!(
+            self,
+            sqlx::query_scalar!(
+                r#"select count(*) as "rows!" from operations o
+                where o.nudge_at <= now() and o.connector = $1
+                    and (o.kind = 'net_cancel' or o.status in ('unknown', 'processing')) = $2"#,
+                connector.as_str(),
+                urgency == Urgency::Recover,
+            ),
+            fetch_one
+        )
+    }
+
+    /// Takes up to `limit` rows that wait for a hint to one queue, the longest waiting first, and pushes when they will
+    /// wait for the next: 5 s, doubling to 5 min per row. Their hints are published after this has committed.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn sweep(
+        &self,
+        connector: Connector,
+        urgency: Urgency,
+        limit: i64,
+    ) -> Result<Vec<HintOwed>, StoreError> {
+        let rows = write!(
+            self,
+            sqlx::query_as!(
+                HintRow,
+                r#"
+                with due as (
+                    select o.id from operations o
+                    where o.nudge_at <= now() and o.connector = $1
+                        and (o.kind = 'net_cancel' or o.status in ('unknown', 'processing')) = $2
+                    order by o.nudge_at limit $3
+                    for update skip locked
+                )
+                update operations o set nudge_count = o.nudge_count + 1,
+                    nudge_at = now() + least(interval '5 seconds' * (2 ^ least(o.nudge_count, 10)), interval '5 minutes')
+                from due where o.id = due.id
+                returning o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
+                "#,
+                connector.as_str(),
+                urgency == Urgency::Recover,
+                limit,
+            ),
+            fetch_all
+        )?;
+        rows.into_iter().map(HintRow::into_hint).collect()
+    }
+
+    /// Takes up to `limit` rows whose owner's lease is out, so that somebody else can be told of them at once.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn orphans(&self, limit: i64) -> Result<Vec<HintOwed>, StoreError> {
+        let rows = write!(
+            self,
+            sqlx::query_as!(
+                HintRow,
+                r#"
+                with due as (
+                    select o.id from workers k join operations o on o.owner = k.id
+                    where k.alive_until < now() and o.status = 'processing'
+                        -- Claimed by the dead means nudged in a minute; told already means nudged in seconds.
+                        and o.nudge_count = 0
+                    limit $1
+                    for update of o skip locked
+                )
+                update operations o set nudge_count = 1, nudge_at = now() + interval '5 seconds'
+                from due where o.id = due.id
+                returning o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
+                "#,
+                limit,
+            ),
+            fetch_all
+        )?;
+        rows.into_iter().map(HintRow::into_hint).collect()
+    }
+}

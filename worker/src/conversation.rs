@@ -1,0 +1,221 @@
+//! One claim, carried through: ask the acquirer, hear, ask on, until the domain has decided.
+//!
+//! No transaction is open meanwhile, and nothing new is sent unless the worker's lease holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use naru_shared::acquirer::{Acquirer, Order};
+use naru_shared::clock::{Clock as _, Ids as _};
+use naru_shared::crash::hold_point;
+use naru_shared::domain::attempt::{Answer, ApproveAnswer, Call, InquiryAnswer, NetCancelAnswer};
+use naru_shared::domain::course::{Because, Decision, Step};
+use naru_shared::domain::id::{AttemptId, Reference};
+use naru_shared::domain::operation::OperationKind;
+use naru_shared::retry::RetrySchedule;
+use naru_shared::store::{Answered, NewAttempt, Outcome};
+use naru_shared::system::System;
+use naru_shared::telemetry::TraceContext;
+use time::OffsetDateTime;
+use tokio::sync::mpsc;
+
+use crate::Worker;
+use crate::connectors::Connectors;
+use crate::job::{Finished, Held};
+
+/// Steps of one conversation at most. The longest honest one is inquire, approve again, net-cancel.
+const STEPS_MAX: usize = 6;
+
+/// Carries a claim through and hands over what came of it. Runs to its end whatever happens to the broker.
+pub(crate) async fn hold(
+    worker: Worker,
+    connectors: Arc<Connectors>,
+    held: Held,
+    finished: mpsc::Sender<Finished>,
+) {
+    let trace = TraceContext::continue_or_start(Some(&held.claimed.operation.trace_parent), &System);
+    let span = tracing::info_span!(
+        "operation",
+        trace_id = tracing::field::Empty,
+        operation = %held.claimed.operation.id,
+        payment = %held.claimed.payment.id,
+        fence = held.claimed.operation.fence,
+    );
+    trace.attach(&span);
+    let traceparent = trace.outgoing(&span, &System).to_header();
+    let attempt = held.claimed.operation.attempt_count;
+    let talk = Talk {
+        acquirer: connectors.acquirer(held.claimed.operation.connector),
+        connectors: &connectors,
+        worker: &worker,
+        held: &held,
+        traceparent: &traceparent,
+        answered: None,
+    };
+    let decided = tracing::Instrument::instrument(talk.run(), span.clone()).await;
+    let outcome = decided.and_then(|(decision, answered)| {
+        let claimed = &held.claimed;
+        let trace_id = trace.trace_hex();
+        match Outcome::new(claimed, decision, answered, trace_id) {
+            Ok(outcome) => Some(outcome),
+            Err(illegal) => {
+                // The row is taken over in time, and this comes up again: a person has to see it.
+                tracing::error!(parent: &span, %illegal, "a decision does not fit its payment");
+                metrics::counter!("naru_worker_illegal_decisions_total").increment(1);
+                None
+            }
+        }
+    });
+    hold_point("answered").await;
+    let done = Finished {
+        outcome,
+        queue: held.queue,
+        attempt,
+        traceparent: held.claimed.operation.trace_parent.clone(),
+        delivery: held.delivery,
+    };
+    // The committer outlives every conversation.
+    let _ = finished.send(done).await;
+}
+
+struct Talk<'a> {
+    acquirer: &'a dyn Acquirer,
+    connectors: &'a Connectors,
+    worker: &'a Worker,
+    held: &'a Held,
+    traceparent: &'a str,
+    /// The answer of the approval that was sent, until it is written somewhere.
+    answered: Option<Answered>,
+}
+
+impl Talk<'_> {
+    /// Nothing when the claim was lost before anything was sent.
+    async fn run(mut self) -> Option<(Decision, Option<Answered>)> {
+        let claimed = &self.held.claimed;
+        let mut step = claimed.first_step(self.now(), &mut delays);
+        for _ in 0..STEPS_MAX {
+            step = match step {
+                Step::Decide(decision) => return Some((*decision, self.answered)),
+                Step::Approve { reference, written } => self.approve(reference, written).await?,
+                Step::Inquire { reference } => self.inquire(reference).await?,
+                Step::NetCancel { reference, because } => self.net_cancel(reference, because).await?,
+            };
+        }
+        tracing::error!("a conversation that does not end is broken off; it goes on with an inquiry");
+        None
+    }
+
+    async fn approve(&mut self, reference: Reference, written: bool) -> Option<Step> {
+        let claimed = &self.held.claimed;
+        let attempt = match (&claimed.fresh, written) {
+            (Some(fresh), true) => fresh.id,
+            _ => self.write_down(Call::Approve, &reference).await?,
+        };
+        let breaker = self.connectors.breaker(claimed.operation.connector);
+        let started = System.monotonic();
+        let answer = if !self.worker.lease.holds() {
+            // Somebody may already be asking about this reference: it stays unsent, and the claim is given back.
+            ApproveAnswer::Busy("lease_lost".into())
+        } else if !breaker.lets_through(started) {
+            ApproveAnswer::Busy("breaker_open".into())
+        } else {
+            let answer = self.acquirer.approve(self.order(), &reference).await;
+            let failed = matches!(answer, ApproveAnswer::NotSent(_) | ApproveAnswer::Unknown(_));
+            breaker.heard(!failed, System.monotonic());
+            answer
+        };
+        hold_point("heard").await;
+        let heard = self.heard(attempt, &Answer::Approve(answer.clone()), started);
+        let step = claimed.after_approve(&reference, &answer, self.now(), &mut delays);
+        match step {
+            // Recorded with the decision, in one commit.
+            Step::Decide(_) => self.answered = Some(heard),
+            // There is more to say, which may take long: the evidence first.
+            Step::Approve { .. } | Step::Inquire { .. } | Step::NetCancel { .. } => self.keep(heard).await,
+        }
+        Some(step)
+    }
+
+    async fn inquire(&mut self, reference: Reference) -> Option<Step> {
+        let attempt = self.write_down(Call::Inquire, &reference).await?;
+        let started = System.monotonic();
+        let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
+        let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started);
+        self.keep(heard).await;
+        Some(self.held.claimed.after_inquiry(&reference, &answer, self.now(), &mut delays))
+    }
+
+    async fn net_cancel(&mut self, reference: Reference, because: Because) -> Option<Step> {
+        let attempt = self.write_down(Call::NetCancel, &reference).await?;
+        let started = System.monotonic();
+        let answer: NetCancelAnswer =
+            self.acquirer.net_cancel(self.order(), &Reference::of(attempt), &reference).await;
+        let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started);
+        self.keep(heard).await;
+        let claimed = &self.held.claimed;
+        Some(match claimed.operation.kind {
+            OperationKind::Approve => {
+                claimed.after_net_cancel(&reference, because, &answer, self.now(), &mut delays)
+            }
+            OperationKind::NetCancel => claimed.after_reversal(&reference, &answer, self.now(), &mut delays),
+        })
+    }
+
+    /// Writes a call down before it is made, as long as the claim holds; nothing when it no longer does.
+    async fn write_down(&self, call: Call, reference: &Reference) -> Option<AttemptId> {
+        let operation = &self.held.claimed.operation;
+        let id = AttemptId(System.ordered());
+        let attempt =
+            NewAttempt { id, operation: operation.id, fence: operation.fence, worker: self.worker.id, call, reference };
+        loop {
+            match self.worker.store.begin_attempt(&attempt).await {
+                Ok(true) => return Some(id),
+                Ok(false) => {
+                    tracing::info!(call = call.as_str(), "the claim is somebody else's by now");
+                    return None;
+                }
+                Err(error) if error.is_constraint("attempts_pkey") => return Some(id),
+                Err(error) => {
+                    tracing::warn!(%error, call = call.as_str(), "a call waits to be written down");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+    }
+
+    /// Keeps an answer that no decision goes with yet. Best effort: for an approval the decision that follows says the
+    /// same, and an inquiry can be made again.
+    async fn keep(&self, answered: Answered) {
+        if let Err(error) = self.worker.store.answer_attempt(&answered).await {
+            tracing::warn!(%error, answer = answered.word.as_str(), "an answer was not kept at once");
+        }
+    }
+
+    fn heard(&self, attempt: AttemptId, answer: &Answer, started: std::time::Instant) -> Answered {
+        let latency_ms =
+            i32::try_from(System.monotonic().duration_since(started).as_millis()).unwrap_or(i32::MAX);
+        let word = answer.word();
+        let code = answer.code().map(str::to_owned);
+        tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
+        metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
+        Answered { attempt, word, code, latency_ms }
+    }
+
+    fn order(&self) -> Order<'_> {
+        let claimed = &self.held.claimed;
+        Order { payment: &claimed.payment, amount: claimed.operation.amount, traceparent: self.traceparent }
+    }
+
+    /// The database's time: the claim's, and what has passed since on our own clock.
+    fn now(&self) -> OffsetDateTime {
+        let (database, ours) = self.held.claimed_at;
+        database + System.monotonic().duration_since(ours)
+    }
+}
+
+/// The retry schedule with dice. `tries` before this one.
+fn delays(tries: i32) -> time::Duration {
+    let attempt = u32::try_from(tries).unwrap_or(0).saturating_add(1);
+    let delay = RetrySchedule::OPERATIONS.delay(attempt, &mut naru_shared::system::dice());
+    delay.try_into().unwrap_or(time::Duration::MAX)
+}

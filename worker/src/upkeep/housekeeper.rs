@@ -1,0 +1,38 @@
+//! Slow chores: letters whose message was lost, idempotency keys that are old enough to be forgotten.
+
+use std::time::Duration;
+
+use naru_shared::clock::Ids as _;
+use naru_shared::store::StoreError;
+use naru_shared::system::System;
+use serde_json::json;
+
+use super::{every, next};
+use crate::Worker;
+
+const EVERY: Duration = Duration::from_secs(5);
+const BATCH_MAX: i64 = 500;
+
+pub(super) async fn run(worker: Worker) {
+    let mut tick = every(EVERY);
+    while next(&worker, &mut tick).await {
+        if let Err(error) = chores(&worker).await {
+            tracing::warn!(%error, "chores wait for Postgres");
+        }
+    }
+}
+
+async fn chores(worker: &Worker) -> Result<(), StoreError> {
+    for operation in worker.store.operations_owing_a_letter(BATCH_MAX).await? {
+        if let Some(row) = worker.store.operation(operation).await? {
+            let headers = json!({ "naru": "the message was lost; the row tells" });
+            let reason = row.letter_reason();
+            worker.store.archive_letter(System.ordered(), operation, reason, None, None, &headers).await?;
+        }
+    }
+    let forgotten = worker.store.forget_old_keys(BATCH_MAX).await?;
+    if forgotten > 0 {
+        tracing::info!(forgotten, "old idempotency keys are forgotten");
+    }
+    Ok(())
+}
