@@ -12,7 +12,8 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use naru_servers::RabbitMq;
-use naru_shared::broker::{Broker, BrokerConfig, Delivery, Hint, Topology, Urgency, WorkQueue};
+use naru_shared::broker::{Broker, BrokerConfig, Delivery, Hint, Topology, WorkQueue};
+use naru_shared::domain::operation::Urgency;
 use time::OffsetDateTime;
 use tokio::sync::{self as turn, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -83,7 +84,10 @@ impl House {
     async fn empty(&self) {
         let channel = self.raw().await;
         for queue in &Topology::embedded().queues {
-            channel.queue_purge(queue.name.as_str().into(), lapin::options::QueuePurgeOptions::default()).await.unwrap();
+            channel
+                .queue_purge(queue.name.as_str().into(), lapin::options::QueuePurgeOptions::default())
+                .await
+                .unwrap();
         }
     }
 

@@ -1,6 +1,7 @@
 //! A message counts as published when the broker has it, and only then.
 
-use naru_shared::broker::{Outgoing, PublishError, Relay, Urgency, WorkQueue, ladder::Step};
+use naru_shared::broker::{Outgoing, PublishError, Relay, WorkQueue, ladder::Step};
+use naru_shared::domain::operation::Urgency;
 
 use crate::house::{BACK, House, PAY, consume, depth_becomes, hint, next, until, within};
 
@@ -15,7 +16,9 @@ async fn a_batch_is_confirmed_message_by_message_and_the_unroutable_are_told_apa
     assert_eq!(results.len(), 600);
     for (n, result) in results.iter().enumerate() {
         if n % 7 == 3 {
-            assert!(matches!(result, Err(PublishError::Returned { routing_key, .. }) if routing_key == "work.pay.nobody"));
+            assert!(
+                matches!(result, Err(PublishError::Returned { routing_key, .. }) if routing_key == "work.pay.nobody")
+            );
         } else {
             assert_eq!(*result, Ok(()), "message {n}");
         }
@@ -52,7 +55,10 @@ async fn a_missing_exchange_is_declared_again() {
 
     let wait = || vec![Outgoing::wait(Step::ALL[0], PAY, &hint(1))];
     let results = broker.publisher().publish(wait()).await;
-    assert!(matches!(&results[..], [Err(PublishError::Unknown(why))] if why.contains("naru.wait.250ms")), "{results:?}");
+    assert!(
+        matches!(&results[..], [Err(PublishError::Unknown(why))] if why.contains("naru.wait.250ms")),
+        "{results:?}"
+    );
     until(async || broker.publisher().publish(wait()).await == [Ok(())]).await;
 }
 

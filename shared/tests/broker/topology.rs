@@ -21,8 +21,12 @@ async fn what_the_broker_has_is_what_the_file_says() {
         assert_eq!(effective.len(), expected.arguments.len(), "{name}");
         for (argument, value) in &expected.arguments {
             match value {
-                Argument::Number(number) => assert_eq!(effective[argument].as_i64(), Some(*number), "{name} {argument}"),
-                Argument::Text(text) => assert_eq!(effective[argument].as_str(), Some(text.as_str()), "{name} {argument}"),
+                Argument::Number(number) => {
+                    assert_eq!(effective[argument].as_i64(), Some(*number), "{name} {argument}")
+                }
+                Argument::Text(text) => {
+                    assert_eq!(effective[argument].as_str(), Some(text.as_str()), "{name} {argument}")
+                }
             }
         }
     }
