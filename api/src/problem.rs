@@ -37,6 +37,7 @@ struct Inner {
     errors: Vec<FieldError>,
     members: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    trace: Option<String>,
 }
 
 /// The same sentence in both languages.
@@ -73,6 +74,7 @@ impl Problem {
                 errors: Vec::new(),
                 members: Map::new(),
                 headers: Vec::new(),
+                trace: None,
             }),
         }
     }
@@ -134,6 +136,13 @@ impl Problem {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.inner.headers.push((name, value));
         }
+        self
+    }
+
+    /// The trace of what is told of, when that is not this request: a replayed answer is the same to the byte.
+    #[must_use]
+    pub fn traced(mut self, trace_id: &str) -> Self {
+        self.inner.trace = Some(trace_id.to_owned());
         self
     }
 

@@ -112,7 +112,7 @@ impl ProblemDocument {
             retryable: inner.retryable,
             retry_after: problem.retry_after_seconds(),
             errors: inner.errors.clone(),
-            trace_id: trace_id.to_owned(),
+            trace_id: inner.trace.as_deref().unwrap_or(trace_id).to_owned(),
             members: inner.members.clone(),
         }
     }

@@ -110,13 +110,13 @@ pub enum Place<'a> {
     Order(&'a str),
 }
 
-/// A place in the list of a merchant's payments: the last one seen.
+/// A place in a list, the newest first: the last row seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// When it was created.
-    pub created_at: OffsetDateTime,
-    /// Its id, for payments of the same instant.
-    pub id: PaymentId,
+    /// Its time.
+    pub at: OffsetDateTime,
+    /// Its id, for rows of the same instant.
+    pub id: Uuid,
 }
 
 /// What a merchant wants to see of its payments.
@@ -405,8 +405,8 @@ impl Store {
                 filter.status.map(PaymentStatus::as_str) as _,
                 filter.from as _,
                 filter.to as _,
-                filter.after.map(|c| c.created_at) as _,
-                filter.after.map(|c| c.id.0) as _,
+                filter.after.map(|c| c.at) as _,
+                filter.after.map(|c| c.id) as _,
                 filter.limit,
             ),
             fetch_all
