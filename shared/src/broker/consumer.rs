@@ -110,7 +110,12 @@ impl Consuming {
             // Without it the buffer in lapin has no bound.
             channel.basic_qos(self.prefetch, BasicQosOptions::default()).await?;
             let consumer = channel
-                .basic_consume(self.queue.as_ref().into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
+                .basic_consume(
+                    self.queue.as_ref().into(),
+                    "".into(),
+                    BasicConsumeOptions::default(),
+                    FieldTable::default(),
+                )
                 .await?;
             Ok((channel, consumer))
         };

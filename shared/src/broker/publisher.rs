@@ -359,11 +359,15 @@ mod tests {
 
     #[test]
     fn a_returned_message_counts_against_its_own_publish_wherever_it_was_hung() {
-        let hint = Hint { operation: uuid::Uuid::nil(), attempt: 1, due_at: time::OffsetDateTime::UNIX_EPOCH, waited: 0 };
+        let hint =
+            Hint { operation: uuid::Uuid::nil(), attempt: 1, due_at: time::OffsetDateTime::UNIX_EPOCH, waited: 0 };
         let queue = WorkQueue::new("card", Urgency::Pay);
         let batch: Vec<Outgoing> = (0..3).map(|_| Outgoing::work(queue, &hint)).collect();
-        let answers =
-            vec![Answer::Acked { returned: None }, Answer::Acked { returned: None }, Answer::Acked { returned: Some(1) }];
+        let answers = vec![
+            Answer::Acked { returned: None },
+            Answer::Acked { returned: None },
+            Answer::Acked { returned: Some(1) },
+        ];
         let results = judge(&batch, answers);
         assert_eq!(results[0], Ok(()));
         assert!(matches!(results[1], Err(PublishError::Returned { .. })));

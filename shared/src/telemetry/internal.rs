@@ -32,11 +32,5 @@ async fn show_readiness(State(readiness): State<Readiness>) -> impl IntoResponse
 }
 
 async fn show_metrics(State(metrics): State<Metrics>) -> impl IntoResponse {
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        metrics.render(),
-    )
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
 }
