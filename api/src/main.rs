@@ -116,7 +116,9 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
     // The orchestrator asks for health and counts until the very end.
     let stop_internal = CancellationToken::new();
     let internal = tokio::spawn(
-        axum::serve(internal, internal_routes).with_graceful_shutdown(stop_internal.clone().cancelled_owned()).into_future(),
+        axum::serve(internal, internal_routes)
+            .with_graceful_shutdown(stop_internal.clone().cancelled_owned())
+            .into_future(),
     );
     tracing::info!(address = %public.local_addr()?, "ready for requests");
 
@@ -126,10 +128,7 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
         tracing::info!("stopping: ending streams, finishing requests");
         stop.cancel();
     });
-    tokio::join!(
-        serve(public, public_routes, shutdown.clone()),
-        serve(operators, operator_routes, shutdown.clone()),
-    );
+    tokio::join!(serve(public, public_routes, shutdown.clone()), serve(operators, operator_routes, shutdown.clone()),);
     broker.close(Duration::from_secs(2)).await;
     stop_internal.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(1), internal).await;

@@ -39,8 +39,16 @@ impl Dead {
         }
         let letters = ask(get(format!("/ops/v1/dead-letters?resolved={}", self.all))).await?;
         let stuck = ask(get("/ops/v1/stuck".into())).await?;
-        print("dead letters", &letters, &["id", "kind", "reason", "operationKind", "operationStatus", "paymentKey", "diedAt"]);
-        print("stuck payments", &stuck, &["operation", "kind", "status", "attemptCount", "inquiryCount", "paymentKey", "dueAt"]);
+        print(
+            "dead letters",
+            &letters,
+            &["id", "kind", "reason", "operationKind", "operationStatus", "paymentKey", "diedAt"],
+        );
+        print(
+            "stuck payments",
+            &stuck,
+            &["operation", "kind", "status", "attemptCount", "inquiryCount", "paymentKey", "dueAt"],
+        );
         Ok(())
     }
 }

@@ -109,10 +109,7 @@ async fn run(config: &WorkerConfig, telemetry: &Telemetry) -> Result<(), Box<dyn
         }
     }
     let broker = Broker::start(&broker_config, shutdown.clone())?;
-    let bus = Bus::connect(&BusConfig {
-        url: config.redis.url.expose().clone(),
-        prefix: config.redis.prefix.clone(),
-    })?;
+    let bus = Bus::connect(&BusConfig { url: config.redis.url.expose().clone(), prefix: config.redis.prefix.clone() })?;
 
     let id = WorkerId(System.ordered());
     let tasks = TaskTracker::new();
@@ -174,7 +171,11 @@ async fn watch_links(worker: Worker, readiness: Readiness) {
             () = worker.shutdown.cancelled() => return,
             _ = tick.tick() => {}
         }
-        if worker.broker.is_connected() { broker.up() } else { broker.down("not connected") }
+        if worker.broker.is_connected() {
+            broker.up()
+        } else {
+            broker.down("not connected")
+        }
         if worker.bus.is_connected() { redis.up() } else { redis.down("not connected") }
     }
 }

@@ -327,7 +327,8 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         .await
         .map_err(StoreError::write)?;
     }
-    let owed = if outcome.result().is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
+    let owed =
+        if outcome.result().is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
     Ok(Recorded::Stands { version, state: next, next: owed })
 }
 
