@@ -62,7 +62,7 @@ pub enum Recorded {
         /// The payment's version now.
         version: i64,
         /// How it stands.
-        state: Option<PaymentState>,
+        state: Option<Box<PaymentState>>,
         /// Whose turn it is next.
         next: Vec<HintOwed>,
     },
@@ -329,7 +329,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     }
     let owed =
         if outcome.result().is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
-    Ok(Recorded::Stands { version, state: next, next: owed })
+    Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed })
 }
 
 /// Evidence is never fenced.
