@@ -71,7 +71,10 @@ impl Account {
 }
 
 /// The user this program runs as.
-pub(crate) fn our_uid() -> Result<u32, Failure> {
+///
+/// # Errors
+/// Where there is no `/proc`.
+pub fn our_uid() -> Result<u32, Failure> {
     fs::metadata("/proc/self")
         .map(|metadata| metadata.uid())
         .map_err(|cause| Failure::new("read /proc/self", cause).advice("the private servers need Linux with /proc mounted"))

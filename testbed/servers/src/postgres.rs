@@ -3,14 +3,14 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::folder::Folder;
 use crate::server::{Kind, Server};
 use crate::settings::Settings;
-use crate::{Failure, programs};
+use crate::{Failure, ProcessId, programs};
 
 /// How long one question whether it is ready may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ impl Postgres {
 
     /// The folder of `psql`, `pg_dump` and the others that match this server.
     #[must_use]
-    pub fn programs(&self) -> &std::path::Path {
+    pub fn programs(&self) -> &Path {
         &self.kind.bin
     }
 }
@@ -80,7 +80,11 @@ impl Kind for PostgresKind {
         folder.write("postgresql.conf", CONFIGURATION)?;
         folder.write("pg_hba.conf", WHO_MAY_CONNECT)?;
         let data = folder.home().join("data");
-        if data.exists() { self.check_version(folder) } else { self.create(folder) }
+        if !data.exists() {
+            return self.create(folder);
+        }
+        self.check_version(folder)?;
+        remove_lock_of_zombie(&data.join("postmaster.pid"))
     }
 
     fn commands(&self, folder: &Folder) -> Vec<Command> {
@@ -150,6 +154,16 @@ impl PostgresKind {
         let cause = format!("the data are of version {}, the program is {}", of_data.trim(), of_program.display());
         Err(Failure::new("start postgres", cause).advice("forget the data (`--fresh`), or install the earlier version"))
     }
+}
+
+/// Postgres takes a zombie for a running server and refuses to start. Any other lock is left for it to judge.
+fn remove_lock_of_zombie(lock: &Path) -> Result<(), Failure> {
+    let text = fs::read_to_string(lock).unwrap_or_default();
+    let owner = text.lines().next().and_then(|pid| pid.trim().parse().ok());
+    if owner.is_some_and(ProcessId::is_zombie) {
+        return fs::remove_file(lock).map_err(|cause| Failure::new(format!("delete {}", lock.display()), cause));
+    }
+    Ok(())
 }
 
 /// Runs a tool to its end with `input`; its output goes to the server's log.

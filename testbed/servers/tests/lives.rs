@@ -61,6 +61,16 @@ fn postgres_frozen_can_still_be_stopped() {
 }
 
 #[test]
+fn postgres_starts_although_its_last_run_is_an_unburied_zombie() {
+    let folder = folder("postgres-zombie");
+    let killed = Postgres::start_in(&folder).expect("it starts");
+    // We are still its parent and never ask how it ended.
+    std::mem::forget(killed);
+    let next = Postgres::start_in(&folder).expect("it starts");
+    assert_eq!(sql(&next, "SELECT 1"), Ok("1".to_owned()));
+}
+
+#[test]
 fn redis_comes_back_empty_on_the_same_port() {
     let redis = Redis::start_in(&folder("redis-lives")).expect("it starts");
     let url = redis.url();
