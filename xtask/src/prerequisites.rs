@@ -14,7 +14,7 @@ const NODE_MINIMUM: (u32, u32) = (20, 19);
 pub(crate) fn check(servers: &[Program]) -> Result<(), Failure> {
     let step = Step::begin("checking what is installed");
     let problems: Vec<String> = [rust(), c_compiler(), node()].into_iter().filter_map(Result::err).collect();
-    let packages = packages_missing_for(servers);
+    let packages = missing_packages(servers);
     if problems.is_empty() && packages.is_empty() {
         step.done();
         return Ok(());
@@ -25,13 +25,23 @@ pub(crate) fn check(servers: &[Program]) -> Result<(), Failure> {
     step.ended('!', &format!("something is missing\n    {}", missing.join("\n    ")));
     // Nothing is installed while something is missing that we cannot install: one visit should be enough.
     if problems.is_empty() {
-        return install::packages(&packages);
+        install::packages(&packages)?;
+        return match missing_packages(servers).as_slice() {
+            [] => Ok(()),
+            still => Err(Failure::new("start", format!("apt-get installed {}, but not where Debian puts it", still.join(" ")))),
+        };
     }
     let mut advice = problems;
     if !packages.is_empty() {
         advice.push(install::line(&packages));
     }
     Err(Failure::new("start", "this machine lacks what is listed above").advice(format!("\n    {}", advice.join("\n    "))))
+}
+
+/// The servers' packages, and `curl`, with which a first payment is made and our own tests talk to RabbitMQ's pages.
+fn missing_packages(servers: &[Program]) -> Vec<&'static str> {
+    let curl = process::output("curl", &["--version"]).is_none().then_some("curl");
+    packages_missing_for(servers).into_iter().chain(curl).collect()
 }
 
 fn rust() -> Result<(), String> {

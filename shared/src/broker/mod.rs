@@ -57,7 +57,8 @@ pub use self::{
     queue::WorkQueue,
     relay::Relay,
     topology::{
-        Argument, Binding, DEAD_EXCHANGE, DEAD_QUEUE, DestinationType, Exchange, ExchangeKind, Queue, Topology, WORK_EXCHANGE,
+        Argument, Binding, DEAD_EXCHANGE, DEAD_QUEUE, DestinationType, Exchange, ExchangeKind, Queue, Topology,
+        WORK_EXCHANGE,
     },
 };
 

@@ -264,6 +264,15 @@ impl PaymentState {
         }
     }
 
+    /// The approval, of a payment that is paid.
+    #[must_use]
+    pub const fn approval(&self) -> Option<&Approval> {
+        match &self.stage {
+            Stage::Done { approval, .. } => Some(approval),
+            Stage::Ready | Stage::InProgress { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => None,
+        }
+    }
+
     /// Whether work is owed on it without anybody's help.
     #[must_use]
     pub fn has_unsettled_work(&self) -> bool {

@@ -52,13 +52,17 @@ pub(crate) fn run(part: Option<&str>) -> Result<ExitCode, Failure> {
         tests::run(&mut tally, part, servers.as_deref())?;
     }
     drop(servers);
+    let good = tally.is_good(!only_a_check);
 
     say(&format!("\nafter {}", seconds(started.elapsed())));
     for line in tally.remarks() {
         say(line);
     }
+    if !good && tally.failures() == 0 {
+        say("failed: no test ran");
+    }
     say(&tally.to_string());
-    Ok(if tally.is_good(!only_a_check) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs one check; a failure is shown and counted, and the other checks go on.
