@@ -51,8 +51,8 @@ mod vhost;
 mod worker;
 
 pub use answer::Answer;
-pub use bank::{Bank, Expected};
-pub use gateway::{Builder, Gateway, Who};
+pub use bank::{Bank, BankHold, Expected, Money};
+pub use gateway::{Accepted, Builder, Gateway, Who};
 pub use hold::Hold;
 pub use http::Call;
 pub use operator::Operator;

@@ -333,10 +333,14 @@ mod tests {
     async fn refused_until_healed() {
         let (proxy, _client) = echo().await;
         proxy.refuse();
-        let refused = crate::eventually("it refuses", Duration::from_secs(5), async || connect(&proxy).await.err()).await;
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let patience = Duration::from_secs(5);
+        crate::eventually("it refuses", patience, async || {
+            let error = connect(&proxy).await.err()?;
+            (error.kind() == io::ErrorKind::ConnectionRefused).then_some(())
+        })
+        .await;
         proxy.heal();
-        crate::eventually("it listens", Duration::from_secs(5), async || connect(&proxy).await.ok()).await;
+        crate::eventually("it listens", patience, async || connect(&proxy).await.ok()).await;
     }
 
     #[tokio::test]

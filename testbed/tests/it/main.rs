@@ -1,0 +1,4 @@
+//! What must hold of Naru as a whole, against real servers. One program, so that it is linked once; a module per
+//! capability.
+
+mod worker;
