@@ -29,7 +29,13 @@ impl Hold {
     /// When nobody comes.
     pub async fn reached(&self) {
         let what = format!("{} is reached", self.hold.display());
-        eventually(&what, REACH_LIMIT, async || self.reached.exists().then_some(())).await;
+        eventually(&what, REACH_LIMIT, async || self.is_reached().then_some(())).await;
+    }
+
+    /// Whether somebody is held here now.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        self.reached.exists()
     }
 
     /// Lets go.

@@ -2,13 +2,13 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use naru_servers::free_ports;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -37,6 +37,8 @@ pub struct Proxy {
 struct Orders {
     /// Raised by each cut: connections older than it are reset.
     cuts: u64,
+    /// Raised by each strand: connections older than it carry nothing any more.
+    strands: u64,
     /// Nobody listens.
     refuses: bool,
     to_server: Way,
@@ -83,6 +85,12 @@ impl Proxy {
         self.orders.send_modify(|orders| orders.cuts += 1);
     }
 
+    /// Whatever is connected now carries nothing any more and is never told, as when a firewall forgets it or the server's
+    /// machine is replaced. New connections are let through.
+    pub fn strand(&self) {
+        self.orders.send_modify(|orders| orders.strands += 1);
+    }
+
     /// Nothing goes through any more, either way; connections stay open, new ones are accepted, and there is silence.
     pub fn freeze(&self) {
         self.freeze_only(Direction::ToServer);
@@ -115,7 +123,7 @@ impl Proxy {
 
     /// All is well again. What was held back goes on.
     pub fn heal(&self) {
-        self.orders.send_modify(|orders| *orders = Orders { cuts: orders.cuts, ..Orders::default() });
+        self.orders.send_modify(|orders| *orders = Orders { cuts: orders.cuts, strands: orders.strands, ..Orders::default() });
     }
 
     fn order(&self, direction: Direction, change: impl FnOnce(&mut Way)) {
@@ -203,7 +211,7 @@ async fn carry(
     passing: Arc<Passing>,
     mut dice: StdRng,
 ) {
-    let cuts = orders.borrow_and_update().cuts;
+    let Orders { cuts, strands, .. } = *orders.borrow_and_update();
     let Ok(mut server) = TcpStream::connect(server).await else {
         let _ = client.set_zero_linger();
         return;
@@ -219,6 +227,16 @@ async fn carry(
             tokio::select! {
                 cut = up.run(from_client, to_server) => cut,
                 cut = down.run(from_server, to_client) => cut,
+            }
+        };
+        let mut stranding = orders.clone();
+        let stranded = async {
+            let _ = stranding.wait_for(|orders| orders.strands != strands).await;
+        };
+        let pumps = async {
+            tokio::select! {
+                cut = pumps => cut,
+                () = stranded => std::future::pending().await,
             }
         };
         tokio::select! {
@@ -341,6 +359,16 @@ mod tests {
         .await;
         proxy.heal();
         crate::eventually("it listens", patience, async || connect(&proxy).await.ok()).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_stranded_stays_silent_and_the_next_one_is_let_through() {
+        let (proxy, mut client) = echo().await;
+        assert!(hears(&mut client, b"one").await.expect("it is up"));
+        proxy.strand();
+        assert!(!hears(&mut client, b"two").await.expect("it stays open"));
+        let mut next = connect(&proxy).await.expect("it listens");
+        assert!(hears(&mut next, b"two").await.expect("it is up"));
     }
 
     #[tokio::test]

@@ -22,7 +22,8 @@ while [ $# -gt 0 ]; do
         started() { shift 19; echo "$1"; }
         [ "$(started $noted)" = "$(started $now)" ] && kill -KILL "$pid"
     done < "$ledger"
-    [ "$what" = servers ] && rm -rf "${ledger%/*}"
+    server=${ledger%/*/*}
+    [ "$what" = servers ] && rm -rf "$server" && rmdir "${server%/*}"
 done 2>/dev/null
 "#;
 

@@ -18,7 +18,7 @@ use crate::backdoor::Backdoor;
 use crate::database::Database;
 use crate::servers::OwnServers;
 use crate::vhost::VirtualHost;
-use crate::{Bank, Link, Operator, Payment, Program, Proxy, Shop, Worker, checker, logs};
+use crate::{Bank, Hold, Link, Operator, Payment, Program, Proxy, Shop, Worker, checker, eventually, logs};
 
 /// How long work may take to come to rest, when a test does not say otherwise: the recovery from any one fault, and a little.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
@@ -151,6 +151,34 @@ impl Gateway {
     /// Publishes hints for these operations.
     pub async fn hint(&self, operations: &[OperationId]) {
         self.backdoor.hint(operations).await;
+    }
+
+    /// The worker that holds this operation now.
+    ///
+    /// # Panics
+    /// When none does.
+    pub async fn owner_of(&self, operation: OperationId) -> &Worker {
+        let owner = "select w.name from operations o join workers w on w.id = o.owner where o.id = $1";
+        let row = sqlx::query(owner).bind(operation.0).fetch_one(self.db()).await.expect("somebody holds it");
+        let name: String = row.get(0);
+        let pid = name.rsplit(' ').next().and_then(|pid| pid.parse().ok());
+        let found = self.workers.iter().find(|worker| worker.is_running() && Some(worker.pid()) == pid);
+        found.unwrap_or_else(|| panic!("{name} is none of ours"))
+    }
+
+    /// Holds every worker at this point, waits until one is held, and returns that one; the others are let go. It is
+    /// held until the [`Hold`] is dropped.
+    ///
+    /// # Panics
+    /// When none comes there.
+    pub async fn first_at(&self, point: &str, work: impl Future<Output = Accepted>) -> (&Worker, Hold, Accepted) {
+        let mut holds: Vec<(&Worker, Hold)> =
+            self.workers.iter().filter(|worker| worker.is_running()).map(|worker| (worker, worker.hold_at(point))).collect();
+        let accepted = work.await;
+        let what = format!("a worker reaches {point}");
+        let first = async || holds.iter().position(|(_, hold)| hold.is_reached());
+        let (worker, hold) = holds.swap_remove(eventually(&what, SETTLE_LIMIT, first).await);
+        (worker, hold, accepted)
     }
 
     /// How an accepted payment stands: status and money.
