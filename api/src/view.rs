@@ -6,9 +6,9 @@ use naru_shared::domain::money::TaxSplit;
 use naru_shared::domain::payment::{Payment, Stage};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::{format_description, offset};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::app::App;

@@ -178,10 +178,7 @@ impl Store {
     ///
     /// # Errors
     /// When Postgres can't be asked.
-    pub async fn letter(
-        &self,
-        id: Uuid,
-    ) -> Result<Option<(Letter, Option<Vec<u8>>, serde_json::Value)>, StoreError> {
+    pub async fn letter(&self, id: Uuid) -> Result<Option<(Letter, Option<Vec<u8>>, serde_json::Value)>, StoreError> {
         let letter = read!(
             self,
             sqlx::query_as!(
@@ -199,8 +196,7 @@ impl Store {
             fetch_optional
         )?;
         let Some(letter) = letter else { return Ok(None) };
-        let message =
-            read!(self, sqlx::query!("select body, headers from dead_letters where id = $1", id), fetch_one)?;
+        let message = read!(self, sqlx::query!("select body, headers from dead_letters where id = $1", id), fetch_one)?;
         Ok(Some((letter, message.body, message.headers)))
     }
 
