@@ -91,6 +91,12 @@ impl Shop {
         self.http.request(method, self.url(path)).header("authorization", basic(&self.secret_key))
     }
 
+    /// The same without a key.
+    #[must_use]
+    pub fn anonymous_request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
     /// Creates a payment, lets the payer authenticate with the order's card, and returns what create answered: the
     /// payment is ready to be confirmed.
     ///
