@@ -4,6 +4,7 @@
 mod authz;
 mod bad_input;
 mod crash;
+mod idempotency;
 mod postgres;
 mod problem;
 mod raw;
