@@ -8,8 +8,8 @@ use std::time::Duration;
 use naru_shared::acquirer::{Acquirer, Order};
 use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::crash::hold_point;
-use naru_shared::domain::attempt::{Answer, ApproveAnswer, Call, InquiryAnswer, NetCancelAnswer};
-use naru_shared::domain::course::{Because, Decision, Step};
+use naru_shared::domain::attempt::{Answer, AnswerWord, ApproveAnswer, Call, InquiryAnswer, NetCancelAnswer};
+use naru_shared::domain::course::{Because, Decision, Next, Step};
 use naru_shared::domain::id::{AttemptId, Reference};
 use naru_shared::domain::operation::OperationKind;
 use naru_shared::retry::RetrySchedule;
@@ -46,6 +46,7 @@ pub(crate) async fn hold(worker: Worker, connectors: Arc<Connectors>, held: Held
         held: &held,
         traceparent: &traceparent,
         answered: None,
+        approved: None,
     };
     let decided = tracing::Instrument::instrument(talk.run(), span.clone()).await;
     let outcome = decided.and_then(|(decision, answered)| {
@@ -67,7 +68,7 @@ pub(crate) async fn hold(worker: Worker, connectors: Arc<Connectors>, held: Held
         queue: held.queue,
         attempt,
         traceparent: held.claimed.operation.trace_parent.clone(),
-        delivery: held.delivery,
+        receipt: held.receipt,
     };
     // The committer outlives every conversation.
     let _ = finished.send(done).await;
@@ -81,23 +82,34 @@ struct Talk<'a> {
     traceparent: &'a str,
     /// The answer of the approval that was sent, until it is written somewhere.
     answered: Option<Answered>,
+    /// An approval that was heard and that asks for more than a decision: kept already, and not dealt with yet.
+    approved: Option<Answered>,
 }
 
 impl Talk<'_> {
-    /// Nothing when the claim was lost before anything was sent.
+    /// Nothing when the claim was lost before anything was heard that matters.
     async fn run(mut self) -> Option<(Decision, Option<Answered>)> {
         let claimed = &self.held.claimed;
         let mut step = claimed.first_step(self.now(), &mut delays);
         for _ in 0..STEPS_MAX {
-            step = match step {
+            let next = match step {
                 Step::Decide(decision) => return Some((*decision, self.answered)),
-                Step::Approve { reference, written } => self.approve(reference, written).await?,
-                Step::Inquire { reference } => self.inquire(reference).await?,
-                Step::NetCancel { reference, because } => self.net_cancel(reference, because).await?,
+                Step::Approve { reference, written } => self.approve(reference, written).await,
+                Step::Inquire { reference } => self.inquire(reference).await,
+                Step::NetCancel { reference, because } => self.net_cancel(reference, because).await,
             };
+            let Some(next) = next else { return self.lost() };
+            step = next;
         }
         tracing::error!("a conversation that does not end is broken off; it goes on with an inquiry");
         None
+    }
+
+    /// The claim is somebody else's. Whatever we decide is refused; an approval we heard is dealt with all the same, for the
+    /// other may have decided otherwise.
+    fn lost(self) -> Option<(Decision, Option<Answered>)> {
+        let due_at = self.now();
+        self.approved.map(|approved| (Decision::of(Next::Unknown { due_at }), Some(approved)))
     }
 
     async fn approve(&mut self, reference: Reference, written: bool) -> Option<Step> {
@@ -126,7 +138,10 @@ impl Talk<'_> {
             // Recorded with the decision, in one commit.
             Step::Decide(_) => self.answered = Some(heard),
             // There is more to say, which may take long: the evidence first.
-            Step::Approve { .. } | Step::Inquire { .. } | Step::NetCancel { .. } => self.keep(heard).await,
+            Step::Approve { .. } | Step::Inquire { .. } | Step::NetCancel { .. } => {
+                self.approved = Some(heard.clone()).filter(|heard| heard.word == AnswerWord::Approved);
+                self.keep(heard).await;
+            }
         }
         Some(step)
     }

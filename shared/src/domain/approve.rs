@@ -46,6 +46,11 @@ impl Claimed {
             ApproveAnswer::Declined(failure) => {
                 decide(self.failed(failure.clone(), false).resolving(reference, Resolution::Declined))
             }
+            // Sent again and not taken says nothing of the first time it was sent: that may still be on its way, and only the
+            // same reference keeps it from being a second charge.
+            ApproveAnswer::Busy(_) | ApproveAnswer::NotSent(_) if self.was_sent_before(reference) => {
+                self.unknown(now, None, delays, None)
+            }
             ApproveAnswer::Busy(_) => self.try_again(reference, false, now, delays),
             ApproveAnswer::NotSent(_) => self.try_again(reference, true, now, delays),
             ApproveAnswer::Pending | ApproveAnswer::Unknown(_) => self.unknown(now, None, delays, None),
@@ -111,6 +116,10 @@ impl Claimed {
                 .with_case(reference, CaseKind::NetCancelRefused),
             NetCancelAnswer::NoAnswer(_) => self.unknown(now, None, delays, None),
         }
+    }
+
+    fn was_sent_before(&self, reference: &Reference) -> bool {
+        self.open.iter().any(|attempt| attempt.reference == *reference)
     }
 
     fn approved(&self, reference: &Reference, facts: &ApprovalFacts, now: OffsetDateTime) -> Step {
