@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use naru_shared::acquirer::Registers;
 use naru_shared::broker::{Hint, Outgoing, Relay, WorkQueue};
+use naru_shared::bus::{Bus, Notice};
 use naru_shared::config::PublicUrl;
-use naru_shared::domain::id::{OperationId, PaymentKey};
+use naru_shared::domain::id::{OperationId, PaymentId, PaymentKey};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus, urgency};
+use naru_shared::domain::payment::PaymentState;
 use naru_shared::store::Store;
 use naru_shared::telemetry::TraceContext;
 use time::OffsetDateTime;
@@ -28,7 +30,9 @@ pub struct Parts {
     pub store: Store,
     /// Hints to RabbitMQ.
     pub relay: Relay,
-    /// Wake-ups for whoever waits.
+    /// Wake-ups to others.
+    pub bus: Bus,
+    /// Wake-ups for whoever waits here.
     pub hub: Hub,
     /// Who turns a card into a token.
     pub cards: Arc<dyn Registers>,
@@ -58,10 +62,24 @@ impl App {
     }
 
     /// Offers the hint of an operation that was just accepted. If it is lost the sweeper sends another.
-    pub fn hint(&self, operation: OperationId, connector: Connector, kind: OperationKind, at: OffsetDateTime, trace: TraceContext) {
+    pub fn hint(
+        &self,
+        operation: OperationId,
+        connector: Connector,
+        kind: OperationKind,
+        at: OffsetDateTime,
+        trace: TraceContext,
+    ) {
         let queue = WorkQueue::new(connector.as_str(), urgency(kind, OperationStatus::Queued));
         let hint = Hint { operation: operation.0, attempt: 0, due_at: at, waited: 0 };
         self.relay.offer(Outgoing::work(queue, &hint).with_traceparent(&trace.to_header()));
+    }
+
+    /// Wakes whoever waits for a payment, here and in other processes. Never waits itself.
+    pub fn wake(&self, payment: PaymentId, version: i64, state: &PaymentState) {
+        let notice = Notice { payment: payment.0, version, status: state.status().as_str().to_owned() };
+        let bus = self.bus.clone();
+        tokio::spawn(async move { bus.publish(&[notice]).await });
     }
 
     /// Where a payment is found.

@@ -37,6 +37,7 @@ struct Inner {
     errors: Vec<FieldError>,
     members: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    trace: Option<String>,
 }
 
 /// The same sentence in both languages.
@@ -73,6 +74,7 @@ impl Problem {
                 errors: Vec::new(),
                 members: Map::new(),
                 headers: Vec::new(),
+                trace: None,
             }),
         }
     }
@@ -86,10 +88,7 @@ impl Problem {
     /// What happened this time, for a person. Without it the code's message stands there.
     #[must_use]
     pub fn detail(mut self, korean: impl Into<String>, english: impl Into<String>) -> Self {
-        self.inner.detail = Some(Text {
-            korean: korean.into(),
-            english: english.into(),
-        });
+        self.inner.detail = Some(Text { korean: korean.into(), english: english.into() });
         self
     }
 
@@ -137,6 +136,13 @@ impl Problem {
         self
     }
 
+    /// The trace of what is told of, when that is not this request: a replayed answer is the same to the byte.
+    #[must_use]
+    pub fn traced(mut self, trace_id: &str) -> Self {
+        self.inner.trace = Some(trace_id.to_owned());
+        self
+    }
+
     /// Where to look instead: the payment, usually.
     #[must_use]
     pub fn location(self, url: &str) -> Self {
@@ -164,10 +170,7 @@ impl Problem {
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        let status = self
-            .inner
-            .reason
-            .map_or(self.inner.code.status(), Reason::status);
+        let status = self.inner.reason.map_or(self.inner.code.status(), Reason::status);
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 

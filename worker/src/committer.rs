@@ -29,9 +29,9 @@ pub(crate) async fn run(worker: Worker, mut finished: mpsc::Receiver<Finished>) 
         later.append(&mut arrived);
         // At most one outcome per payment in a batch: `UPDATE … FROM` changes a row once and does not say so.
         let mut payments = HashSet::with_capacity(later.len());
-        let (mut batch, rest): (Vec<_>, Vec<_>) = later.drain(..).partition(|finished| {
-            finished.outcome.as_ref().is_none_or(|outcome| payments.insert(outcome.payment))
-        });
+        let (mut batch, rest): (Vec<_>, Vec<_>) = later
+            .drain(..)
+            .partition(|finished| finished.outcome.as_ref().is_none_or(|outcome| payments.insert(outcome.payment)));
         later = rest;
         // Rows are locked in the order of their ids, here as everywhere.
         batch.sort_by_key(|finished| finished.outcome.as_ref().map(|outcome| outcome.payment));

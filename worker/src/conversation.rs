@@ -27,12 +27,7 @@ use crate::job::{Finished, Held};
 const STEPS_MAX: usize = 6;
 
 /// Carries a claim through and hands over what came of it. Runs to its end whatever happens to the broker.
-pub(crate) async fn hold(
-    worker: Worker,
-    connectors: Arc<Connectors>,
-    held: Held,
-    finished: mpsc::Sender<Finished>,
-) {
+pub(crate) async fn hold(worker: Worker, connectors: Arc<Connectors>, held: Held, finished: mpsc::Sender<Finished>) {
     let trace = TraceContext::continue_or_start(Some(&held.claimed.operation.trace_parent), &System);
     let span = tracing::info_span!(
         "operation",
@@ -148,15 +143,12 @@ impl Talk<'_> {
     async fn net_cancel(&mut self, reference: Reference, because: Because) -> Option<Step> {
         let attempt = self.write_down(Call::NetCancel, &reference).await?;
         let started = System.monotonic();
-        let answer: NetCancelAnswer =
-            self.acquirer.net_cancel(self.order(), &Reference::of(attempt), &reference).await;
+        let answer: NetCancelAnswer = self.acquirer.net_cancel(self.order(), &Reference::of(attempt), &reference).await;
         let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started);
         self.keep(heard).await;
         let claimed = &self.held.claimed;
         Some(match claimed.operation.kind {
-            OperationKind::Approve => {
-                claimed.after_net_cancel(&reference, because, &answer, self.now(), &mut delays)
-            }
+            OperationKind::Approve => claimed.after_net_cancel(&reference, because, &answer, self.now(), &mut delays),
             OperationKind::NetCancel => claimed.after_reversal(&reference, &answer, self.now(), &mut delays),
         })
     }
@@ -192,8 +184,7 @@ impl Talk<'_> {
     }
 
     fn heard(&self, attempt: AttemptId, answer: &Answer, started: std::time::Instant) -> Answered {
-        let latency_ms =
-            i32::try_from(System.monotonic().duration_since(started).as_millis()).unwrap_or(i32::MAX);
+        let latency_ms = i32::try_from(System.monotonic().duration_since(started).as_millis()).unwrap_or(i32::MAX);
         let word = answer.word();
         let code = answer.code().map(str::to_owned);
         tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");

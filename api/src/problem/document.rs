@@ -35,10 +35,7 @@ pub struct FieldError {
 impl FieldError {
     /// `field` is wrong because of `reason`, which does not repeat the value.
     pub fn new(field: impl Into<String>, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            field: field.into(),
-            reason: reason.into(),
-        }
+        Self { field: field.into(), reason: reason.into() }
     }
 }
 
@@ -83,13 +80,7 @@ pub struct ProblemDocument {
 
 impl ProblemDocument {
     /// Writes `problem` in `language`; `pages` is the address under which the pages are served.
-    pub(super) fn write(
-        problem: &Problem,
-        language: Language,
-        pages: &str,
-        instance: &str,
-        trace_id: &str,
-    ) -> Self {
+    pub(super) fn write(problem: &Problem, language: Language, pages: &str, instance: &str, trace_id: &str) -> Self {
         let inner = &*problem.inner;
         let title = match language {
             Language::Korean => inner.code.korean(),
@@ -112,7 +103,7 @@ impl ProblemDocument {
             retryable: inner.retryable,
             retry_after: problem.retry_after_seconds(),
             errors: inner.errors.clone(),
-            trace_id: trace_id.to_owned(),
+            trace_id: inner.trace.as_deref().unwrap_or(trace_id).to_owned(),
             members: inner.members.clone(),
         }
     }

@@ -114,6 +114,8 @@ reasons! {
         "An earlier payment of this order is still open. `Location` leads to it.";
     OrderIsPaid = "ORDER_IS_PAID", DuplicatedOrderId, 400, NotMoved, false,
         "An earlier payment of this order has succeeded. `Location` leads to it.";
+    NotReplayable = "NOT_REPLAYABLE", InvalidRequest, 409, NotMoved, false,
+        "The dead letter can't be replayed: its operation is settled or at work, or the message names none. For operators.";
     RateLimited = "RATE_LIMITED", CommonError, 429, NotMoved, true,
         "Too many requests in too short a time.";
     InternalError = "INTERNAL_ERROR", FailedInternalSystemProcessing, 500, Unknown, false,
@@ -126,7 +128,7 @@ reasons! {
         "This instance is being stopped; another one answers.";
     DatabaseUnavailable = "DATABASE_UNAVAILABLE", FailedDbProcessing, 503, NotMoved, true,
         "The database did not answer, and nothing can have been written.";
-    CommitUnknown = "COMMIT_UNKNOWN", FailedPaymentInternalSystemProcessing, 500, Unknown, false,
+    CommitUnknown = "COMMIT_UNKNOWN", FailedPaymentInternalSystemProcessing, 503, Unknown, false,
         "The database's answer to the commit was lost: the request is accepted, or it is not. Query the payment by order id, or send the same request with the same `Idempotency-Key`.";
     OutcomeOpen = "OUTCOME_OPEN", FailedPaymentInternalSystemProcessing, 504, Unknown, false,
         "The payment was accepted and its outcome was still open when the time to wait was over. Send `Prefer: wait=N` or `respond-async` if you would rather have `202` with the payment.";

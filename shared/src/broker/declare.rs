@@ -90,8 +90,11 @@ async fn declare_exchange(channel: &Channel, exchange: &super::topology::Exchang
 }
 
 async fn declare_queue(channel: &Channel, queue: &super::topology::Queue) -> Result<(), DeclareError> {
-    let options =
-        QueueDeclareOptions { durable: queue.durable, auto_delete: queue.auto_delete, ..QueueDeclareOptions::default() };
+    let options = QueueDeclareOptions {
+        durable: queue.durable,
+        auto_delete: queue.auto_delete,
+        ..QueueDeclareOptions::default()
+    };
     channel
         .queue_declare(queue.name.as_str().into(), options, table(&queue.arguments))
         .await

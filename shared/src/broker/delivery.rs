@@ -45,7 +45,11 @@ pub(super) struct Receipt {
 }
 
 impl Delivery {
-    pub(super) fn new(delivery: lapin::message::Delivery, queue: Arc<str>, settle: mpsc::UnboundedSender<Settlement>) -> Self {
+    pub(super) fn new(
+        delivery: lapin::message::Delivery,
+        queue: Arc<str>,
+        settle: mpsc::UnboundedSender<Settlement>,
+    ) -> Self {
         let properties = delivery.properties;
         Self {
             body: delivery.data,

@@ -118,7 +118,8 @@ impl Hint {
             Some(version) => return Err(Poison::UnknownVersion(shortened(&version.to_string()))),
             None => return Err(Poison::UnknownVersion("(none)".to_owned())),
         }
-        let body: BodyV1 = serde_json::from_str(text).map_err(|error| Poison::BadField(shortened(&error.to_string())))?;
+        let body: BodyV1 =
+            serde_json::from_str(text).map_err(|error| Poison::BadField(shortened(&error.to_string())))?;
         let due_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(body.due_at) * 1_000_000)
             .map_err(|error| Poison::BadField(format!("dueAt: {error}")))?;
         Ok(Self { operation: body.operation, attempt: body.attempt, due_at, waited: body.waited })

@@ -85,8 +85,14 @@ impl Link {
     pub(super) fn keep(uri: AMQPUri, name: String, role: Role, stop: CancellationToken) -> (Self, JoinHandle<()>) {
         let (sender, status) = watch::channel(Status::default());
         let (complaints, heard) = mpsc::channel(8);
-        let keeper =
-            Keeper { uri, name: format!("{name} {}", role.as_str()), role, status: sender, complaints: heard, number: 0 };
+        let keeper = Keeper {
+            uri,
+            name: format!("{name} {}", role.as_str()),
+            role,
+            status: sender,
+            complaints: heard,
+            number: 0,
+        };
         let task = tokio::spawn(keeper.run(stop));
         (Self { status, complaints }, task)
     }

@@ -57,7 +57,8 @@ pub use self::{
     queue::WorkQueue,
     relay::Relay,
     topology::{
-        Argument, Binding, DEAD_EXCHANGE, DEAD_QUEUE, DestinationType, Exchange, ExchangeKind, Queue, Topology, WORK_EXCHANGE,
+        Argument, Binding, DEAD_EXCHANGE, DEAD_QUEUE, DestinationType, Exchange, ExchangeKind, Queue, Topology,
+        WORK_EXCHANGE,
     },
 };
 
@@ -151,6 +152,20 @@ impl Broker {
         };
         let _ = timeout(Duration::from_secs(1), connection.close(200, "declared".into())).await;
         Ok(())
+    }
+
+    /// The same for a program that is of use without a broker: that it is away is logged, and no reason to stop.
+    ///
+    /// # Errors
+    /// As [`Broker::declare`], save that it is away.
+    pub async fn declare_if_reachable(config: &BrokerConfig) -> Result<(), StartError> {
+        match Self::declare(config).await {
+            Err(StartError::Declare(error @ DeclareError::Unreachable(_))) => {
+                tracing::warn!(%error, "starting without RabbitMQ");
+                Ok(())
+            }
+            declared => declared,
+        }
     }
 
     /// Starts to connect, and stays connected from then on. When `shutdown` is cancelled consumers

@@ -355,15 +355,20 @@ fn count(batch: &[Outgoing], results: &PublishResults) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::{Hint, Urgency, WorkQueue};
+    use crate::broker::{Hint, WorkQueue};
+    use crate::domain::operation::Urgency;
 
     #[test]
     fn a_returned_message_counts_against_its_own_publish_wherever_it_was_hung() {
-        let hint = Hint { operation: uuid::Uuid::nil(), attempt: 1, due_at: time::OffsetDateTime::UNIX_EPOCH, waited: 0 };
+        let hint =
+            Hint { operation: uuid::Uuid::nil(), attempt: 1, due_at: time::OffsetDateTime::UNIX_EPOCH, waited: 0 };
         let queue = WorkQueue::new("card", Urgency::Pay);
         let batch: Vec<Outgoing> = (0..3).map(|_| Outgoing::work(queue, &hint)).collect();
-        let answers =
-            vec![Answer::Acked { returned: None }, Answer::Acked { returned: None }, Answer::Acked { returned: Some(1) }];
+        let answers = vec![
+            Answer::Acked { returned: None },
+            Answer::Acked { returned: None },
+            Answer::Acked { returned: Some(1) },
+        ];
         let results = judge(&batch, answers);
         assert_eq!(results[0], Ok(()));
         assert!(matches!(results[1], Err(PublishError::Returned { .. })));

@@ -31,7 +31,10 @@ pub(super) async fn connect(client: &Client) -> RedisResult<MultiplexedConnectio
     client.get_multiplexed_async_connection_with_config(&config()).await
 }
 
-pub(super) async fn connect_with_pushes(client: &Client, pushes: impl AsyncPushSender) -> RedisResult<MultiplexedConnection> {
+pub(super) async fn connect_with_pushes(
+    client: &Client,
+    pushes: impl AsyncPushSender,
+) -> RedisResult<MultiplexedConnection> {
     client.get_multiplexed_async_connection_with_config(&config().set_push_sender(pushes)).await
 }
 
@@ -41,5 +44,7 @@ pub(super) async fn ping(connection: &mut MultiplexedConnection) -> RedisResult<
 }
 
 fn config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(Some(RESPONSE_TIMEOUT))
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(RESPONSE_TIMEOUT))
 }

@@ -8,13 +8,13 @@ use time::{Duration, OffsetDateTime};
 use super::attempt::{ApprovalFacts, Manners, OpenAttempt, Resolution};
 use super::event::PaymentEvent;
 use super::failure::Failure;
-use crate::words::words;
 use super::id::Reference;
 use super::operation::{
     CRASH_BUDGET, LetterKind, NEEDS_PERSON_AFTER, Operation, OperationKind, OperationResult, OperationStatus,
 };
 use super::payment::{MoneyState, Payment, Work};
 use super::{approve, net_cancel};
+use crate::words::words;
 
 /// What a claim knows. `now` is the database's time: the claim's, plus what has passed on the worker's own clock.
 #[derive(Debug, Clone, PartialEq)]

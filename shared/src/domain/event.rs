@@ -1,9 +1,9 @@
 //! What can happen to a payment, in the past tense.
 
 use super::failure::Failure;
-use crate::words::words;
 use super::instrument::Instrument;
 use super::payment::{Approval, Work};
+use crate::words::words;
 
 words! {
     /// Who an event is for.

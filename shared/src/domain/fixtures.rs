@@ -69,15 +69,13 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
     let ready = PaymentState::ready();
     let idle = after(&ready, &[PaymentEvent::Authenticated { instrument: card() }]);
     let queued = after(&idle, &[PaymentEvent::ApprovalQueued { work: work(Approve, S::Queued) }]);
-    let waiting =
-        after(&queued, &[PaymentEvent::RetryScheduled { work: work(Approve, S::Waiting), reversed: false }]);
+    let waiting = after(&queued, &[PaymentEvent::RetryScheduled { work: work(Approve, S::Waiting), reversed: false }]);
     let again = after(&queued, &[PaymentEvent::RetryScheduled { work: work(Approve, S::Waiting), reversed: true }]);
     let unknown = after(&queued, &[PaymentEvent::OutcomeUnknown { work: work(Approve, S::Unknown) }]);
     let dead = after(&queued, &[PaymentEvent::WorkDied { work: work(Approve, S::Dead) }]);
     let done = after(&queued, &[PaymentEvent::Approved { approval: approval() }]);
     let failure = Failure::ours(FailureCode::ProviderError, FailureReason::ApprovalDeadlinePassed);
-    let aborted =
-        after(&unknown, &[PaymentEvent::ApprovalFailed { failure: failure.clone(), reversed: false }]);
+    let aborted = after(&unknown, &[PaymentEvent::ApprovalFailed { failure: failure.clone(), reversed: false }]);
     let reversed = after(&unknown, &[PaymentEvent::ApprovalFailed { failure, reversed: true }]);
     let expired = after(&idle, &[PaymentEvent::Expired]);
     let late = PaymentEvent::LateApproval { work: work(NetCancel, S::Queued) };

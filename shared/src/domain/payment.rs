@@ -7,11 +7,11 @@ use time::{Duration, OffsetDateTime};
 
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
-use crate::words::words;
 use super::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Tenant};
 use super::instrument::Instrument;
 use super::money::Money;
 use super::operation::{OperationKind, OperationStatus};
+use crate::words::words;
 
 /// How long a payer has to authenticate (Toss Payments: 30 minutes).
 pub const READY_FOR: Duration = Duration::minutes(30);
@@ -264,6 +264,15 @@ impl PaymentState {
         }
     }
 
+    /// The approval, of a payment that is paid.
+    #[must_use]
+    pub const fn approval(&self) -> Option<&Approval> {
+        match &self.stage {
+            Stage::Done { approval, .. } => Some(approval),
+            Stage::Ready | Stage::InProgress { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => None,
+        }
+    }
+
     /// Whether work is owed on it without anybody's help.
     #[must_use]
     pub fn has_unsettled_work(&self) -> bool {
@@ -421,7 +430,11 @@ mod tests {
                         "{} {}{}",
                         next.status(),
                         next.money_state.as_str(),
-                        next.operation.as_ref().map_or(String::new(), |w| format!(" [{} {}]", w.kind.as_str(), w.status.as_str()))
+                        next.operation.as_ref().map_or(String::new(), |w| format!(
+                            " [{} {}]",
+                            w.kind.as_str(),
+                            w.status.as_str()
+                        ))
                     ),
                     Err(_) => "—".to_owned(),
                 };

@@ -166,8 +166,8 @@ impl Store {
                 order by d.died_at desc, d.id desc limit $5"#,
                 filter.kind.as_deref() as _,
                 filter.resolved,
-                filter.after.map(|c| c.created_at) as _,
-                filter.after.map(|c| c.id.0) as _,
+                filter.after.map(|c| c.at) as _,
+                filter.after.map(|c| c.id) as _,
                 filter.limit,
             ),
             fetch_all
@@ -178,10 +178,7 @@ impl Store {
     ///
     /// # Errors
     /// When Postgres can't be asked.
-    pub async fn letter(
-        &self,
-        id: Uuid,
-    ) -> Result<Option<(Letter, Option<Vec<u8>>, serde_json::Value)>, StoreError> {
+    pub async fn letter(&self, id: Uuid) -> Result<Option<(Letter, Option<Vec<u8>>, serde_json::Value)>, StoreError> {
         let letter = read!(
             self,
             sqlx::query_as!(
@@ -199,8 +196,7 @@ impl Store {
             fetch_optional
         )?;
         let Some(letter) = letter else { return Ok(None) };
-        let message =
-            read!(self, sqlx::query!("select body, headers from dead_letters where id = $1", id), fetch_one)?;
+        let message = read!(self, sqlx::query!("select body, headers from dead_letters where id = $1", id), fetch_one)?;
         Ok(Some((letter, message.body, message.headers)))
     }
 

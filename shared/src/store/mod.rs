@@ -25,10 +25,10 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
 
+pub use answer::Settled;
 pub use attempt::{AttemptRow, NewAttempt};
 pub use claim::Wanted;
 pub use error::{StoreError, Written};
-pub use answer::Settled;
 pub use event::EventRow;
 pub use evidence::Late;
 pub use idempotency::{KeyUse, NewKey, Started};

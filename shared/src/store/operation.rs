@@ -183,13 +183,10 @@ async fn rearm_in(conn: Conn<'_>, operation: OperationId, trace_id: &str) -> Res
     else {
         return Ok(Rearmed::NothingToDo);
     };
-    let row = sqlx::query!(
-        "select status, kind, attempt_count from operations where id = $1 for update",
-        operation.0
-    )
-    .fetch_one(&mut *conn)
-    .await
-    .map_err(StoreError::write)?;
+    let row = sqlx::query!("select status, kind, attempt_count from operations where id = $1 for update", operation.0)
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(StoreError::write)?;
     let status = known(OperationStatus::parse(&row.status), "operations", "status", operation)?;
     let kind = known(OperationKind::parse(&row.kind), "operations", "kind", operation)?;
     let standing: PaymentState = json(payment.state, "payments", "state", payment.id)?;
@@ -211,8 +208,7 @@ async fn rearm_in(conn: Conn<'_>, operation: OperationId, trace_id: &str) -> Res
     .execute(&mut *conn)
     .await
     .map_err(StoreError::write)?;
-    let work =
-        Work { id: operation, kind, status: next_status, attempt: row.attempt_count, next_attempt_at: None };
+    let work = Work { id: operation, kind, status: next_status, attempt: row.attempt_count, next_attempt_at: None };
     let event = PaymentEvent::WorkRearmed { work };
     if status == OperationStatus::Dead {
         // A payment that expired meanwhile takes no such event; the claim will find that out and settle the row.

@@ -9,7 +9,9 @@ use crate::domain::event::{CREATED, PaymentEvent};
 use crate::domain::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Tenant};
 use crate::domain::money::Money;
 use crate::domain::operation::{APPROVE_WITHIN, Connector, Operation, OperationKind};
-use crate::domain::payment::{IN_PROGRESS_FOR, Payment, PaymentDetails, PaymentSource, PaymentState, PaymentStatus, READY_FOR};
+use crate::domain::payment::{
+    IN_PROGRESS_FOR, Payment, PaymentDetails, PaymentSource, PaymentState, PaymentStatus, READY_FOR,
+};
 
 /// A payment to be written down.
 #[derive(Debug)]
@@ -110,13 +112,13 @@ pub enum Place<'a> {
     Order(&'a str),
 }
 
-/// A place in the list of a merchant's payments: the last one seen.
+/// A place in a list, the newest first: the last row seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// When it was created.
-    pub created_at: OffsetDateTime,
-    /// Its id, for payments of the same instant.
-    pub id: PaymentId,
+    /// Its time.
+    pub at: OffsetDateTime,
+    /// Its id, for rows of the same instant.
+    pub id: Uuid,
 }
 
 /// What a merchant wants to see of its payments.
@@ -405,8 +407,8 @@ impl Store {
                 filter.status.map(PaymentStatus::as_str) as _,
                 filter.from as _,
                 filter.to as _,
-                filter.after.map(|c| c.created_at) as _,
-                filter.after.map(|c| c.id.0) as _,
+                filter.after.map(|c| c.at) as _,
+                filter.after.map(|c| c.id) as _,
                 filter.limit,
             ),
             fetch_all
@@ -420,8 +422,7 @@ impl Store {
     /// When Postgres can't be asked.
     pub async fn versions(&self, ids: &[PaymentId]) -> Result<Vec<Versions>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let rows =
-            read!(self, sqlx::query!("select id, version from payments where id = any($1)", &ids), fetch_all)?;
+        let rows = read!(self, sqlx::query!("select id, version from payments where id = any($1)", &ids), fetch_all)?;
         Ok(rows.into_iter().map(|row| Versions { id: PaymentId(row.id), version: row.version }).collect())
     }
 

@@ -62,7 +62,7 @@ pub enum Recorded {
         /// The payment's version now.
         version: i64,
         /// How it stands.
-        state: Option<PaymentState>,
+        state: Option<Box<PaymentState>>,
         /// Whose turn it is next.
         next: Vec<HintOwed>,
     },
@@ -327,8 +327,9 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         .await
         .map_err(StoreError::write)?;
     }
-    let owed = if outcome.result().is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
-    Ok(Recorded::Stands { version, state: next, next: owed })
+    let owed =
+        if outcome.result().is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
+    Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed })
 }
 
 /// Evidence is never fenced.

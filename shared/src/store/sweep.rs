@@ -28,12 +28,7 @@ impl Store {
     ///
     /// # Errors
     /// When Postgres can't be reached.
-    pub async fn sweep(
-        &self,
-        connector: Connector,
-        urgency: Urgency,
-        limit: i64,
-    ) -> Result<Vec<HintOwed>, StoreError> {
+    pub async fn sweep(&self, connector: Connector, urgency: Urgency, limit: i64) -> Result<Vec<HintOwed>, StoreError> {
         let rows = write!(
             self,
             sqlx::query_as!(

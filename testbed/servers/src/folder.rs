@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Failure;
 use crate::account::Account;
+use crate::ledger::Ledger;
 
 /// A log longer than this is started anew when the server starts.
 const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -28,10 +29,6 @@ impl Folder {
         Ok(Self { path, home, account })
     }
 
-    pub(crate) fn account(&self) -> Account {
-        self.account
-    }
-
     /// Where the server may write.
     pub(crate) fn home(&self) -> &Path {
         &self.home
@@ -46,8 +43,8 @@ impl Folder {
     }
 
     /// Where processes of this server write themselves down.
-    pub(crate) fn ledger(&self) -> PathBuf {
-        self.home.join("processes")
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger::new(self.home.join("processes"), self.account.uid())
     }
 
     /// Writes a configuration file that the server, and nobody else, can read too.
@@ -78,8 +75,9 @@ impl Folder {
 
     /// Deletes all that the server wrote, and gives it an empty home.
     pub(crate) fn empty_home(&self) -> Result<(), Failure> {
-        let emptied =
-            fs::remove_dir_all(&self.home).and_then(|()| make_dir(&self.home, 0o700)).and_then(|()| self.account.own(&self.home));
+        let emptied = fs::remove_dir_all(&self.home)
+            .and_then(|()| make_dir(&self.home, 0o700))
+            .and_then(|()| self.account.own(&self.home));
         emptied.map_err(|cause| Failure::new(format!("empty {}", self.home.display()), cause))
     }
 }
@@ -94,7 +92,10 @@ pub(crate) fn make_dir(path: &Path, mode: u32) -> std::io::Result<()> {
 }
 
 /// Writes a file of ours whole or not at all, readable by us only.
-pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+///
+/// # Errors
+/// When its folder does not exist or the disk is full.
+pub fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
     let half = path.with_extension("new");
     let written = fs::remove_file(&half)
         .or_else(|cause| if cause.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(cause) })

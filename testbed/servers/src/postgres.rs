@@ -3,14 +3,14 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::folder::Folder;
 use crate::server::{Kind, Server};
 use crate::settings::Settings;
-use crate::{Failure, programs};
+use crate::{Failure, ProcessId, programs};
 
 /// How long one question whether it is ready may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ impl Postgres {
 
     /// The folder of `psql`, `pg_dump` and the others that match this server.
     #[must_use]
-    pub fn programs(&self) -> &std::path::Path {
+    pub fn programs(&self) -> &Path {
         &self.kind.bin
     }
 }
@@ -80,7 +80,11 @@ impl Kind for PostgresKind {
         folder.write("postgresql.conf", CONFIGURATION)?;
         folder.write("pg_hba.conf", WHO_MAY_CONNECT)?;
         let data = folder.home().join("data");
-        if data.exists() { self.check_version(folder) } else { self.create(folder) }
+        if !data.exists() {
+            return self.create(folder);
+        }
+        self.check_version(folder)?;
+        remove_lock_of_zombie(&data.join("postmaster.pid"))
     }
 
     fn commands(&self, folder: &Folder) -> Vec<Command> {
@@ -96,7 +100,8 @@ impl Kind for PostgresKind {
     /// The answer to a start-up packet is a question for the password (`R`) only when connections are accepted.
     fn is_ready(&self) -> bool {
         let ask = || -> std::io::Result<u8> {
-            let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), PROBE_LIMIT)?;
+            let mut stream =
+                TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), PROBE_LIMIT)?;
             stream.set_read_timeout(Some(PROBE_LIMIT))?;
             let parameters = b"\x00\x03\x00\x00user\0naru\0database\0naru\0\0";
             let length = u32::try_from(parameters.len() + 4).unwrap_or_default();
@@ -152,6 +157,16 @@ impl PostgresKind {
     }
 }
 
+/// Postgres takes a zombie for a running server and refuses to start. Any other lock is left for it to judge.
+fn remove_lock_of_zombie(lock: &Path) -> Result<(), Failure> {
+    let text = fs::read_to_string(lock).unwrap_or_default();
+    let owner = text.lines().next().and_then(|pid| pid.trim().parse().ok());
+    if owner.is_some_and(ProcessId::is_zombie) {
+        return fs::remove_file(lock).map_err(|cause| Failure::new(format!("delete {}", lock.display()), cause));
+    }
+    Ok(())
+}
+
 /// Runs a tool to its end with `input`; its output goes to the server's log.
 fn run(mut command: Command, folder: &Folder, step: &str, input: &str) -> Result<(), Failure> {
     let failed = |cause: &dyn std::fmt::Display| {
@@ -159,7 +174,8 @@ fn run(mut command: Command, folder: &Folder, step: &str, input: &str) -> Result
     };
     let log = folder.open_log()?;
     let log_too = log.try_clone().map_err(|cause| failed(&cause))?;
-    let mut child = command.stdin(Stdio::piped()).stdout(log).stderr(log_too).spawn().map_err(|cause| failed(&cause))?;
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(log).stderr(log_too).spawn().map_err(|cause| failed(&cause))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A tool that reads nothing may be gone already; its exit status tells.
         let _ = stdin.write_all(input.as_bytes());

@@ -23,6 +23,13 @@ impl ProcessId {
         Stat::read(pid).filter(Stat::is_alive).map(|stat| stat.id())
     }
 
+    /// Whether this id is taken by a process that has ended but was not yet taken note of by its parent (a zombie). Where the
+    /// first process of a container reaps nobody, that lasts for ever.
+    #[must_use]
+    pub fn is_zombie(pid: u32) -> bool {
+        Stat::read(pid).is_some_and(|stat| !stat.is_alive())
+    }
+
     /// Reads a line in the format of `/proc/PID/stat`, as a server left it behind.
     #[must_use]
     pub fn from_stat_line(line: &str) -> Option<Self> {
@@ -77,7 +84,10 @@ impl ProcessId {
 }
 
 /// Sends `signal` (`TERM`, `KILL`, `STOP`, …) to those that are still alive. Having died meanwhile is not an error.
-pub(crate) fn signal(signal: &str, processes: &[ProcessId]) -> std::io::Result<()> {
+///
+/// # Errors
+/// When `/bin/sh` cannot be started.
+pub fn signal(signal: &str, processes: &[ProcessId]) -> std::io::Result<()> {
     let alive: Vec<String> =
         processes.iter().filter(|process| process.is_alive()).map(|process| process.pid.to_string()).collect();
     if alive.is_empty() {

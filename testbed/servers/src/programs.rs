@@ -4,17 +4,28 @@ use std::path::{Path, PathBuf};
 
 use crate::Failure;
 
-/// The Debian packages that hold everything we start.
-pub const MINIMUM_PACKAGES: [&str; 3] = ["postgresql", "rabbitmq-server", "redis-server"];
-
 const SYSTEM_FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// The packages of [`MINIMUM_PACKAGES`] whose programs are not on this machine.
+/// A server that can be private.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// From the package `postgresql`.
+    Postgres,
+    /// From the package `rabbitmq-server`.
+    RabbitMq,
+    /// From the package `redis-server`.
+    Redis,
+}
+
+/// The Debian packages that must be installed before these can be started.
 #[must_use]
-pub fn missing_packages() -> Vec<&'static str> {
-    let found = [postgres_folder().is_ok(), rabbitmq_server().is_ok() && epmd().is_ok(), redis_server().is_ok()];
-    let missing = MINIMUM_PACKAGES.into_iter().zip(found).filter(|(_, found)| !found);
-    missing.map(|(package, _)| package).collect()
+pub fn packages_missing_for(wanted: &[Program]) -> Vec<&'static str> {
+    let missing = wanted.iter().filter_map(|program| match program {
+        Program::Postgres => postgres_folder().is_err().then_some("postgresql"),
+        Program::RabbitMq => (rabbitmq_server().is_err() || epmd().is_err()).then_some("rabbitmq-server"),
+        Program::Redis => redis_server().is_err().then_some("redis-server"),
+    });
+    missing.collect()
 }
 
 /// The folder with `postgres` and `initdb`, of the newest version there is.

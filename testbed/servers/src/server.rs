@@ -1,6 +1,5 @@
 //! The life of one server, the same for all three kinds.
 
-use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -11,18 +10,13 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::account::Account;
 use crate::folder::Folder;
+use crate::ledger::kill_tree;
 use crate::place;
 use crate::process::{ProcessId, signal, signal_tree};
 use crate::settings::Settings;
 
 /// How often a starting server is asked whether it is ready.
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
-/// How long the kernel may take to end what got SIGKILL.
-const KILL_LIMIT: Duration = Duration::from_secs(10);
-/// Writes the shell's own line of the process table into the file `$1`, then becomes the rest of its arguments: from its
-/// first moment the server can be found again, even if we are killed right here.
-const WRITE_DOWN_AND_BECOME: &str = r#"read -r stat < "/proc/$$/stat"; echo "$stat" >> "$1"; shift; exec "$@""#;
-
 /// What is particular to Postgres, RabbitMQ or Redis.
 pub trait Kind: Sized + Send + Sync + 'static {
     /// Its folder's name, and the name of the user its Debian package makes.
@@ -83,14 +77,20 @@ impl<K: Kind> Server<K> {
     /// # Errors
     /// When its programs are not installed, or its folder cannot be used.
     pub fn open(dir: &Path) -> Result<Self, Failure> {
-        let account = Account::for_server(K::USER)?;
-        let dir = place::settle(dir, account)?;
-        let folder = Folder::create(dir.join(K::NAME), account)?;
-        end_leftovers(K::NAME, &folder)?;
+        let folder = Self::end_earlier(dir)?;
         let mut settings = Settings::load(&folder.settings());
         let kind = K::open(&mut settings)?;
         settings.save()?;
         Ok(Self { kind, folder, running: Mutex::default(), keep: AtomicBool::new(false) })
+    }
+
+    /// Ends what an earlier run left behind, which needs none of the programs.
+    pub(crate) fn end_earlier(dir: &Path) -> Result<Folder, Failure> {
+        let account = Account::for_server(K::USER)?;
+        let dir = place::settle(dir, account)?;
+        let folder = Folder::create(dir.join(K::NAME), account)?;
+        folder.ledger().end_leftovers()?;
+        Ok(folder)
     }
 
     /// Starts it, on the same ports and data as before, and returns once it answers. Nothing happens when it runs.
@@ -221,11 +221,13 @@ impl<K: Kind> Server<K> {
             let failed = |cause| Failure::new(format!("start {}", K::NAME), cause);
             let log = self.folder.open_log()?;
             let log_too = log.try_clone().map_err(failed)?;
-            let mut command = write_down_and_become(&command, &self.folder);
+            let shell = self.folder.command(Path::new("/bin/sh"));
+            let mut command = self.folder.ledger().write_down_and_become(shell, &command);
             // A group of its own: Ctrl-C in the terminal is for us, and we stop it in good order.
             let child = command.stdout(log).stderr(log_too).process_group(0).spawn().map_err(failed)?;
             let id = ProcessId::find(child.id());
-            let id = id.ok_or_else(|| Failure::new(format!("start {}", K::NAME), "it ended at once").with_log(&self.log()))?;
+            let id =
+                id.ok_or_else(|| Failure::new(format!("start {}", K::NAME), "it ended at once").with_log(&self.log()))?;
             running.push(Running { id, child });
         }
         Ok(())
@@ -257,12 +259,12 @@ impl<K: Kind> Server<K> {
     fn kill(&self, running: &mut Vec<Running>) -> Result<(), Failure> {
         // The server goes before its helpers.
         while let Some(process) = running.last_mut() {
-            kill_tree(K::NAME, process.id)?;
+            kill_tree(process.id)?;
             // Reap it; it is our child.
             let _ = process.child.wait();
             running.pop();
         }
-        let _ = fs::remove_file(self.folder.ledger());
+        self.folder.ledger().forget();
         Ok(())
     }
 
@@ -280,15 +282,6 @@ impl<K: Kind> Drop for Server<K> {
     }
 }
 
-/// Wraps a command so that it writes itself into the ledger before it becomes the server.
-fn write_down_and_become(command: &Command, folder: &Folder) -> Command {
-    let mut wrapped = folder.command(Path::new("/bin/sh"));
-    wrapped.args(["-c", WRITE_DOWN_AND_BECOME, "sh"]).arg(folder.ledger());
-    wrapped.arg(command.get_program()).args(command.get_args());
-    wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    wrapped
-}
-
 /// Waits until the server (the last) has ended.
 fn reap_within(running: &mut [Running], patience: Duration) {
     let deadline = Instant::now() + patience;
@@ -297,34 +290,5 @@ fn reap_within(running: &mut [Running], patience: Duration) {
             return;
         }
         std::thread::sleep(PROBE_INTERVAL);
-    }
-}
-
-/// Ends what an earlier run left behind and wrote down: only if number, start time and user all agree.
-fn end_leftovers(name: &str, folder: &Folder) -> Result<(), Failure> {
-    let ledger = folder.ledger();
-    let noted = fs::read_to_string(&ledger).unwrap_or_default();
-    let uid = folder.account().uid();
-    let ours =
-        noted.lines().filter_map(ProcessId::from_stat_line).filter(|process| process.is_alive() && process.belongs_to(uid));
-    // The server was written down after its helpers, and goes before them.
-    let ours: Vec<ProcessId> = ours.collect();
-    for process in ours.into_iter().rev() {
-        kill_tree(name, process)?;
-    }
-    let _ = fs::remove_file(ledger);
-    Ok(())
-}
-
-fn kill_tree(name: &str, root: ProcessId) -> Result<(), Failure> {
-    if !root.is_alive() {
-        return Ok(());
-    }
-    let failure = |cause: String| Failure::new(format!("end {name} (process {})", root.pid()), cause);
-    let tree = signal_tree("KILL", root).map_err(|cause| failure(cause.to_string()))?;
-    if tree.iter().all(|process| process.wait_gone(KILL_LIMIT)) {
-        Ok(())
-    } else {
-        Err(failure("it survives SIGKILL".to_owned()).advice("is its disk stuck? end it by hand, then try again"))
     }
 }

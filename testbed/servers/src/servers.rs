@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread;
 
 use crate::server::{Kind, Server};
-use crate::{Failure, Postgres, RabbitMq, Redis};
+use crate::{Failure, Postgres, RabbitMq, Redis, place};
 
 /// A private Postgres, RabbitMQ and Redis. Dropping the value stops them, all at the same time.
 pub struct Servers {
@@ -78,4 +78,19 @@ impl Drop for Servers {
             self.redis.stop_unless_kept();
         });
     }
+}
+
+/// Ends what an earlier run left running in `dir`, and deletes all of its data, wherever they lie.
+///
+/// # Errors
+/// When a process survives, or a folder cannot be deleted.
+pub fn forget(dir: &Path) -> Result<(), Failure> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    Postgres::end_earlier(dir)?;
+    RabbitMq::end_earlier(dir)?;
+    Redis::end_earlier(dir)?;
+    place::forget(dir);
+    std::fs::remove_dir_all(dir).map_err(|cause| Failure::new(format!("delete {}", dir.display()), cause))
 }

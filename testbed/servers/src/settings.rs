@@ -12,7 +12,7 @@ use crate::secret::random_hex;
 /// Password length in bytes of randomness.
 const PASSWORD_BYTES: usize = 16;
 
-/// The values of one server.
+/// Values by name, in a file that only we can read.
 pub struct Settings {
     path: PathBuf,
     values: BTreeMap<String, String>,
@@ -20,14 +20,21 @@ pub struct Settings {
 
 impl Settings {
     /// Reads what is there; nothing is there the first time.
-    pub(crate) fn load(path: &Path) -> Self {
+    #[must_use]
+    pub fn load(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         let values = text.lines().filter_map(|line| line.split_once('='));
-        Self { path: path.to_owned(), values: values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+        Self {
+            path: path.to_owned(),
+            values: values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        }
     }
 
     /// The ports of these names: the earlier ones while all of them are free, else new ones.
-    pub(crate) fn ports<const N: usize>(&mut self, names: [&str; N]) -> Result<[u16; N], Failure> {
+    ///
+    /// # Errors
+    /// When no free ports are found.
+    pub fn ports<const N: usize>(&mut self, names: [&str; N]) -> Result<[u16; N], Failure> {
         let earlier = names.map(|name| self.values.get(name).and_then(|port| port.parse().ok()).unwrap_or(0));
         if earlier.iter().all(|port| *port != 0 && is_free(*port)) {
             return Ok(earlier);
@@ -40,17 +47,32 @@ impl Settings {
         Ok(chosen)
     }
 
-    /// The password of this name, made up the first time.
-    pub(crate) fn password(&mut self, name: &str) -> Result<String, Failure> {
-        if let Some(password) = self.values.get(name) {
-            return Ok(password.clone());
-        }
-        let password = random_hex(PASSWORD_BYTES)?;
-        self.values.insert(name.to_owned(), password.clone());
-        Ok(password)
+    /// The password of this name, made up the first time: 128 random bits in hexadecimal digits.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn password(&mut self, name: &str) -> Result<String, Failure> {
+        self.secret(name, PASSWORD_BYTES)
     }
 
-    pub(crate) fn save(&self) -> Result<(), Failure> {
+    /// The secret of this name, made up the first time: so many random bytes in hexadecimal digits.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn secret(&mut self, name: &str, bytes: usize) -> Result<String, Failure> {
+        if let Some(secret) = self.values.get(name) {
+            return Ok(secret.clone());
+        }
+        let secret = random_hex(bytes)?;
+        self.values.insert(name.to_owned(), secret.clone());
+        Ok(secret)
+    }
+
+    /// Writes them down.
+    ///
+    /// # Errors
+    /// When its folder does not exist or the disk is full.
+    pub fn save(&self) -> Result<(), Failure> {
         let text: String = self.values.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
         write_private(&self.path, &text)
     }

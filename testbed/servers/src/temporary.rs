@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::folder::write_private;
-use crate::place;
 use crate::process::ProcessId;
-use crate::{Failure, Postgres, RabbitMq, Redis, Servers};
+use crate::{Failure, Servers, forget};
 
 /// The file in a temporary folder that says which process it is for, as that process' line of the process table.
 const OWNER: &str = "owner";
@@ -79,7 +78,7 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        remove(&self.path);
+        let _ = forget(&self.path);
     }
 }
 
@@ -93,15 +92,6 @@ fn remove_abandoned(parent: &Path) {
         if ProcessId::from_stat_line(&owner).is_some_and(ProcessId::is_alive) {
             continue;
         }
-        // Opening a server ends what its earlier run left.
-        let ended = Postgres::open(&path).is_ok() & RabbitMq::open(&path).is_ok() & Redis::open(&path).is_ok();
-        if ended {
-            remove(&path);
-        }
+        let _ = forget(&path);
     }
-}
-
-fn remove(path: &Path) {
-    place::forget(path);
-    let _ = fs::remove_dir_all(path);
 }

@@ -132,19 +132,15 @@ impl CardCompany {
 
     async fn inquire(&self, order: Order<'_>, reference: &Reference) -> InquiryAnswer {
         let path = format!("v1/transactions/{reference}");
-        let heard = self
-            .client
-            .call::<(), wire::Transaction>(Method::GET, &path, None, order.traceparent, TOTAL_TIMEOUT)
-            .await;
+        let heard =
+            self.client.call::<(), wire::Transaction>(Method::GET, &path, None, order.traceparent, TOTAL_TIMEOUT).await;
         match heard {
             Heard::Answer(answer) if answer.reference != reference.as_str() => {
                 InquiryAnswer::NoAnswer("answer_of_another_reference".into())
             }
             Heard::Answer(answer) => match answer.result.as_str() {
-                "approved" => facts(&answer).map_or_else(
-                    || InquiryAnswer::NoAnswer("approval_without_number".into()),
-                    InquiryAnswer::Approved,
-                ),
+                "approved" => facts(&answer)
+                    .map_or_else(|| InquiryAnswer::NoAnswer("approval_without_number".into()), InquiryAnswer::Approved),
                 "declined" => InquiryAnswer::Declined(codes::decline(&answer.response_code)),
                 "pending" => InquiryAnswer::Pending,
                 "reversed" => InquiryAnswer::Reversed,
