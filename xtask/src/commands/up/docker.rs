@@ -10,7 +10,9 @@ use crate::{process, root};
 pub(super) fn run(fresh: bool) -> Result<ExitCode, Failure> {
     if process::output("docker", &["compose", "version"]).is_none() {
         let advice = "install Docker Engine with the compose plugin, or run `cargo xtask up` without --docker";
-        return Err(Failure::new("use docker compose", "it is not installed, or its engine does not run").advice(advice));
+        return Err(
+            Failure::new("use docker compose", "it is not installed, or its engine does not run").advice(advice)
+        );
     }
     // Into .env, where compose looks; secrets that are there already stay.
     let mut secrets = Command::new(root::root().join("deploy/secrets.sh"));
