@@ -355,7 +355,8 @@ fn count(batch: &[Outgoing], results: &PublishResults) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::{Hint, Urgency, WorkQueue};
+    use crate::broker::{Hint, WorkQueue};
+    use crate::domain::operation::Urgency;
 
     #[test]
     fn a_returned_message_counts_against_its_own_publish_wherever_it_was_hung() {
