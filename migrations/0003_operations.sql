@@ -129,10 +129,13 @@ create table idempotency_keys (
     -- Hash of each top-level member, so that a reuse with another body can name what differs.
     members      jsonb       not null,
     payment_id   uuid        not null references payments (id),
-    -- Null for a call that queues no work (create): then the answer is version 1 of the payment.
+    -- The answer of a call that queues work is how that work ends; of one that doesn't, the payment at the version
+    -- that the call made.
     operation_id uuid        references operations (id),
+    version      bigint,
     created_at   timestamptz not null default now(),
     constraint idempotency_keys_unique primary key (merchant_id, mode, route, key),
+    constraint idempotency_keys_answer check ((operation_id is null) = (version is not null)),
     constraint idempotency_keys_length check (char_length(key) between 1 and 300),
     constraint idempotency_keys_fingerprint check (length(fingerprint) = 32)
 );

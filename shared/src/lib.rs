@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod crash;
 pub mod domain;
+pub mod keys;
 mod reconnect;
 pub mod retry;
 pub mod secret;

@@ -21,7 +21,7 @@ impl Connectors {
             url: config.card_acquirer.url.clone(),
             dedupes_by_reference: config.card_acquirer.dedupes,
             settle_window: config.card_acquirer.settle_window,
-            fingerprint_key: config.keys.master.derive("card fingerprint"),
+            fingerprint_key: naru_shared::keys::card_fingerprint_key(&config.keys.master),
         })?;
         Ok(Self { card, card_breaker: Breaker::new(10, Duration::from_secs(2)) })
     }

@@ -36,10 +36,16 @@ pub(super) struct Consuming {
     pub(super) shutdown: CancellationToken,
 }
 
-/// Why a channel ended.
-enum Ended {
-    /// The program stops, or nobody takes deliveries any more.
-    Wanted,
+/// A channel that consumes.
+struct Open {
+    channel: Channel,
+    consumer: Consumer,
+    settle: mpsc::UnboundedSender<Settlement>,
+    acker: JoinHandle<Result<(), AckerEnd>>,
+}
+
+/// Why a channel ended although the program wants more.
+enum Trouble {
     /// The connection is gone; the link is making another.
     ConnectionLost,
     /// Something else; build another channel.
@@ -47,8 +53,8 @@ enum Ended {
 }
 
 impl Consuming {
-    /// Runs until the shutdown or until the receiver is dropped. Trouble of any kind ends the
-    /// channel and begins another; what was unsettled on it comes again.
+    /// Runs until the shutdown or until the receiver is dropped. Trouble of any kind ends the channel and begins another;
+    /// what was unsettled on it comes again.
     pub(super) async fn run(mut self) {
         let mut reconnect = Reconnect::up_to(RECONNECT_DELAY_MAX);
         let mut served = None;
@@ -61,12 +67,12 @@ impl Consuming {
             // A second channel on one connection follows trouble with the queue, which may be gone.
             let again = served.replace(session.number) == Some(session.number);
             match self.consume(&session, again).await {
-                Ended::Wanted => return,
-                Ended::ConnectionLost => {
+                Ok(open) => return self.drain(open).await,
+                Err(Trouble::ConnectionLost) => {
                     reconnect.reset();
                     continue;
                 }
-                Ended::Broken(reason) => {
+                Err(Trouble::Broken(reason)) => {
                     tracing::warn!(queue = %self.queue, reason, "consumer is rebuilt");
                     metrics::counter!("naru_broker_consumers_rebuilt_total").increment(1);
                 }
@@ -78,27 +84,26 @@ impl Consuming {
         }
     }
 
-    async fn consume(&mut self, session: &Session, declare_first: bool) -> Ended {
-        let opened = timeout(SETUP_TIMEOUT, self.open(session, declare_first)).await;
-        let (channel, mut consumer) = match opened {
+    /// Consumes on a channel of its own until no more is wanted; returns the channel then, still open.
+    async fn consume(&mut self, session: &Session, declare_first: bool) -> Result<Open, Trouble> {
+        let (channel, consumer) = match timeout(SETUP_TIMEOUT, self.open(session, declare_first)).await {
             Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => return Ended::Broken(error),
+            Ok(Err(error)) => return Err(Trouble::Broken(error)),
             Err(_) => {
                 self.link.complain(session);
-                return Ended::Broken(format!("no consumer within {SETUP_TIMEOUT:?}"));
+                return Err(Trouble::Broken(format!("no consumer within {SETUP_TIMEOUT:?}")));
             }
         };
         let (settle, settled) = mpsc::unbounded_channel();
-        let mut acker = tokio::spawn(acks::run(settled, self.prefetch));
-
-        let ended = self.take(session, &mut consumer, &settle, &mut acker).await;
-        if let Ended::Wanted = ended {
-            self.drain(&channel, consumer, settle, &mut acker).await;
+        let acker = tokio::spawn(acks::run(settled, self.prefetch));
+        let mut open = Open { channel, consumer, settle, acker };
+        match self.take(session, &mut open).await {
+            Ok(()) => Ok(open),
+            Err(trouble) => {
+                close(&open.channel, &open.acker).await;
+                Err(trouble)
+            }
         }
-        // What is settled after this is a late settlement, and does nothing.
-        acker.abort();
-        let _ = timeout(SETUP_TIMEOUT, channel.close(200, "done".into())).await;
-        ended
     }
 
     async fn open(&self, session: &Session, declare_first: bool) -> Result<(Channel, Consumer), String> {
@@ -122,65 +127,56 @@ impl Consuming {
         opening.await.map_err(|error: lapin::Error| error.to_string())
     }
 
-    /// Hands deliveries over one by one. A full receiver makes this wait, and then the prefetch
-    /// makes the broker wait.
-    async fn take(
-        &mut self,
-        session: &Session,
-        consumer: &mut Consumer,
-        settle: &mpsc::UnboundedSender<Settlement>,
-        acker: &mut JoinHandle<Result<(), AckerEnd>>,
-    ) -> Ended {
+    /// Hands deliveries over one by one. A full receiver makes this wait, and then the prefetch makes the broker wait.
+    async fn take(&mut self, session: &Session, open: &mut Open) -> Result<(), Trouble> {
         loop {
             let permit = tokio::select! {
-                () = self.shutdown.cancelled() => return Ended::Wanted,
-                () = self.link.lost(session) => return Ended::ConnectionLost,
-                end = &mut *acker => return Ended::Broken(acker_end(end)),
+                () = self.shutdown.cancelled() => return Ok(()),
+                () = self.link.lost(session) => return Err(Trouble::ConnectionLost),
+                end = &mut open.acker => return Err(Trouble::Broken(acker_end(end))),
                 permit = self.sender.reserve() => permit,
             };
-            let Ok(permit) = permit else {
-                return Ended::Wanted;
-            };
+            let Ok(permit) = permit else { return Ok(()) };
             let delivery = tokio::select! {
-                () = self.shutdown.cancelled() => return Ended::Wanted,
-                () = self.link.lost(session) => return Ended::ConnectionLost,
-                end = &mut *acker => return Ended::Broken(acker_end(end)),
-                delivery = consumer.next() => delivery,
+                () = self.shutdown.cancelled() => return Ok(()),
+                () = self.link.lost(session) => return Err(Trouble::ConnectionLost),
+                end = &mut open.acker => return Err(Trouble::Broken(acker_end(end))),
+                () = self.sender.closed() => return Ok(()),
+                delivery = open.consumer.next() => delivery,
             };
             match delivery {
-                Some(Ok(delivery)) => {
-                    permit.send(Delivery::new(delivery, self.queue.clone(), settle.clone()));
-                }
-                Some(Err(error)) => return Ended::Broken(error.to_string()),
-                // Cancelled by the broker: the queue was deleted, or moved, or (4.3) an ack took
-                // too long. The channel still looks healthy then.
-                None => return Ended::Broken("the broker cancelled the consumer".to_owned()),
+                Some(Ok(delivery)) => permit.send(Delivery::new(delivery, self.queue.clone(), open.settle.clone())),
+                Some(Err(error)) => return Err(Trouble::Broken(error.to_string())),
+                // Cancelled by the broker: the queue was deleted, or moved, or (4.3) an ack took too long. The channel still
+                // looks healthy then.
+                None => return Err(Trouble::Broken("the broker cancelled the consumer".to_owned())),
             }
         }
     }
 
-    /// Takes no more, hands over what is here already, and waits until all of it is settled.
-    async fn drain(
-        &self,
-        channel: &Channel,
-        mut consumer: Consumer,
-        settle: mpsc::UnboundedSender<Settlement>,
-        acker: &mut JoinHandle<Result<(), AckerEnd>>,
-    ) {
+    /// Takes no more, hands over what is here already, lets the receiver know that this was all, and waits until all of it
+    /// is settled.
+    async fn drain(self, open: Open) {
+        let Open { channel, mut consumer, settle, mut acker } = open;
         let cancelling = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
-        if !matches!(timeout(SETUP_TIMEOUT, cancelling).await, Ok(Ok(()))) {
-            return;
-        }
-        while let Some(Ok(delivery)) = consumer.next().await {
-            let delivery = Delivery::new(delivery, self.queue.clone(), settle.clone());
-            if self.sender.send(delivery).await.is_err() {
-                return;
+        if matches!(timeout(SETUP_TIMEOUT, cancelling).await, Ok(Ok(()))) {
+            while let Some(Ok(delivery)) = consumer.next().await {
+                // When nobody takes it, it is dropped, and comes again elsewhere.
+                let _ = self.sender.send(Delivery::new(delivery, self.queue.clone(), settle.clone())).await;
             }
+            drop(self.sender);
+            drop(settle);
+            // The acker ends when the last delivery let go of its sender.
+            let _ = (&mut acker).await;
         }
-        // The acker ends when the last delivery let go of its sender.
-        drop(settle);
-        let _ = acker.await;
+        close(&channel, &acker).await;
     }
+}
+
+/// What is settled after this is a late settlement, and does nothing.
+async fn close(channel: &Channel, acker: &JoinHandle<Result<(), AckerEnd>>) {
+    acker.abort();
+    let _ = timeout(SETUP_TIMEOUT, channel.close(200, "done".into())).await;
 }
 
 fn acker_end(end: Result<Result<(), AckerEnd>, tokio::task::JoinError>) -> String {

@@ -318,6 +318,27 @@ impl Concern for CardAcquirer {
     }
 }
 
+/// When the API accepts no more.
+#[derive(Debug, Clone, Copy)]
+pub struct Admission {
+    /// `NARU_BACKLOG_MAX`, default 20000, 1 to 1000000: unsettled operations beyond which new ones are refused with 503.
+    pub backlog_max: i64,
+}
+
+impl Admission {
+    const BACKLOG: Variable =
+        Variable::defaulting("NARU_BACKLOG_MAX", "20000", "unsettled operations beyond which new ones are refused");
+}
+
+impl Concern for Admission {
+    const VARIABLES: &'static [Variable] = &[Self::BACKLOG];
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let backlog_max = reader.parsed(&Self::BACKLOG, |text| whole(text, 1, 1_000_000))?;
+        Some(Self { backlog_max })
+    }
+}
+
 /// How much a worker takes at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Work {

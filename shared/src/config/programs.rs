@@ -1,8 +1,8 @@
 //! Which concerns each program has.
 
 use super::concerns::{
-    ApiListen, Broker, CardAcquirer, Database, InternalListen, MasterKeys, Operators, PublicUrl, Redis, Simulator,
-    Telemetry, Work,
+    Admission, ApiListen, Broker, CardAcquirer, Database, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
+    Simulator, Telemetry, Work,
 };
 use super::reader::{Concern, ConfigError, Lookup, Reader, Variable};
 
@@ -53,6 +53,8 @@ program! {
         internal: InternalListen<9090>,
         /// What the world reaches us by.
         public: PublicUrl,
+        /// When to accept no more.
+        admission: Admission,
         /// The operators' token.
         operators: Operators,
         /// What keys are derived from.

@@ -260,6 +260,15 @@ impl PaymentState {
         }
     }
 
+    /// The approval, of a payment that is paid.
+    #[must_use]
+    pub const fn approval(&self) -> Option<&Approval> {
+        match &self.stage {
+            Stage::Done { approval, .. } => Some(approval),
+            Stage::Ready | Stage::InProgress { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => None,
+        }
+    }
+
     /// The work that is owed on it now, or that was given up: what a waiting client is shown.
     #[must_use]
     pub fn work(&self) -> Option<&Work> {

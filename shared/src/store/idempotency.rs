@@ -1,9 +1,9 @@
 //! Idempotency keys: what was started under a key, never what was answered.
 
-use std::collections::BTreeMap;
+use serde_json::Value;
 
-use super::row::json;
-use super::{Store, StoreError, read};
+use super::row::known;
+use super::{Store, StoreError, read, write};
 use crate::domain::id::{OperationId, PaymentId, Tenant};
 
 /// How long a key is remembered: 15 days.
@@ -18,8 +18,8 @@ pub struct NewKey {
     pub key: String,
     /// Of the canonical body, without what may not be kept.
     pub fingerprint: [u8; 32],
-    /// Hash of each top-level member, hex.
-    pub members: BTreeMap<String, String>,
+    /// Keyed hash of each member, so that a reuse with another body can name what differs.
+    pub members: Value,
 }
 
 /// What a key was used for.
@@ -27,12 +27,21 @@ pub struct NewKey {
 pub struct KeyUse {
     /// Of the body it came with.
     pub fingerprint: Vec<u8>,
-    /// Hash of each top-level member of that body.
-    pub members: BTreeMap<String, String>,
+    /// Keyed hash of each member of that body.
+    pub members: Value,
     /// The payment it started or moved.
     pub payment: PaymentId,
-    /// The operation it queued; nothing for a call that queues none.
-    pub operation: Option<OperationId>,
+    /// What its answer is made of.
+    pub started: Started,
+}
+
+/// What a keyed request started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Started {
+    /// This operation, whose result is the answer.
+    Operation(OperationId),
+    /// Nothing that is still going on: the answer is the payment at this version.
+    Version(i64),
 }
 
 impl Store {
@@ -44,7 +53,7 @@ impl Store {
         let row = read!(
             self,
             sqlx::query!(
-                r#"select fingerprint, members, payment_id, operation_id from idempotency_keys
+                r#"select fingerprint, members, payment_id, operation_id, version from idempotency_keys
                 where merchant_id = $1 and mode = $2 and route = $3 and key = $4"#,
                 tenant.merchant.0,
                 tenant.mode.as_str(),
@@ -54,14 +63,50 @@ impl Store {
             fetch_optional
         )?;
         row.map(|row| {
+            let started = match (row.operation_id, row.version) {
+                (Some(operation), None) => Some(Started::Operation(OperationId(operation))),
+                (None, Some(version)) => Some(Started::Version(version)),
+                (Some(_), Some(_)) | (None, None) => None,
+            };
             Ok(KeyUse {
                 fingerprint: row.fingerprint,
-                members: json(row.members, "idempotency_keys", "members", key)?,
+                members: row.members,
                 payment: PaymentId(row.payment_id),
-                operation: row.operation_id.map(OperationId),
+                started: known(started, "idempotency_keys", "operation_id", key)?,
             })
         })
         .transpose()
+    }
+
+    /// Lets a key point at an operation that another request queued and this one joins. Nothing when the key is in use.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn join_with_key(
+        &self,
+        tenant: Tenant,
+        key: &NewKey,
+        payment: PaymentId,
+        operation: OperationId,
+    ) -> Result<(), StoreError> {
+        write!(
+            self,
+            sqlx::query!(
+                r#"insert into idempotency_keys
+                    (merchant_id, mode, route, key, fingerprint, members, payment_id, operation_id)
+                values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict on constraint idempotency_keys_unique do nothing"#,
+                tenant.merchant.0,
+                tenant.mode.as_str(),
+                key.route,
+                key.key,
+                key.fingerprint.as_slice(),
+                key.members,
+                payment.0,
+                operation.0,
+            ),
+            execute
+        )?;
+        Ok(())
     }
 
     /// Forgets keys older than 15 days, at most `limit` of them. Returns how many.
@@ -69,7 +114,7 @@ impl Store {
     /// # Errors
     /// When Postgres can't be reached.
     pub async fn forget_old_keys(&self, limit: i64) -> Result<u64, StoreError> {
-        let done = super::write!(
+        let done = write!(
             self,
             sqlx::query!(
                 r#"delete from idempotency_keys where ctid in (

@@ -169,8 +169,8 @@ impl Store {
                 order by d.died_at desc, d.id desc limit $5"#,
                 filter.kind.as_deref() as _,
                 filter.resolved,
-                filter.after.map(|c| c.created_at) as _,
-                filter.after.map(|c| c.id.0) as _,
+                filter.after.map(|c| c.at) as _,
+                filter.after.map(|c| c.id) as _,
                 filter.limit,
             ),
             fetch_all

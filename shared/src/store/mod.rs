@@ -3,6 +3,7 @@
 //! One file per aggregate; each function is one statement (one round trip, one commit) unless its doc says otherwise.
 //! Nothing here decides: a statement says where it thinks a row stands, and writes what the domain decided.
 
+mod answer;
 mod attempt;
 mod claim;
 mod error;
@@ -24,12 +25,13 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
 
+pub use answer::Settled;
 pub use attempt::{AttemptRow, NewAttempt};
 pub use claim::Wanted;
 pub use error::{StoreError, Written};
 pub use event::EventRow;
 pub use evidence::Late;
-pub use idempotency::{KeyUse, NewKey};
+pub use idempotency::{KeyUse, NewKey, Started};
 pub use lease::LEASE_SECONDS;
 pub use letter::{Letter, LetterFilter};
 pub use merchant::{NewApiKey, NewMerchant, Principal};

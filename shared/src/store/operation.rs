@@ -141,6 +141,22 @@ impl Store {
         )
     }
 
+    /// How many operations are unsettled, counted no further than `limit`.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn backlog(&self, limit: i64) -> Result<i64, StoreError> {
+        read!(
+            self,
+            sqlx::query_scalar!(
+                r#"select count(*) as "rows!" from (
+                    select 1 from operations where nudge_at is not null limit $1) as unsettled"#,
+                limit,
+            ),
+            fetch_one
+        )
+    }
+
     /// Sends an operation back to work, in one transaction of a few round trips: a dead one is queued again, with a fresh
     /// crash budget; an unknown one is inquired after at once. Either begins with an inquiry if anything was sent.
     ///

@@ -112,13 +112,13 @@ pub enum Place<'a> {
     Order(&'a str),
 }
 
-/// A place in the list of a merchant's payments: the last one seen.
+/// A place in a list, the newest first: the last row seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// When it was created.
-    pub created_at: OffsetDateTime,
-    /// Its id, for payments of the same instant.
-    pub id: PaymentId,
+    /// Its time.
+    pub at: OffsetDateTime,
+    /// Its id, for rows of the same instant.
+    pub id: Uuid,
 }
 
 /// What a merchant wants to see of its payments.
@@ -193,8 +193,9 @@ impl Store {
                     from payment where $19::uuid is not null
                 ), key as (
                     insert into idempotency_keys
-                        (merchant_id, mode, route, key, fingerprint, members, payment_id, operation_id)
-                    select $4, $5, $26, $27, $28, $29, id, $19 from payment where $27::text is not null
+                        (merchant_id, mode, route, key, fingerprint, members, payment_id, operation_id, version)
+                    select $4, $5, $26, $27, $28, $29, id, $19, case when $19::uuid is null then 1 end
+                    from payment where $27::text is not null
                 )
                 select created_at from payment
                 "#,
@@ -226,7 +227,7 @@ impl Store {
                 key.map(|k| k.route.as_str()) as _,
                 key.map(|k| k.key.as_str()) as _,
                 key.map(|k| k.fingerprint.as_slice()) as _,
-                key.map(|k| to_json(&k.members)) as _,
+                key.map(|k| &k.members) as _,
             ),
             fetch_one
         )?;
@@ -267,8 +268,9 @@ impl Store {
                     from payment where $10::uuid is not null
                 ), key as (
                     insert into idempotency_keys
-                        (merchant_id, mode, route, key, fingerprint, members, payment_id, operation_id)
-                    select merchant_id, mode, $17, $19, $20, $21, id, $10 from payment where $19::text is not null
+                        (merchant_id, mode, route, key, fingerprint, members, payment_id, operation_id, version)
+                    select merchant_id, mode, $17, $19, $20, $21, id, $10, case when $10::uuid is null then version end
+                    from payment where $19::text is not null
                 )
                 select version, updated_at from payment
                 "#,
@@ -292,7 +294,7 @@ impl Store {
                 change.trace_id,
                 change.key.map(|k| k.key.as_str()) as _,
                 change.key.map(|k| k.fingerprint.as_slice()) as _,
-                change.key.map(|k| to_json(&k.members)) as _,
+                change.key.map(|k| &k.members) as _,
             ),
             fetch_optional
         )?;
@@ -405,8 +407,8 @@ impl Store {
                 filter.status.map(PaymentStatus::as_str) as _,
                 filter.from as _,
                 filter.to as _,
-                filter.after.map(|c| c.created_at) as _,
-                filter.after.map(|c| c.id.0) as _,
+                filter.after.map(|c| c.at) as _,
+                filter.after.map(|c| c.id) as _,
                 filter.limit,
             ),
             fetch_all

@@ -72,6 +72,7 @@ impl Kind for RabbitMqKind {
              default_pass = {}\n\
              default_user_tags.administrator = true\n\
              log.console = true\n\
+             log.console.use_colors = off\n\
              log.file = false\n",
             self.amqp_port, self.management_port, self.password
         );

@@ -77,10 +77,11 @@ fn run_counted(test: &mut Command, tally: &mut Tally) -> Result<bool, Failure> {
         }
         counted
     });
-    test.stdin(Stdio::null()).stdout(writer);
+    // Both through one pipe: what cargo says and what the tests say stay in order, and lines whole.
+    test.stdin(Stdio::null()).stderr(writer.try_clone().map_err(failed)?).stdout(writer);
     let status = process::run(test, "run cargo test");
-    // Our end of the pipe must be closed before the reader sees its end.
-    test.stdout(Stdio::null());
+    // Our ends of the pipe must be closed before the reader sees its end.
+    test.stdout(Stdio::null()).stderr(Stdio::null());
     if let Ok(counted) = counter.join() {
         tally.add(&counted);
     }

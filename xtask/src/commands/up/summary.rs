@@ -38,7 +38,7 @@ fn curl(environment: &Environment) -> String {
     format!(
         r#"  curl -sS {}/v1/payments/key-in -u {}: -H 'Content-Type: application/json' -d '{{
     "amount": 15000, "orderId": "order-'$(date +%s)'", "orderName": "커피 원두 1kg",
-    "cardNumber": "4330123412341234", "cardExpirationYear": "30", "cardExpirationMonth": "12",
+    "cardNumber": "4242424242424242", "cardExpirationYear": "30", "cardExpirationMonth": "12",
     "customerIdentityNumber": "881212" }}'"#,
         value("NARU_API_URL"),
         value("NARU_SECRET_KEY"),

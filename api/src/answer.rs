@@ -1,0 +1,213 @@
+//! How a call that queues work is answered: after waiting as long as the client likes, and never with a 2xx that a
+//! client could mistake for paid.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use naru_shared::domain::id::OperationId;
+use naru_shared::domain::operation::OperationResult;
+use naru_shared::domain::payment::{MoneyState, Payment};
+use naru_shared::store::{KeyUse, NewKey, Settled, Started};
+
+use crate::app::App;
+use crate::context::RequestContext;
+use crate::fingerprint::Fingerprint;
+use crate::headers::{IdempotencyKey, Prefer};
+use crate::hub::Watching;
+use crate::problem::{FieldError, MoneyState as ProblemMoney, Problem, Reason};
+use crate::unavailable::refuse;
+use crate::view::{FailureView, PaymentView, problem_code};
+
+/// Where the payment's events are.
+const EVENTS: HeaderName = HeaderName::from_static("naru-events");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// How long a client should wait whose key is still at work.
+const STILL_AT_WORK: Duration = Duration::from_secs(1);
+
+/// A payment as the whole answer, `200`.
+#[must_use]
+pub fn paid(app: &App, payment: &Payment, context: &RequestContext) -> Response {
+    Json(PaymentView::of(app, payment, context.language)).into_response()
+}
+
+/// Waits for an operation's outcome as long as the client likes, and answers with it. Holds no database connection
+/// while it waits.
+///
+/// # Errors
+/// The decline; or `OUTCOME_OPEN` when it is still open and the client did not promise to understand `202`.
+pub async fn outcome(
+    app: &App,
+    context: &RequestContext,
+    prefer: Prefer,
+    mut watching: Watching,
+    operation: OperationId,
+    seen: i64,
+) -> Result<Response, Problem> {
+    let waited = async {
+        let mut seen = seen;
+        loop {
+            watching.newer_than(seen).await;
+            let settled = read(app, operation).await?;
+            if settled.result.is_some() {
+                return Ok(settled);
+            }
+            seen = settled.payment.version.max(seen);
+        }
+    };
+    match tokio::time::timeout(prefer.wait(), waited).await {
+        Ok(settled) => settle(app, context, settled?),
+        Err(_) => {
+            let now = read(app, operation).await?;
+            if now.result.is_some() { settle(app, context, now) } else { open(app, context, prefer, &now.payment) }
+        }
+    }
+}
+
+async fn read(app: &App, operation: OperationId) -> Result<Settled, Problem> {
+    // What was accepted is there; that it can't be read now says nothing about what it came to.
+    let settled = app.store.settled(operation).await.map_err(|error| refuse(error).money(ProblemMoney::Unknown))?;
+    settled.ok_or_else(|| Problem::because(Reason::InternalError))
+}
+
+/// The answer that a settled operation has for ever.
+fn settle(app: &App, context: &RequestContext, settled: Settled) -> Result<Response, Problem> {
+    match settled.result {
+        Some(OperationResult::Failed { failure, money_state }) => {
+            let view = FailureView::of(&failure, context.language);
+            let mut problem = Problem::of(problem_code(failure.code))
+                .money(money(money_state))
+                .traced(&settled.trace_id)
+                .location(&app.payment_url(&settled.payment.key))
+                .with("reason", view.reason)
+                .with("paymentKey", settled.payment.key.as_str())
+                .with("orderId", settled.payment.order_id.as_str());
+            if let Some(code) = failure.acquirer_code {
+                problem = problem.with("acquirerCode", code);
+            }
+            Err(problem)
+        }
+        Some(OperationResult::Succeeded) | None => Ok(paid(app, &settled.payment, context)),
+    }
+}
+
+/// The answer while the outcome is open.
+fn open(app: &App, context: &RequestContext, prefer: Prefer, payment: &Payment) -> Result<Response, Problem> {
+    let events = app.events_url(&payment.key);
+    if !prefer.understands_open() {
+        return Err(Problem::because(Reason::OutcomeOpen)
+            .location(&app.payment_url(&payment.key))
+            .header(EVENTS, &events)
+            .with("paymentKey", payment.key.as_str())
+            .with("orderId", payment.order_id.as_str())
+            .with("eventsUrl", events.as_str()));
+    }
+    let mut response = (StatusCode::ACCEPTED, paid(app, payment, context)).into_response();
+    for (name, value) in [(header::LOCATION, app.payment_url(&payment.key)), (EVENTS, events)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response.headers_mut().insert("preference-applied", HeaderValue::from_static("respond-async"));
+    Ok(response)
+}
+
+/// The domain's word for where the money is, in a problem.
+#[must_use]
+pub const fn money(state: MoneyState) -> ProblemMoney {
+    match state {
+        MoneyState::NotMoved => ProblemMoney::NotMoved,
+        MoneyState::Moved => ProblemMoney::Moved,
+        MoneyState::Reversed => ProblemMoney::Reversed,
+        MoneyState::Unknown => ProblemMoney::Unknown,
+    }
+}
+
+/// A request's idempotency key, with what tells its body from another.
+#[derive(Debug, Clone)]
+pub struct Keyed {
+    /// As it is written down with what the request starts.
+    pub key: Arc<NewKey>,
+    fingerprint: Fingerprint,
+}
+
+impl Keyed {
+    /// The key of a request to `route` (method and path), if it brought one.
+    #[must_use]
+    pub fn of(app: &App, key: Option<IdempotencyKey>, route: String, fingerprint: &Fingerprint) -> Option<Self> {
+        let key = key?;
+        Some(Self {
+            key: Arc::new(NewKey {
+                route,
+                key: key.as_str().to_owned(),
+                fingerprint: fingerprint.whole(app.keys.fingerprints()),
+                members: serde_json::to_value(fingerprint).unwrap_or_default(),
+            }),
+            fingerprint: fingerprint.clone(),
+        })
+    }
+
+    /// Answers a request whose key was used before. Nothing when it wasn't.
+    ///
+    /// # Errors
+    /// `422` when the bodies differ, `409` while what it started is still open, or the decline it came to.
+    pub async fn replay(
+        &self,
+        app: &App,
+        context: &RequestContext,
+        tenant: naru_shared::domain::id::Tenant,
+        render: impl FnOnce(&Payment) -> Response,
+    ) -> Result<Option<Response>, Problem> {
+        let used = app.store.find_key(tenant, &self.key.route, &self.key.key).await.map_err(refuse)?;
+        let Some(used) = used else { return Ok(None) };
+        if used.fingerprint != self.key.fingerprint {
+            return Err(self.reused(&used));
+        }
+        let answer = match used.started {
+            Started::Operation(operation) => {
+                let settled = read(app, operation).await?;
+                if settled.result.is_none() {
+                    return Err(at_work(app, &settled.payment));
+                }
+                settle(app, context, settled)
+            }
+            Started::Version(version) => {
+                let payments = app.store.payments(&[used.payment]).await.map_err(refuse)?;
+                let event = app.store.event_at(used.payment, version).await.map_err(refuse)?;
+                match (payments.into_iter().next(), event) {
+                    (Some(payment), Some(event)) => Ok(render(&payment.at(version, event.state))),
+                    _ => Err(Problem::because(Reason::InternalError)),
+                }
+            }
+        };
+        match answer {
+            Ok(mut response) => {
+                response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+                Ok(Some(response))
+            }
+            Err(problem) => Err(problem.header(REPLAYED, "true")),
+        }
+    }
+
+    fn reused(&self, used: &KeyUse) -> Problem {
+        let first: Option<Fingerprint> = serde_json::from_value(used.members.clone()).ok();
+        let differing = first.map(|first| self.fingerprint.differing(&first)).unwrap_or_default();
+        Problem::because(Reason::IdempotencyKeyReused).errors(
+            differing
+                .into_iter()
+                .map(|field| FieldError::new(field, "is not what was sent first under this key"))
+                .collect(),
+        )
+    }
+}
+
+fn at_work(app: &App, payment: &Payment) -> Problem {
+    Problem::of(crate::problem::Code::IdempotentRequestProcessing)
+        .money(ProblemMoney::Unknown)
+        .retryable(true)
+        .retry_after(STILL_AT_WORK)
+        .location(&app.payment_url(&payment.key))
+        .with("paymentKey", payment.key.as_str())
+}

@@ -1,0 +1,96 @@
+//! What every handler needs.
+
+use std::sync::Arc;
+
+use naru_shared::acquirer::Registers;
+use naru_shared::broker::{Hint, Outgoing, Relay, WorkQueue};
+use naru_shared::bus::{Bus, Notice};
+use naru_shared::config::PublicUrl;
+use naru_shared::domain::id::{OperationId, PaymentId, PaymentKey};
+use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus, urgency};
+use naru_shared::domain::payment::PaymentState;
+use naru_shared::store::Store;
+use naru_shared::telemetry::TraceContext;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::KeyRing;
+use crate::backlog::Backlog;
+use crate::hub::Hub;
+
+/// What every handler needs. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Parts>,
+}
+
+/// The parts of an [`App`].
+pub struct Parts {
+    /// Postgres.
+    pub store: Store,
+    /// Hints to RabbitMQ.
+    pub relay: Relay,
+    /// Wake-ups to others.
+    pub bus: Bus,
+    /// Wake-ups for whoever waits here.
+    pub hub: Hub,
+    /// Who turns a card into a token.
+    pub cards: Arc<dyn Registers>,
+    /// Keys, and whose they are.
+    pub keys: KeyRing,
+    /// How much is waiting for the acquirers.
+    pub backlog: Backlog,
+    /// What the world reaches us by.
+    pub public: PublicUrl,
+    /// Cancelled when this instance stops: streams end.
+    pub shutdown: CancellationToken,
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.inner
+    }
+}
+
+impl App {
+    /// An app of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { inner: Arc::new(parts) }
+    }
+
+    /// Offers the hint of an operation that was just accepted. If it is lost the sweeper sends another.
+    pub fn hint(
+        &self,
+        operation: OperationId,
+        connector: Connector,
+        kind: OperationKind,
+        at: OffsetDateTime,
+        trace: TraceContext,
+    ) {
+        let queue = WorkQueue::new(connector.as_str(), urgency(kind, OperationStatus::Queued));
+        let hint = Hint { operation: operation.0, attempt: 0, due_at: at, waited: 0 };
+        self.relay.offer(Outgoing::work(queue, &hint).with_traceparent(&trace.to_header()));
+    }
+
+    /// Wakes whoever waits for a payment, here and in other processes. Never waits itself.
+    pub fn wake(&self, payment: PaymentId, version: i64, state: &PaymentState) {
+        let notice = Notice { payment: payment.0, version, status: state.status().as_str().to_owned() };
+        let bus = self.bus.clone();
+        tokio::spawn(async move { bus.publish(&[notice]).await });
+    }
+
+    /// Where a payment is found.
+    #[must_use]
+    pub fn payment_url(&self, key: &PaymentKey) -> String {
+        self.public.join(&format!("/v1/payments/{key}"))
+    }
+
+    /// Where a payment's events are.
+    #[must_use]
+    pub fn events_url(&self, key: &PaymentKey) -> String {
+        self.public.join(&format!("/v1/payments/{key}/events"))
+    }
+}

@@ -1,0 +1,159 @@
+//! Who is asking: a merchant's server, a merchant's page, or a browser that watches one payment.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use naru_shared::api_key::{ApiKey, CheckoutToken, KeyKind};
+use naru_shared::clock::Clock as _;
+use naru_shared::domain::id::{PaymentId, Tenant};
+use naru_shared::secret::MasterSecret;
+use naru_shared::store::{Principal, Store};
+use naru_shared::system::System;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::headers::Credentials;
+use crate::problem::{Problem, Reason};
+use crate::unavailable::refuse;
+
+/// How long a key that was looked up is believed: a revoked one stops working within this.
+const BELIEVED_FOR: Duration = Duration::from_secs(2);
+/// Keys remembered at once; strangers with made-up keys must not fill our memory.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// The keys that tokens and hashes are made with, and the merchants' keys seen lately.
+pub struct KeyRing {
+    store: Store,
+    api_keys: [u8; 32],
+    checkout_tokens: [u8; 32],
+    fingerprints: [u8; 32],
+    seen: Mutex<HashMap<[u8; 32], (Instant, Option<Arc<Principal>>)>>,
+}
+
+impl KeyRing {
+    /// A key ring of this secret.
+    #[must_use]
+    pub fn new(store: Store, master: &MasterSecret) -> Self {
+        Self {
+            store,
+            api_keys: naru_shared::keys::api_key_hash_key(master),
+            checkout_tokens: master.derive("checkout token"),
+            fingerprints: master.derive("idempotency fingerprint"),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// What bodies are fingerprinted with.
+    #[must_use]
+    pub const fn fingerprints(&self) -> &[u8; 32] {
+        &self.fingerprints
+    }
+
+    /// The token with which a browser may watch a payment. Always the same for a payment, and stored nowhere.
+    #[must_use]
+    pub fn checkout_token(&self, payment: PaymentId) -> String {
+        CheckoutToken::issue(&self.checkout_tokens, payment.0).to_string()
+    }
+
+    fn watched_by(&self, token: &str) -> Option<Uuid> {
+        CheckoutToken::verify(&self.checkout_tokens, token)
+    }
+
+    async fn principal(&self, key: &ApiKey) -> Result<Arc<Principal>, Problem> {
+        let hash = key.hash(&self.api_keys);
+        let now = System.monotonic();
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+        let principal = match seen {
+            Some((at, principal)) if now.duration_since(at) < BELIEVED_FOR => principal,
+            _ => {
+                let found = self.store.find_principal(&hash).await.map_err(refuse)?.map(Arc::new);
+                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                if seen.len() >= REMEMBERED_MAX {
+                    seen.clear();
+                }
+                seen.insert(hash, (now, found.clone()));
+                found
+            }
+        };
+        principal.ok_or_else(|| Problem::because(Reason::KeyUnknown))
+    }
+}
+
+/// A merchant's server, by its secret key.
+#[derive(Debug, Clone)]
+pub struct Merchant(pub Arc<Principal>);
+
+impl Merchant {
+    /// Which merchant, in which world.
+    #[must_use]
+    pub fn tenant(&self) -> Tenant {
+        self.0.tenant
+    }
+}
+
+impl FromRequestParts<App> for Merchant {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let key = Credentials::of(&parts.headers)?.key()?;
+        let principal = app.keys.principal(&key).await?;
+        match principal.kind {
+            KeyKind::Secret => Ok(Self(principal)),
+            KeyKind::Client => Err(Problem::because(Reason::ClientKeyNotAllowed)),
+        }
+    }
+}
+
+/// Whoever may create a payment: a merchant's server, or one of its registered pages by a client key.
+#[derive(Debug, Clone)]
+pub struct Creator(pub Arc<Principal>);
+
+impl FromRequestParts<App> for Creator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let key = Credentials::of(&parts.headers)?.key()?;
+        let principal = app.keys.principal(&key).await?;
+        if principal.kind == KeyKind::Client {
+            let origin = parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+            if !origin.is_some_and(|origin| principal.origins.iter().any(|known| known == origin)) {
+                return Err(Problem::because(Reason::OriginNotRegistered));
+            }
+        }
+        Ok(Self(principal))
+    }
+}
+
+/// Whoever may watch a payment.
+#[derive(Debug, Clone)]
+pub enum Watcher {
+    /// The merchant's server: any payment of its own.
+    Merchant(Tenant),
+    /// A browser with a checkout token: that payment only.
+    Browser(PaymentId),
+}
+
+impl FromRequestParts<App> for Watcher {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match Credentials::of(&parts.headers)? {
+            Credentials::Key(key) => {
+                let principal = app.keys.principal(&key).await?;
+                match principal.kind {
+                    KeyKind::Secret => Ok(Self::Merchant(principal.tenant)),
+                    KeyKind::Client => Err(Problem::because(Reason::ClientKeyNotAllowed)),
+                }
+            }
+            Credentials::Bearer(token) => app
+                .keys
+                .watched_by(token.expose())
+                .map(|payment| Self::Browser(PaymentId(payment)))
+                .ok_or_else(|| Problem::because(Reason::TokenInvalid)),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! From the wire to bytes: the right type, not too many, not too slow.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use bytes::BytesMut;
+use futures::StreamExt;
+
+use crate::problem::{Problem, Reason};
+
+/// Most bytes of a body.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Most time for a body to arrive.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// The whole body.
+pub(super) async fn receive(request: Request) -> Result<BytesMut, Problem> {
+    receive_within(BODY_TIME_MAX, request).await
+}
+
+async fn receive_within(time_max: Duration, request: Request) -> Result<BytesMut, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = tokio::time::timeout(time_max, collect(&parts.headers, body))
+        .await
+        .map_err(|_| Problem::because(Reason::BodyTooSlow))??;
+    // Whoever sends nothing need not say of what type.
+    if bytes.is_empty() || is_json(&parts.headers) {
+        return Ok(bytes);
+    }
+    Err(Problem::because(Reason::UnsupportedMediaType))
+}
+
+async fn collect(headers: &HeaderMap, body: Body) -> Result<BytesMut, Problem> {
+    let too_large = || Problem::because(Reason::BodyTooLarge);
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(too_large());
+    }
+    let mut bytes = BytesMut::new();
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        // The client broke off, or sent chunks that are none.
+        let piece = piece.map_err(|_| Problem::because(Reason::BodyTooSlow))?;
+        if bytes.len() + piece.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+/// `application/json`, in UTF-8 if it says anything about that.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    kind.eq_ignore_ascii_case("application/json")
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                let charset = value.trim().trim_matches('"');
+                charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
+            }
+            _ => true,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(content_type: Option<&str>, body: Body) -> Request {
+        let mut request = Request::post("/").body(body).unwrap();
+        if let Some(kind) = content_type {
+            request.headers_mut().insert(header::CONTENT_TYPE, kind.parse().unwrap());
+        }
+        request
+    }
+
+    #[tokio::test]
+    async fn a_body_must_be_json_in_utf_8_and_no_body_may_be_anything() {
+        let table = [
+            (Some("application/json"), "{}", true),
+            (Some("Application/JSON; charset=UTF-8"), "{}", true),
+            (Some("application/json;charset=\"utf-8\""), "{}", true),
+            (Some("application/json; charset=euc-kr"), "{}", false),
+            (Some("application/x-www-form-urlencoded"), "a=1", false),
+            (Some("text/plain"), "{}", false),
+            (Some("application/jsonp"), "{}", false),
+            (None, "{}", false),
+            (None, "", true),
+            (Some("text/plain"), "", true),
+        ];
+        for (kind, body, accepted) in table {
+            let received = receive(post(kind, Body::from(body))).await;
+            assert_eq!(received.is_ok(), accepted, "{kind:?} {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn too_much_is_refused_whether_announced_or_not() {
+        let json = Some("application/json");
+        let most = vec![b' '; BODY_BYTES_MAX];
+        assert!(receive(post(json, Body::from(most))).await.is_ok());
+
+        let mut announced = post(json, Body::empty());
+        announced.headers_mut().insert(header::CONTENT_LENGTH, "65537".parse().unwrap());
+        let streamed =
+            Body::from_stream(futures::stream::iter((0..66).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1000]))));
+        for request in [announced, post(json, streamed)] {
+            assert_eq!(receive(request).await.unwrap_err().reason(), Some(Reason::BodyTooLarge));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_given_up() {
+        let drips = futures::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Some((Ok::<_, std::io::Error>(vec![b' ']), ()))
+        });
+        let request = post(Some("application/json"), Body::from_stream(drips));
+        let problem = receive_within(Duration::from_millis(50), request).await.unwrap_err();
+        assert_eq!(problem.reason(), Some(Reason::BodyTooSlow));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_refused() {
+        let broken = futures::stream::iter([Ok(vec![b'{']), Err(std::io::Error::other("reset"))]);
+        let problem = receive(post(Some("application/json"), Body::from_stream(broken))).await.unwrap_err();
+        assert_eq!(problem.reason(), Some(Reason::BodyTooSlow));
+    }
+}

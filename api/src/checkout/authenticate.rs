@@ -1,0 +1,82 @@
+//! `POST /checkout/v1/{checkoutId}/authenticate`: the payer says what to pay with.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use naru_shared::domain::event::PaymentEvent;
+use naru_shared::domain::instrument::Instrument;
+use naru_shared::domain::payment::{Payment, PaymentStatus};
+use naru_shared::store::{Advance, Clock};
+
+use super::{CheckoutPayment, find};
+use crate::app::App;
+use crate::body::{Check, OwnBody};
+use crate::context::RequestContext;
+use crate::merchant::{CardFields, register};
+use crate::problem::{Code, Problem, ProblemDocument, Reason};
+use crate::unavailable::refuse;
+
+/// Says what to pay with: the card is exchanged for the card company's token at once, and forgotten.
+#[utoipa::path(
+    post,
+    path = "/checkout/v1/{checkoutId}/authenticate",
+    tag = "Checkout",
+    request_body = CardFields,
+    params(("checkoutId" = String, Path, description = "From `checkout.url`")),
+    responses(
+        (status = 200, description = "Authenticated: go to `nextUrl`", body = CheckoutPayment),
+        (status = 400, description = "A field is wrong, or the card is", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The card was declined", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "No such payment, or its time is over", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was done: come back", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn authenticate(
+    State(app): State<App>,
+    context: RequestContext,
+    Path(checkout_id): Path<String>,
+    body: OwnBody<CardFields>,
+) -> Result<Json<CheckoutPayment>, Problem> {
+    let mut check = Check::new();
+    let card = body.fields.check(&mut check);
+    let card = check.finish(|| card)?;
+    drop(body);
+    let payment = find(&app, &checkout_id).await?;
+    refuse_unless_ready(&payment)?;
+    let token = register(&app, &payment.mid, &card, context.trace).await?;
+    drop(card);
+
+    let event = PaymentEvent::Authenticated { instrument: Instrument::Card(token) };
+    let next = payment.state.on(&event).map_err(|_| Problem::of(Code::AlreadyProcessedPayment))?;
+    let trace_id = context.trace.trace_hex();
+    let change = Advance {
+        payment: &payment,
+        next: &next,
+        event: &event,
+        clock: Clock::InTime,
+        operation: None,
+        key: None,
+        trace_id: &trace_id,
+    };
+    match app.store.advance_payment(&change).await.map_err(refuse)? {
+        Some(advanced) => {
+            app.wake(payment.id, advanced.version, &next);
+            Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)))
+        }
+        // Somebody was faster, or the clock was: say which.
+        None => {
+            refuse_unless_ready(&find(&app, &checkout_id).await?)?;
+            Err(Problem::because(Reason::PaymentExpired))
+        }
+    }
+}
+
+fn refuse_unless_ready(payment: &Payment) -> Result<(), Problem> {
+    Err(match payment.state.status() {
+        PaymentStatus::Ready => return Ok(()),
+        PaymentStatus::InProgress | PaymentStatus::Done => Problem::of(Code::AlreadyProcessedPayment),
+        PaymentStatus::Aborted => Problem::because(Reason::PaymentAborted),
+        PaymentStatus::Expired => Problem::because(Reason::PaymentExpired),
+    })
+}

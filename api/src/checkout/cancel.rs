@@ -1,0 +1,81 @@
+//! `POST /checkout/v1/{checkoutId}/cancel`: the payer changes their mind.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use naru_shared::domain::event::PaymentEvent;
+use naru_shared::domain::failure::FailureReason;
+use naru_shared::domain::payment::{Payment, PaymentStatus, Stage};
+use naru_shared::store::{Advance, Clock};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{CheckoutPayment, find};
+use crate::app::App;
+use crate::body::OwnBody;
+use crate::context::RequestContext;
+use crate::problem::{Code, Problem, ProblemDocument, Reason};
+use crate::unavailable::refuse;
+
+/// How often a lost race is decided again.
+const RACES_MAX: usize = 4;
+
+/// Nothing has to be said.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct CancelFields {}
+
+/// Cancels before paying. Once a confirm was accepted it is too late.
+#[utoipa::path(
+    post,
+    path = "/checkout/v1/{checkoutId}/cancel",
+    tag = "Checkout",
+    request_body = CancelFields,
+    params(("checkoutId" = String, Path, description = "From `checkout.url`")),
+    responses(
+        (status = 200, description = "Cancelled, now or before: go to `nextUrl`", body = CheckoutPayment),
+        (status = 400, description = "Too late", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "No such payment, or its time is over", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was done: come back", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cancel(
+    State(app): State<App>,
+    context: RequestContext,
+    Path(checkout_id): Path<String>,
+    _body: OwnBody<CancelFields>,
+) -> Result<Json<CheckoutPayment>, Problem> {
+    let event = PaymentEvent::PayerCanceled;
+    let trace_id = context.trace.trace_hex();
+    for _ in 0..RACES_MAX {
+        let payment = find(&app, &checkout_id).await?;
+        if is_canceled(&payment) {
+            return Ok(Json(CheckoutPayment::of(&app, &payment, context.language)));
+        }
+        let next = payment.state.on(&event).map_err(|_| match payment.state.status() {
+            PaymentStatus::Expired => Problem::because(Reason::PaymentExpired),
+            PaymentStatus::Ready | PaymentStatus::InProgress | PaymentStatus::Done | PaymentStatus::Aborted => {
+                Problem::of(Code::AlreadyProcessedPayment)
+            }
+        })?;
+        let change = Advance {
+            payment: &payment,
+            next: &next,
+            event: &event,
+            clock: Clock::InTime,
+            operation: None,
+            key: None,
+            trace_id: &trace_id,
+        };
+        if let Some(advanced) = app.store.advance_payment(&change).await.map_err(refuse)? {
+            app.wake(payment.id, advanced.version, &next);
+            let canceled = payment.at(advanced.version, next);
+            return Ok(Json(CheckoutPayment::of(&app, &canceled, context.language)));
+        }
+    }
+    Err(Problem::because(Reason::PaymentExpired))
+}
+
+fn is_canceled(payment: &Payment) -> bool {
+    matches!(&payment.state.stage, Stage::Aborted { failure, .. } if failure.reason == FailureReason::PayerCanceled)
+}

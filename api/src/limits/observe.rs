@@ -1,0 +1,64 @@
+//! One trace, one log line and one count per request. No query, no header and no body is ever logged.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderValue;
+use axum::middleware::Next;
+use axum::response::Response;
+use naru_shared::clock::Random;
+use naru_shared::telemetry::TraceContext;
+use tracing::Instrument;
+
+use crate::context::RequestContext;
+use crate::headers::Language;
+use crate::problem::Problem;
+
+/// The header that tells a caller our trace id, on every answer.
+const TRACE_ID: &str = "naru-trace-id";
+
+pub(super) async fn observe(State(random): State<Arc<dyn Random>>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let caller = request.headers().get(TraceContext::HEADER).and_then(|value| value.to_str().ok());
+    let trace = TraceContext::continue_or_start(caller, &*random);
+    let language = Language::of(request.headers());
+    request.extensions_mut().insert(RequestContext::new(trace, language));
+
+    let method = request.method().clone();
+    // The route, not the path: a path holds payment keys, and has no end of values to count by.
+    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        trace_id = tracing::field::Empty,
+    );
+    trace.attach(&span);
+
+    async move {
+        let mut response = next.run(request).await;
+        let status = response.status().as_u16();
+        let problem = response.extensions().get::<Problem>();
+        let took = begun.elapsed();
+        tracing::info!(
+            %method,
+            route,
+            status,
+            code = problem.map(|problem| problem.code().as_str()),
+            reason = problem.and_then(Problem::reason).map(crate::problem::Reason::as_str),
+            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        let labels = [("method", method.to_string()), ("route", route)];
+        metrics::histogram!("naru_http_request_seconds", &labels).record(took.as_secs_f64());
+        let [method, route] = labels;
+        metrics::counter!("naru_http_requests_total", &[method, route, ("status", status.to_string())]).increment(1);
+        if let Ok(id) = HeaderValue::from_str(&trace.trace_hex()) {
+            response.headers_mut().insert(TRACE_ID, id);
+        }
+        response
+    }
+    .instrument(span)
+    .await
+}

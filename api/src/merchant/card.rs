@@ -1,0 +1,88 @@
+//! Card fields, from the request to the acquirer's token. They live for one request.
+
+use naru_shared::acquirer::{RegisterError, TypedCard};
+use naru_shared::clock::Clock as _;
+use naru_shared::domain::instrument::Card;
+use naru_shared::system::System;
+use naru_shared::telemetry::TraceContext;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::body::Check;
+use crate::problem::{Problem, Reason};
+use crate::view::problem_code;
+
+/// What is typed from a card. Forgotten as soon as the acquirer has given a token for it.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CardFields {
+    /// 12 to 19 digits; spaces and hyphens are tolerated.
+    #[schema(example = "4242424242424242")]
+    pub(super) card_number: String,
+    /// Two digits.
+    #[schema(example = "30")]
+    pub(super) card_expiration_year: String,
+    /// Two digits.
+    #[schema(example = "12")]
+    pub(super) card_expiration_month: String,
+    /// The first two digits of the card's password.
+    pub(super) card_password: Option<String>,
+    /// A birthday of six digits, or a business registration number of ten.
+    pub(super) customer_identity_number: Option<String>,
+    /// The three or four digits on the card.
+    pub(super) cvc: Option<String>,
+    /// 0 for a single payment, or 2 to 12 months.
+    pub(super) card_installment_plan: Option<i64>,
+}
+
+impl CardFields {
+    /// Checks every field and notes what is wrong.
+    pub(crate) fn check(&self, check: &mut Check) -> Option<TypedCard> {
+        let number = check.card_number("cardNumber", &self.card_number);
+        let expiry = check.card_expiry(
+            ["cardExpirationYear", "cardExpirationMonth"],
+            &self.card_expiration_year,
+            &self.card_expiration_month,
+        );
+        let password =
+            check.optional(self.card_password.as_deref(), |check, text| check.card_password("cardPassword", text));
+        let identity = check.optional(self.customer_identity_number.as_deref(), |check, text| {
+            check.identity_number("customerIdentityNumber", text)
+        });
+        let cvc = check.optional(self.cvc.as_deref(), |check, text| check.cvc("cvc", text));
+        let months = check.instalments("cardInstallmentPlan", self.card_installment_plan.unwrap_or(0));
+        if expiry.as_ref().is_some_and(|expiry| expiry.is_past(System.now())) {
+            check.wrong("cardExpirationYear", "is past");
+            return None;
+        }
+        Some(TypedCard {
+            number: number?,
+            expiry: expiry?,
+            cvc: cvc?,
+            password: password?,
+            identity: identity?,
+            installment_months: months?,
+        })
+    }
+}
+
+/// Exchanges a card for the acquirer's token, at once.
+///
+/// # Errors
+/// What the card company has against the card, or `ACQUIRER_UNAVAILABLE`. Nothing was charged in either case.
+pub(crate) async fn register(app: &App, mid: &str, card: &TypedCard, trace: TraceContext) -> Result<Card, Problem> {
+    app.cards.register(mid, card, &trace.to_header()).await.map_err(|error| match error {
+        RegisterError::Declined(failure) => {
+            let problem = Problem::of(problem_code(failure.code)).with("reason", failure.reason.as_str());
+            match failure.acquirer_code {
+                Some(code) => problem.with("acquirerCode", code),
+                None => problem,
+            }
+        }
+        RegisterError::Unavailable(fault) => {
+            tracing::warn!(fault, "a card could not be registered");
+            Problem::because(Reason::AcquirerUnavailable).retry_after(std::time::Duration::from_secs(2))
+        }
+    })
+}

@@ -1,0 +1,325 @@
+//! `POST /v1/payments`: a payment for a payer to authenticate.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use naru_shared::clock::{Ids as _, Random as _};
+use naru_shared::domain::id::{CheckoutId, PaymentId, PaymentKey, Tenant};
+use naru_shared::domain::money::{Currency, Money};
+use naru_shared::domain::payment::{Payment, PaymentDetails, PaymentSource, PaymentState};
+use naru_shared::store::{NewPayment, Place, Principal, StoreError};
+use naru_shared::system::System;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::answer::Keyed;
+use crate::app::App;
+use crate::auth::Creator;
+use crate::body::{Check, TossBody};
+use crate::context::RequestContext;
+use crate::headers::IdempotencyKey;
+use crate::problem::{Code, Problem, ProblemDocument, Reason};
+use crate::unavailable::refuse;
+use crate::view::PaymentView;
+
+/// The least that a card can be charged, in won.
+pub(super) const CARD_AMOUNT_MIN: i64 = 100;
+/// Pairs of a merchant's own at most.
+const METADATA_MAX: usize = 5;
+
+/// What every payment says of its order.
+pub(super) struct OrderFields {
+    pub(super) amount: i64,
+    pub(super) order_id: String,
+    pub(super) order_name: String,
+    pub(super) currency: Option<String>,
+    pub(super) tax_free_amount: Option<i64>,
+    pub(super) customer_name: Option<String>,
+    pub(super) customer_email: Option<String>,
+    pub(super) metadata: Option<Map<String, Value>>,
+}
+
+/// What every payment says of its order, checked.
+pub(super) struct Order {
+    pub(super) order_id: String,
+    pub(super) order_name: String,
+    pub(super) total: Money,
+    pub(super) tax_free: i64,
+    pub(super) details: PaymentDetails,
+}
+
+impl OrderFields {
+    /// Checks every field and notes what is wrong.
+    pub(super) fn check(self, check: &mut Check) -> Option<Order> {
+        let amount = check.amount("amount", self.amount);
+        let order_id = check.order_id("orderId", &self.order_id).map(str::to_owned);
+        let order_name = check.order_name("orderName", &self.order_name).map(str::to_owned);
+        let currency = check.optional(self.currency.as_deref(), |check, text| check.currency("currency", text));
+        let tax_free = check.part("taxFreeAmount", self.tax_free_amount.unwrap_or(0));
+        let name = check.optional(self.customer_name.as_deref(), |check, text| check.person_name("customerName", text));
+        let email = check.optional(self.customer_email.as_deref(), |check, text| check.email("customerEmail", text));
+        let metadata = self.metadata.unwrap_or_default();
+        let metadata_is_good = metadata.len() <= METADATA_MAX
+            && metadata.iter().all(|(key, value)| {
+                key.chars().count() <= 40 && value.as_str().is_some_and(|text| text.chars().count() <= 2_000)
+            });
+        let metadata = check.require(
+            "metadata",
+            metadata,
+            metadata_is_good,
+            "must be at most 5 pairs of texts, of 40 and 2000 characters",
+        );
+        let (amount, tax_free) = (amount?, tax_free?);
+        check.require("taxFreeAmount", (), tax_free <= amount, "must not be above the amount")?;
+        currency?;
+        Some(Order {
+            order_id: order_id?,
+            order_name: order_name?,
+            total: Money::new(amount, Currency::Krw)?,
+            tax_free,
+            details: PaymentDetails {
+                customer_name: name?.map(str::to_owned),
+                customer_email: email?.map(str::to_owned),
+                metadata: metadata?,
+                ..PaymentDetails::default()
+            },
+        })
+    }
+}
+
+/// The least that can be charged is checked last: it has a code of its own.
+pub(super) fn check_minimum(order: &Order) -> Result<(), Problem> {
+    if order.total.amount() < CARD_AMOUNT_MIN {
+        return Err(Problem::of(Code::BelowMinimumAmount));
+    }
+    Ok(())
+}
+
+/// A payment to be created.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CreateFields {
+    /// In won, from 100.
+    #[schema(example = 15_000)]
+    amount: i64,
+    /// The merchant's name for the order: 6 to 64 of letters, digits, `-`, `_`, `=`.
+    #[schema(example = "order-20261122-001")]
+    order_id: String,
+    /// What is bought, at most 100 characters.
+    #[schema(example = "토스 티셔츠 외 2건")]
+    order_name: String,
+    /// `KRW`.
+    currency: Option<String>,
+    /// How much of the amount bears no tax.
+    tax_free_amount: Option<i64>,
+    /// Shown to the payer.
+    customer_name: Option<String>,
+    /// Where the receipt goes.
+    customer_email: Option<String>,
+    /// At most 5 pairs of texts of the merchant's own.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    /// `카드` or `CARD`.
+    method: Option<String>,
+    /// Where the payer goes when authenticated. Its origin is registered with the merchant.
+    success_url: String,
+    /// Where the payer goes when it failed. Its origin is registered with the merchant.
+    fail_url: String,
+}
+
+/// A payment that was created, with the token to watch it by.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CreatedView {
+    #[serde(flatten)]
+    payment: PaymentView,
+    /// `Authorization: Bearer` for this payment's events, read only, until it has ended and 10 minutes more.
+    checkout_token: String,
+}
+
+/// Creates a payment for a payer to authenticate.
+#[utoipa::path(
+    post,
+    path = "/v1/payments",
+    tag = "Payments",
+    request_body = CreateFields,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 300 printable ASCII characters, remembered for 15 days")),
+    responses(
+        (status = 200, description = "Created", body = CreatedView),
+        (status = 400, description = "A field is wrong, or the order has a living payment", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "The key is nobody's", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The origin is not registered", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The key is at work", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "The key was used with another body", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "Not accepted: come back", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("secretKey" = []), ("clientKey" = []))
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    Creator(creator): Creator,
+    context: RequestContext,
+    key: Option<IdempotencyKey>,
+    body: TossBody<CreateFields>,
+) -> Result<Response, Problem> {
+    let fingerprint = body.fingerprint(app.keys.fingerprints());
+    let fields = body.fields;
+    let mut check = Check::new();
+    let order = OrderFields {
+        amount: fields.amount,
+        order_id: fields.order_id,
+        order_name: fields.order_name,
+        currency: fields.currency,
+        tax_free_amount: fields.tax_free_amount,
+        customer_name: fields.customer_name,
+        customer_email: fields.customer_email,
+        metadata: fields.metadata,
+    };
+    let order = order.check(&mut check);
+    let method = check.require(
+        "method",
+        (),
+        fields.method.is_none_or(|method| matches!(method.as_str(), "카드" | "CARD")),
+        "must be 카드 or CARD",
+    );
+    let success = check.url("successUrl", &fields.success_url);
+    let fail = check.url("failUrl", &fields.fail_url);
+    let (mut order, success, fail) = check.finish(|| {
+        method?;
+        Some((order?, success?, fail?))
+    })?;
+    check_minimum(&order)?;
+    for url in [&success, &fail] {
+        let origin = url.origin().ascii_serialization();
+        if !creator.origins.contains(&origin) {
+            return Err(Problem::because(Reason::OriginNotRegistered));
+        }
+    }
+    order.details.success_url = Some(success.into());
+    order.details.fail_url = Some(fail.into());
+
+    let tenant = creator.tenant;
+    let keyed = Keyed::of(&app, key, "POST /v1/payments".into(), &fingerprint);
+    let render = |payment: &Payment| view(&app, payment, &context);
+    if let Some(keyed) = &keyed
+        && let Some(answer) = keyed.replay(&app, &context, tenant, render).await?
+    {
+        return Ok(answer);
+    }
+    app.backlog.admit()?;
+    let draft = Draft::new(order, PaymentSource::Checkout, PaymentState::ready());
+    let trace_id = context.trace.trace_hex();
+    let created =
+        app.store.create_payment(&draft.new_payment(tenant, &trace_id), None, keyed.as_ref().map(|k| &*k.key)).await;
+    match created {
+        Ok(created) => Ok(render(&draft.payment(&creator, created.at))),
+        Err(StoreError::Constraint { constraint }) => {
+            refused(&app, &context, tenant, &draft.order.order_id, &constraint, keyed.as_ref(), render).await
+        }
+        Err(error) => Err(refuse(error)),
+    }
+}
+
+fn view(app: &App, payment: &Payment, context: &RequestContext) -> Response {
+    let checkout_token = app.keys.checkout_token(payment.id);
+    Json(CreatedView { payment: PaymentView::of(app, payment, context.language), checkout_token }).into_response()
+}
+
+/// A payment that is about to be written down, with the names it will have.
+pub(super) struct Draft {
+    pub(super) id: PaymentId,
+    key: PaymentKey,
+    checkout_id: CheckoutId,
+    source: PaymentSource,
+    pub(super) order: Order,
+    state: PaymentState,
+}
+
+impl Draft {
+    pub(super) fn new(order: Order, source: PaymentSource, state: PaymentState) -> Self {
+        Self {
+            id: PaymentId(System.ordered()),
+            // 160 random bits: it is also what keeps strangers from each other's payments.
+            key: PaymentKey(format!("naru_{}", hex(&System.bytes::<20>()))),
+            checkout_id: CheckoutId(format!("co_{}", hex(&System.bytes::<20>()))),
+            source,
+            order,
+            state,
+        }
+    }
+
+    pub(super) fn new_payment<'a>(&'a self, tenant: Tenant, trace_id: &'a str) -> NewPayment<'a> {
+        NewPayment {
+            id: self.id,
+            key: &self.key,
+            checkout_id: &self.checkout_id,
+            tenant,
+            source: self.source,
+            order_id: &self.order.order_id,
+            order_name: &self.order.order_name,
+            total: self.order.total,
+            tax_free: self.order.tax_free,
+            details: &self.order.details,
+            state: &self.state,
+            trace_id,
+        }
+    }
+
+    /// The payment that it became.
+    fn payment(self, creator: &Principal, at: time::OffsetDateTime) -> Payment {
+        Payment {
+            id: self.id,
+            key: self.key,
+            checkout_id: self.checkout_id,
+            tenant: creator.tenant,
+            mid: creator.mid.clone(),
+            source: self.source,
+            order_id: self.order.order_id,
+            order_name: self.order.order_name,
+            total: self.order.total,
+            tax_free: self.order.tax_free,
+            details: self.order.details,
+            operation_count: 0,
+            version: 1,
+            state: self.state,
+            created_at: at,
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a payment that a constraint refused is answered with: the earlier request's answer when the key is the same,
+/// else that the order has a living payment.
+pub(super) async fn refused(
+    app: &App,
+    context: &RequestContext,
+    tenant: Tenant,
+    order_id: &str,
+    constraint: &str,
+    keyed: Option<&Keyed>,
+    render: impl FnOnce(&Payment) -> Response,
+) -> Result<Response, Problem> {
+    // The same request twice at once meets either constraint first.
+    if let Some(keyed) = keyed
+        && let Some(answer) = keyed.replay(app, context, tenant, render).await?
+    {
+        return Ok(answer);
+    }
+    if constraint != "payments_one_per_order" {
+        tracing::error!(constraint, "a constraint refused what the handler had let pass");
+        return Err(Problem::because(Reason::InternalError));
+    }
+    let earlier = app.store.find_payment(tenant, Place::Order(order_id)).await.map_err(refuse)?;
+    let Some(earlier) = earlier else { return Err(Problem::of(Code::DuplicatedOrderId)) };
+    let reason = if earlier.state.approval().is_some() { Reason::OrderIsPaid } else { Reason::OrderIsOpen };
+    Err(Problem::because(reason)
+        .location(&app.payment_url(&earlier.key))
+        .with("paymentKey", earlier.key.as_str())
+        .with("paymentStatus", earlier.state.status().as_str()))
+}

@@ -1,0 +1,30 @@
+//! The merchant API, `/v1`: wire-compatible with Toss Payments v1 where it has the call. One file per verb.
+
+mod card;
+mod confirm;
+mod create;
+mod events;
+mod find;
+mod key_in;
+mod list;
+
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+pub(crate) use card::{CardFields, register};
+
+/// Every call of the merchant API.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(create::create, list::list))
+        .routes(routes!(key_in::key_in))
+        .routes(routes!(confirm::confirm))
+        .routes(routes!(find::find, confirm::confirm_by_path))
+        .routes(routes!(find::find_by_order))
+        .routes(routes!(events::events))
+        // The body readers have their own bound, and their own words for it.
+        .layer(DefaultBodyLimit::disable())
+}

@@ -1,0 +1,137 @@
+//! What is finer than a code: our own causes, each of one code, with its status, and a heading of the code's page.
+
+use super::{Code, MoneyState};
+
+/// Declares the reasons.
+macro_rules! reasons {
+    ($($variant:ident = $reason:literal, $code:ident, $status:literal, $money:ident, $retryable:literal, $about:literal;)+) => {
+        /// Why, in our words.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $(
+                #[doc = $about]
+                $variant,
+            )+
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// As it is on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $reason,)+ }
+            }
+
+            /// The code it belongs to.
+            #[must_use]
+            pub const fn code(self) -> Code {
+                match self { $(Self::$variant => Code::$code,)+ }
+            }
+
+            /// The HTTP status.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)+ }
+            }
+
+            /// What a request refused like this did to money, unless the handler knows better.
+            #[must_use]
+            pub const fn money(self) -> MoneyState {
+                match self { $(Self::$variant => MoneyState::$money,)+ }
+            }
+
+            /// Whether the same request can succeed and cannot act twice.
+            #[must_use]
+            pub const fn retryable(self) -> bool {
+                match self { $(Self::$variant => $retryable,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    InvalidFields = "INVALID_FIELDS", InvalidRequest, 400, NotMoved, false,
+        "One or more fields are missing, of the wrong type, too long, out of range or malformed. `errors` lists each field by its path, with what would be right; values are never repeated.";
+    UnknownFields = "UNKNOWN_FIELDS", InvalidRequest, 400, NotMoved, false,
+        "The body has fields this call does not know; `errors` names them. Calls that Toss Payments also has ignore unknown fields instead and name them in the `Naru-Ignored-Fields` response header.";
+    MalformedJson = "MALFORMED_JSON", InvalidRequest, 400, NotMoved, false,
+        "The body is not JSON, is not an object, or has a number too large to represent.";
+    DuplicateJsonKey = "DUPLICATE_JSON_KEY", InvalidRequest, 400, NotMoved, false,
+        "An object in the body has the same key twice. Readers disagree on which one counts, so neither does.";
+    BodyTooDeep = "BODY_TOO_DEEP", InvalidRequest, 400, NotMoved, false,
+        "Objects and arrays are nested deeper than 32.";
+    InvalidUtf8 = "INVALID_UTF8", InvalidRequest, 400, NotMoved, false,
+        "The body is not UTF-8.";
+    ControlCharacter = "CONTROL_CHARACTER", InvalidRequest, 400, NotMoved, false,
+        "A string in the body has a control character. Tabs and line breaks are the only ones allowed.";
+    BodyTooLarge = "BODY_TOO_LARGE", InvalidRequest, 413, NotMoved, false,
+        "The body is larger than 64 KiB.";
+    BodyTooSlow = "BODY_TOO_SLOW", InvalidRequest, 408, NotMoved, false,
+        "The body did not arrive within 15 seconds, or broke off.";
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", InvalidRequest, 415, NotMoved, false,
+        "A body must be `application/json` in UTF-8.";
+    HeadersTooLarge = "HEADERS_TOO_LARGE", InvalidRequest, 431, NotMoved, false,
+        "All header fields together are larger than 16 KiB.";
+    InvalidHeader = "INVALID_HEADER", InvalidRequest, 400, NotMoved, false,
+        "A header has a value that can't be read; `errors` names it.";
+    InvalidQuery = "INVALID_QUERY", InvalidRequest, 400, NotMoved, false,
+        "A query parameter is unknown, repeated or has a wrong value; `errors` names it.";
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", InvalidRequest, 405, NotMoved, false,
+        "The address exists, but not with this method. The `Allow` header lists those it has.";
+    IdempotencyKeyInvalid = "IDEMPOTENCY_KEY_INVALID", InvalidRequest, 400, NotMoved, false,
+        "`Idempotency-Key` must be 1 to 300 printable ASCII characters, and be sent once.";
+    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", InvalidRequest, 422, NotMoved, false,
+        "This `Idempotency-Key` was used for another request. `errors` names the fields that differ from the first one. Nothing was done: use a new key for a new request.";
+    AmountMismatch = "AMOUNT_MISMATCH", InvalidRequest, 400, NotMoved, false,
+        "The amount is not the payment's. Compare it with your own order before you confirm: it may have been altered on the way through the browser.";
+    OrderMismatch = "ORDER_MISMATCH", InvalidRequest, 400, NotMoved, false,
+        "The order id is not the payment's.";
+    NoSuchRoute = "NO_SUCH_ROUTE", NotFound, 404, NotMoved, false,
+        "No call has this path.";
+    KeyMissing = "KEY_MISSING", UnauthorizedKey, 401, NotMoved, false,
+        "The request has no `Authorization` header.";
+    KeyMalformed = "KEY_MALFORMED", UnauthorizedKey, 401, NotMoved, false,
+        "The key does not look like one of ours, or its checksum does not fit: it is mistyped or cut off.";
+    KeyUnknown = "KEY_UNKNOWN", UnauthorizedKey, 401, NotMoved, false,
+        "The key is well formed, but nobody's: it was revoked or never issued.";
+    TokenInvalid = "TOKEN_INVALID", UnauthorizedKey, 401, NotMoved, false,
+        "The checkout token is not valid for this payment, or its time is over.";
+    SecretKeyInBrowser = "SECRET_KEY_IN_BROWSER", ForbiddenRequest, 403, NotMoved, false,
+        "A secret key came with an `Origin` header, as a browser sends it. A secret key in a page is everybody's key: revoke it, and use a client key there. The request was refused and recorded.";
+    ClientKeyNotAllowed = "CLIENT_KEY_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
+        "A client key can only create payments.";
+    OriginNotRegistered = "ORIGIN_NOT_REGISTERED", ForbiddenRequest, 403, NotMoved, false,
+        "The page's origin, `successUrl` or `failUrl` is not one the merchant has registered.";
+    PaymentExpired = "PAYMENT_EXPIRED", NotFoundPaymentSession, 404, NotMoved, false,
+        "The payment's time is over: 30 minutes for the payer to authenticate, then 10 minutes for you to confirm.";
+    PaymentNotAuthenticated = "PAYMENT_NOT_AUTHENTICATED", NotFoundPaymentSession, 404, NotMoved, false,
+        "The payer has not authenticated yet.";
+    PaymentAborted = "PAYMENT_ABORTED", NotFoundPaymentSession, 404, NotMoved, false,
+        "The payment was aborted: by the payer, or by a decline.";
+    OrderIsOpen = "ORDER_IS_OPEN", DuplicatedOrderId, 400, NotMoved, false,
+        "An earlier payment of this order is still open. `Location` leads to it.";
+    OrderIsPaid = "ORDER_IS_PAID", DuplicatedOrderId, 400, NotMoved, false,
+        "An earlier payment of this order has succeeded. `Location` leads to it.";
+    NotReplayable = "NOT_REPLAYABLE", InvalidRequest, 409, NotMoved, false,
+        "The dead letter can't be replayed: its operation is settled or at work, or the message names none. For operators.";
+    RateLimited = "RATE_LIMITED", CommonError, 429, NotMoved, true,
+        "Too many requests in too short a time.";
+    InternalError = "INTERNAL_ERROR", FailedInternalSystemProcessing, 500, Unknown, false,
+        "A fault of ours. It is logged under the `traceId`.";
+    Overloaded = "OVERLOADED", FailedInternalSystemProcessing, 503, NotMoved, true,
+        "More requests are being worked on than we can hold. This one was refused before it was looked at.";
+    BacklogFull = "BACKLOG_FULL", FailedInternalSystemProcessing, 503, NotMoved, true,
+        "More payments are waiting for an acquirer than we can promise to settle in time. This one was refused before it was accepted.";
+    ShuttingDown = "SHUTTING_DOWN", FailedInternalSystemProcessing, 503, NotMoved, true,
+        "This instance is being stopped; another one answers.";
+    DatabaseUnavailable = "DATABASE_UNAVAILABLE", FailedDbProcessing, 503, NotMoved, true,
+        "The database did not answer, and nothing can have been written.";
+    CommitUnknown = "COMMIT_UNKNOWN", FailedPaymentInternalSystemProcessing, 503, Unknown, false,
+        "The database's answer to the commit was lost: the request is accepted, or it is not. Query the payment by order id, or send the same request with the same `Idempotency-Key`.";
+    OutcomeOpen = "OUTCOME_OPEN", FailedPaymentInternalSystemProcessing, 504, Unknown, false,
+        "The payment was accepted and its outcome was still open when the time to wait was over. Send `Prefer: wait=N` or `respond-async` if you would rather have `202` with the payment.";
+    AcquirerUnavailable = "ACQUIRER_UNAVAILABLE", FailedCardCompanyResponse, 503, NotMoved, true,
+        "The card could not be registered, because the card company did not answer in time. No payment was asked for.";
+}

@@ -1,0 +1,33 @@
+//! What a caller is told when Postgres fails: neither success nor failure is ever guessed.
+
+use std::time::Duration;
+
+use naru_shared::store::{StoreError, Written};
+
+use crate::problem::{Problem, Reason};
+
+/// How long a client should wait before it asks again.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// The problem of a failed statement. Only when nothing can have been written is it `NOT_MOVED` and worth a retry; a
+/// commit whose answer was lost is `UNKNOWN`, with the order to query.
+#[must_use]
+pub fn refuse(error: StoreError) -> Problem {
+    match &error {
+        StoreError::Unavailable { written: Written::No, .. } => {
+            tracing::warn!(error = format!("{error:?}"), "refused: Postgres is unavailable");
+            Problem::because(Reason::DatabaseUnavailable).retry_after(COME_BACK)
+        }
+        StoreError::Unavailable { written: Written::Perhaps, .. } => {
+            tracing::warn!(error = format!("{error:?}"), "not known: the answer to a commit was lost");
+            Problem::because(Reason::CommitUnknown).retry_after(COME_BACK)
+        }
+        StoreError::Constraint { .. }
+        | StoreError::BatchDisagrees
+        | StoreError::Inconsistent { .. }
+        | StoreError::Refused(_) => {
+            tracing::error!(error = format!("{error:?}"), "a statement failed");
+            Problem::because(Reason::InternalError)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `naru dead`: what the operators' API says of dead letters and stuck payments.
+
+use clap::Args;
+use reqwest::header;
+use serde_json::Value;
+
+use crate::http::{client, json as ask};
+use crate::{Outcome, needed};
+
+/// Lists dead letters and stuck payments, or replays a letter.
+#[derive(Args)]
+pub(crate) struct Dead {
+    /// Resolved ones too.
+    #[arg(long)]
+    all: bool,
+    /// Show one letter with its attempts and timeline.
+    #[arg(long, value_name = "ID", conflicts_with = "replay")]
+    show: Option<String>,
+    /// Send a letter's operation back to work. It begins with an inquiry if anything was sent.
+    #[arg(long, value_name = "ID")]
+    replay: Option<String>,
+}
+
+impl Dead {
+    pub(crate) async fn run(self) -> Outcome {
+        let (http, ops) = (client()?, needed("NARU_OPS_URL")?);
+        let bearer = format!("Bearer {}", needed("NARU_OPS_TOKEN")?);
+        let get = |path: String| http.get(format!("{ops}{path}")).header(header::AUTHORIZATION, &bearer);
+        if let Some(id) = self.show {
+            let letter = ask(get(format!("/ops/v1/dead-letters/{id}"))).await?;
+            println!("{}", serde_json::to_string_pretty(&letter)?);
+            return Ok(());
+        }
+        if let Some(id) = self.replay {
+            let url = format!("{ops}/ops/v1/dead-letters/{id}/replay");
+            ask(http.post(url).header(header::AUTHORIZATION, &bearer)).await?;
+            println!("sent back to work");
+            return Ok(());
+        }
+        let letters = ask(get(format!("/ops/v1/dead-letters?resolved={}", self.all))).await?;
+        let stuck = ask(get("/ops/v1/stuck".into())).await?;
+        print(
+            "dead letters",
+            &letters,
+            &["id", "kind", "reason", "operationKind", "operationStatus", "paymentKey", "diedAt"],
+        );
+        print(
+            "stuck payments",
+            &stuck,
+            &["operation", "kind", "status", "attemptCount", "inquiryCount", "paymentKey", "dueAt"],
+        );
+        Ok(())
+    }
+}
+
+fn print(what: &str, page: &Value, columns: &[&str]) {
+    let rows = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let more = if page["hasMore"] == true { " (and more)" } else { "" };
+    println!("{} {what}{more}", rows.len());
+    for row in rows {
+        let cells: Vec<String> = columns
+            .iter()
+            .map(|column| match &row[*column] {
+                Value::String(text) => text.clone(),
+                Value::Null => "-".to_owned(),
+                other => other.to_string(),
+            })
+            .collect();
+        println!("  {}", cells.join("  "));
+    }
+}

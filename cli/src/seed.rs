@@ -1,0 +1,43 @@
+//! `naru seed-demo`: the merchant that a developer's sandbox begins with.
+
+use naru_shared::api_key::{ApiKey, KeyKind};
+use naru_shared::clock::Ids as _;
+use naru_shared::domain::id::{MerchantId, Mode, Tenant};
+use naru_shared::keys::{api_key_hash_key, demo_key};
+use naru_shared::secret::MasterSecret;
+use naru_shared::store::{NewApiKey, NewMerchant};
+use naru_shared::system::System;
+
+use crate::migrate::store;
+use crate::{Outcome, needed};
+
+/// Origins of a developer's own pages.
+const ORIGINS: [&str; 3] = ["http://localhost:3000", "http://127.0.0.1:3000", "https://shop.example"];
+
+pub(crate) async fn run() -> Outcome {
+    let store = store()?;
+    let master = MasterSecret::parse(&needed("NARU_MASTER_SECRET")?)?;
+    let merchant = NewMerchant { id: MerchantId(System.ordered()), mid: "naru_demo", name: "나루 데모 상점" };
+    let tenant = Tenant { merchant: store.create_merchant(&merchant).await?, mode: Mode::Test };
+    for origin in ORIGINS {
+        store.register_origin(tenant, origin).await?;
+    }
+    for (variable, kind) in [("NARU_SECRET_KEY", KeyKind::Secret), ("NARU_CLIENT_KEY", KeyKind::Client)] {
+        // Derived, so that it can be printed again: the database keeps only its hash. For the sandbox alone.
+        let key = ApiKey::generate(Mode::Test, kind, &demo_key(&master, kind));
+        let row = NewApiKey {
+            id: System.ordered(),
+            tenant,
+            kind,
+            hash: key.hash(&api_key_hash_key(&master)),
+            hint: &key.hint(),
+        };
+        match store.create_api_key(&row).await {
+            Ok(()) => {}
+            Err(error) if error.is_constraint("api_keys_hash_unique") => {}
+            Err(error) => return Err(error.into()),
+        }
+        println!("{variable}={}", key.expose());
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Which key is derived from the master secret for what, where two programs must agree on it.
+
+use crate::api_key::{KEY_RANDOM_BYTES, KeyKind};
+use crate::secret::MasterSecret;
+
+/// Keys the hashes under which merchants' API keys are stored.
+#[must_use]
+pub fn api_key_hash_key(master: &MasterSecret) -> [u8; 32] {
+    master.derive("api key hash")
+}
+
+/// Keys the fingerprints that tell two cards apart.
+#[must_use]
+pub fn card_fingerprint_key(master: &MasterSecret) -> [u8; 32] {
+    master.derive("card fingerprint")
+}
+
+/// The random part of the sandbox's demo merchant's key: the same again for the same master secret.
+#[must_use]
+pub fn demo_key(master: &MasterSecret, kind: KeyKind) -> [u8; KEY_RANDOM_BYTES] {
+    let derived = master.derive(match kind {
+        KeyKind::Secret => "demo secret key",
+        KeyKind::Client => "demo client key",
+    });
+    let mut random = [0; KEY_RANDOM_BYTES];
+    random.copy_from_slice(&derived[..KEY_RANDOM_BYTES]);
+    random
+}
