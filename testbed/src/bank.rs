@@ -77,7 +77,12 @@ impl Bank {
         let answer = self.call(Method::GET, &format!("/admin/effects?orderId={order_id}"), None).await;
         let effects = answer["effects"].as_array().cloned().unwrap_or_default();
         let sum = |member: &str| effects.iter().filter_map(|effect| effect[member].as_i64()).sum();
-        Money { charges: sum("charges"), standing_charges: sum("standingCharges"), charged: sum("charged"), net: sum("net") }
+        Money {
+            charges: sum("charges"),
+            standing_charges: sum("standingCharges"),
+            charged: sum("charged"),
+            net: sum("net"),
+        }
     }
 
     /// What should have become of an order's money: `bank.expect("order-1").charged_once().await`.
@@ -155,7 +160,8 @@ impl Expected {
     /// # Panics
     /// When not; shows the journal.
     pub async fn charged_then_reversed(self) {
-        self.is("charged, then reversed", |money| money.charges > 0 && money.standing_charges == 0 && money.net == 0).await;
+        self.is("charged, then reversed", |money| money.charges > 0 && money.standing_charges == 0 && money.net == 0)
+            .await;
     }
 
     async fn is(self, what: &str, holds: impl Fn(&Money) -> bool) {

@@ -15,7 +15,8 @@ use crate::cards;
 pub const IDENTITY_NUMBER: &str = "7305551239";
 
 /// A CVC is too short to be looked for by itself; written like this it is one.
-const CVC_NAMES: [&str; 4] = ["\"cvc\":\"", "\"cardPassword\":\"", "\"cardNumber\":\"", "\"customerIdentityNumber\":\""];
+const CVC_NAMES: [&str; 4] =
+    ["\"cvc\":\"", "\"cardPassword\":\"", "\"cardNumber\":\"", "\"customerIdentityNumber\":\""];
 
 /// All forms in which a test's card data might be found.
 #[must_use]
@@ -26,7 +27,8 @@ pub fn needles() -> Vec<(String, Vec<u8>)> {
         let mut add = |form: &str, text: String| needles.push((format!("{name}, {form}"), text.into_bytes()));
         add("as it is", digits.to_owned());
         for separator in ["-", " ", "."] {
-            let groups: Vec<&str> = (0..digits.len()).step_by(4).map(|at| &digits[at..digits.len().min(at + 4)]).collect();
+            let groups: Vec<&str> =
+                (0..digits.len()).step_by(4).map(|at| &digits[at..digits.len().min(at + 4)]).collect();
             add("in groups", groups.join(separator));
         }
         add("as hex", digits.bytes().map(|byte| format!("{byte:02x}")).collect());

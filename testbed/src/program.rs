@@ -1,9 +1,9 @@
 //! One of our programs, as a process that terrible things can be done to.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::os::unix::process::CommandExt as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

@@ -117,7 +117,8 @@ async fn a_row_that_kills_its_worker_five_times_is_buried_with_a_letter() {
     // As far as the row knows something was sent: it is inquired after from now on, and a person is told.
     let letter = "select kind from dead_letters where operation_id = $1";
     let kind = eventually("a letter is written", Duration::from_secs(40), async || {
-        let found = sqlx::query_scalar::<_, String>(letter).bind(accepted.operation.0).fetch_optional(gateway.db()).await;
+        let found =
+            sqlx::query_scalar::<_, String>(letter).bind(accepted.operation.0).fetch_optional(gateway.db()).await;
         found.expect("Postgres answers")
     });
     assert_eq!(kind.await, "needs_person");
