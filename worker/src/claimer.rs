@@ -1,6 +1,6 @@
 //! Claims what has arrived: several rows in one statement when several wait.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,11 +92,36 @@ async fn claim(
             Some(Held { claimed, claimed_at: (claimed_at, at), queue: job.queue, receipt: job.receipt })
         })
         .collect();
-    for (_, job) in jobs {
-        metrics::counter!("naru_worker_stale_hints_total").increment(1);
-        job.receipt.done();
+    let nobody = unknown(worker, &jobs).await;
+    for (operation, job) in jobs {
+        if nobody.contains(&operation) {
+            metrics::counter!("naru_worker_poison_total", "kind" => "unknown_operation").increment(1);
+            tracing::warn!(%operation, "a message names no operation of ours");
+            job.receipt.reject();
+        } else {
+            metrics::counter!("naru_worker_stale_hints_total").increment(1);
+            job.receipt.done();
+        }
     }
     held
+}
+
+/// Those of what could not be claimed that don't exist at all. When that can't be found out they are taken as stale.
+async fn unknown(worker: &Worker, jobs: &HashMap<OperationId, Job>) -> HashSet<OperationId> {
+    let mut unknown: HashSet<OperationId> = jobs.keys().copied().collect();
+    if !unknown.is_empty() {
+        let asked: Vec<OperationId> = unknown.iter().copied().collect();
+        match worker.store.known_operations(&asked).await {
+            Ok(known) => known.iter().for_each(|operation| {
+                unknown.remove(operation);
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "whether stale hints name anything is not known");
+                unknown.clear();
+            }
+        }
+    }
+    unknown
 }
 
 /// A hint that came early after its hops is taken all the same, as far ahead as it is.

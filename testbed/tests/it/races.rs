@@ -31,7 +31,8 @@ async fn confirming_at_once_charges_once() {
     }
     let late = gateway.shop.confirm(created.payment_key(), &payment.order_id, 12_000).await;
     let late = late.expecting_problem(400, "ALREADY_PROCESSED_PAYMENT");
-    assert_eq!(late.text("moneyState"), "MOVED");
+    // What this request did: nothing.
+    assert_eq!(late.text("moneyState"), "NOT_MOVED");
     assert!(late.header("location").ends_with(created.payment_key()), "{late:?}");
     assert_eq!(gateway.bank.asked(&payment.order_id, "approve").await, 1);
     gateway.bank.expect(&payment.order_id).charged_once().await;
