@@ -7,7 +7,7 @@ use std::time::Duration;
 use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::crash::hold_point;
 use naru_shared::domain::id::{AttemptId, OperationId};
-use naru_shared::domain::operation::Connector;
+use naru_shared::domain::operation::{CLAIMED_EARLY_BY, Connector};
 use naru_shared::store::Wanted;
 use naru_shared::system::System;
 use tokio::sync::mpsc;
@@ -19,8 +19,6 @@ use crate::{Worker, conversation};
 
 /// Rows claimed by one statement at most.
 const BATCH_MAX: usize = 64;
-/// A hint this early is on time; what is left of the wait is not worth another hop.
-const EARLY_MS: i64 = 250;
 
 pub(crate) async fn run(
     worker: Worker,
@@ -126,6 +124,7 @@ async fn unknown(worker: &Worker, jobs: &HashMap<OperationId, Job>) -> HashSet<O
 
 /// A hint that came early after its hops is taken all the same, as far ahead as it is.
 fn early_ms(job: &Job, now: time::OffsetDateTime) -> i64 {
+    let early_ms = i64::try_from(CLAIMED_EARLY_BY.whole_milliseconds()).unwrap_or(0);
     let ahead = i64::try_from((job.hint.due_at - now).whole_milliseconds()).unwrap_or(0);
-    ahead.saturating_add(50).clamp(EARLY_MS, 60_000)
+    ahead.saturating_add(50).clamp(early_ms, 60_000)
 }

@@ -121,26 +121,29 @@ fn ending(card: &str) -> Option<(&'static str, &'static str, bool)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_card_ends_as_it_should() {
     let gateway = Gateway::start().await;
-    let each = cards::all().filter_map(|(card, _)| Some((card, ending(card)?))).map(|(card, (status, money, charged))| {
-        let gateway = &gateway;
-        async move {
-            let mut payment = Payment::of(12_000).card(card);
-            if card.ends_with("_always") {
-                let soon = System.now() + Duration::from_secs(5);
-                payment = payment.with("approveBefore", soon.format(&Rfc3339).expect("a time can be written"));
+    let each =
+        cards::all().filter_map(|(card, _)| Some((card, ending(card)?))).map(|(card, (status, money, charged))| {
+            let gateway = &gateway;
+            async move {
+                let mut payment = Payment::of(12_000).card(card);
+                if card.ends_with("_always") {
+                    let soon = System.now() + Duration::from_secs(5);
+                    payment = payment.with("approveBefore", soon.format(&Rfc3339).expect("a time can be written"));
+                }
+                let _ = gateway.shop.key_in(&payment).prefer("respond-async").await;
+                let accepted = gateway.shop.get_order(&payment.order_id).await.expecting(200);
+                let key = accepted.payment_key();
+                let ends = async || {
+                    let read = gateway.shop.get(key).await.expecting(200);
+                    let ended = read.text("status") == status && read.text("moneyState") == money;
+                    (ended && (card != "slow" || status == "DONE")).then_some(())
+                };
+                eventually(&format!("the card {card} ends {status} and {money}"), LONGEST, ends).await;
+                let bank = gateway.bank.money(&payment.order_id).await;
+                assert_eq!(bank.charges > 0, charged, "{card}: {bank:?}");
+                assert!(bank.charges <= 1, "{card}: {bank:?}");
             }
-            let accepted = gateway.shop.key_in(&payment).prefer("respond-async").await.expecting(202);
-            let ends = async || {
-                let read = gateway.shop.get(accepted.payment_key()).await.expecting(200);
-                let ended = read.text("status") == status && read.text("moneyState") == money;
-                (ended && (card != "slow" || status == "DONE")).then_some(())
-            };
-            eventually(&format!("the card {card} ends {status} and {money}"), LONGEST, ends).await;
-            let bank = gateway.bank.money(&payment.order_id).await;
-            assert_eq!(bank.charges > 0, charged, "{card}: {bank:?}");
-            assert!(bank.charges <= 1, "{card}: {bank:?}");
-        }
-    });
+        });
     futures::future::join_all(each).await;
     gateway.settled_within(LONGEST).await;
     gateway.check_now().await;

@@ -29,12 +29,19 @@ fn poisons() -> Vec<(&'static str, Vec<u8>)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn poison_is_archived_and_blocks_nothing() {
     let gateway = Gateway::with().apis(0).start().await;
-    let connection = Connection::connect(gateway.amqp_url(), ConnectionProperties::default()).await.expect("it connects");
+    let connection =
+        Connection::connect(gateway.amqp_url(), ConnectionProperties::default()).await.expect("it connects");
     let channel = connection.create_channel().await.expect("it opens a channel");
     for (_, body) in poisons() {
         for _ in 0..3 {
             let properties = BasicProperties::default().with_delivery_mode(2);
-            let sent = channel.basic_publish("naru.work".into(), QUEUE.into(), BasicPublishOptions::default(), &body, properties);
+            let sent = channel.basic_publish(
+                "naru.work".into(),
+                QUEUE.into(),
+                BasicPublishOptions::default(),
+                &body,
+                properties,
+            );
             let _ = sent.await.expect("it publishes");
         }
     }
@@ -69,7 +76,10 @@ async fn an_operator_reads_what_died() {
     let id = listed.and_then(|letters| letters.iter().find(of_ours)?["id"].as_str()).expect("it is listed").to_owned();
     let shown = gateway.operator.letter(&id).await.expecting(200);
     assert!(shown.text.contains("net_cancel"), "the attempts are shown: {shown:?}");
-    assert!(gateway.operator.stuck().await.expecting(200).text.contains(accepted.payment_key()));
+    eventually("it is among the stuck", SOON, async || {
+        gateway.operator.stuck().await.expecting(200).text.contains(accepted.payment_key()).then_some(())
+    })
+    .await;
     assert_eq!(gateway.operator.anonymous(reqwest::Method::GET, "/ops/v1/dead-letters").await.status, 401);
 
     // The card company changes its mind, and the operator sends it back to work.

@@ -49,7 +49,9 @@ async fn confirming_at_once_with_one_key_ends_equal() {
     for answer in at_once((0..CLIENTS).map(|_| confirm())).await {
         match answer.status {
             200 => assert_eq!(answer.text("status"), "DONE"),
-            409 => assert!(!answer.header("retry-after").is_empty() && !answer.header("location").is_empty(), "{answer:?}"),
+            409 => {
+                assert!(!answer.header("retry-after").is_empty() && !answer.header("location").is_empty(), "{answer:?}")
+            }
             _ => panic!("{answer:?}"),
         }
     }

@@ -18,8 +18,8 @@ async fn watch(gateway: &Gateway, seed: u64) {
     let mut dice = StdRng::seed_from_u64(seed);
     let card = ["approve", "approve", "busy_twice", "error_twice", "decline_51", "drop_after"][dice.random_range(0..6)];
     let payment = Payment::of(12_000).card(card);
-    let accepted = gateway.shop.key_in(&payment).prefer("respond-async").await.expecting(202);
-    let mut stream = gateway.shop.stream(accepted.payment_key()).await;
+    let key = gateway.shop.begin(&payment).await;
+    let mut stream = gateway.shop.stream(&key).await;
     let watched = tokio::time::timeout(PATIENCE, async {
         while stream.status == 200 {
             let stay = Duration::from_millis(dice.random_range(0..400));
@@ -33,10 +33,9 @@ async fn watch(gateway: &Gateway, seed: u64) {
     assert!(watched.await.is_ok(), "{card} did not end: {:#?}", stream.seen());
     assert_eq!(stream.status, 204, "{card}");
     stream.assert_every_version_once();
-    let now = gateway.shop.get(accepted.payment_key()).await.expecting(200);
+    let now = gateway.shop.get(&key).await.expecting(200);
     let version = "select version from payments where payment_key = $1";
-    let version: i64 =
-        sqlx::query_scalar(version).bind(accepted.payment_key()).fetch_one(gateway.db()).await.expect("it is there");
+    let version: i64 = sqlx::query_scalar(version).bind(&key).fetch_one(gateway.db()).await.expect("it is there");
     assert_eq!(stream.last_id(), version, "{card}");
     assert_eq!(stream.seen().last().map(|seen| seen.status().to_owned()).as_deref(), Some(now.text("status")));
 }
