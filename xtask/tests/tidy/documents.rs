@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use crate::modules::is_test;
 use crate::repository::{FILES, Text, exists, expect_none, files};
 
 /// What a file of ours may end with.
@@ -22,9 +21,9 @@ const CODES: [&str; 5] = [
     "shared/src/domain/payment.rs",
 ];
 
-/// Every word of code, tests aside.
+/// Every word of code: of Rust, SQL, settings and scripts.
 static WORDS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let is_code = |file: &&Text| !file.is("md") && !is_test(file) && file.path != "Cargo.lock";
+    let is_code = |file: &&Text| !file.is("md") && file.path != "Cargo.lock";
     let words = FILES.iter().filter(is_code).flat_map(|file| file.content.split(|c: char| !is_part(c)));
     words.flat_map(|word| [word.to_owned(), on_the_wire(word)]).collect()
 });
