@@ -63,7 +63,7 @@ fn print(what: &str, page: &Value, columns: &[&str]) {
             .map(|column| match &row[*column] {
                 Value::String(text) => text.clone(),
                 Value::Null => "-".to_owned(),
-                other => other.to_string(),
+                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
             })
             .collect();
         println!("  {}", cells.join("  "));

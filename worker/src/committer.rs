@@ -90,16 +90,15 @@ async fn one_by_one(worker: &Worker, batch: Vec<Finished>) {
             }
             Ok(Recorded::Refused { late }) => {
                 metrics::counter!("naru_worker_refused_decisions_total").increment(1);
-                let late = match late {
-                    Late::Nothing => "nothing new",
-                    Late::Kept => "kept",
-                    Late::Reversing(_) => {
-                        metrics::counter!("naru_worker_late_approvals_total").increment(1);
-                        "an approval that nobody wants: it is reversed"
-                    }
-                };
+                let late = told(late);
                 tracing::warn!(operation = %outcome.operation, fence = outcome.fence, late, "a late decision is refused");
                 finished.delivery.done();
+            }
+            Ok(Recorded::Unfit { late }) => {
+                metrics::counter!("naru_worker_illegal_decisions_total").increment(1);
+                let late = told(late);
+                tracing::error!(operation = %outcome.operation, late, "a payment does not take what happened to it");
+                finished.delivery.reject();
             }
             Err(error) => {
                 // The statement itself is wrong: no repetition helps, and the row must not be lost with it. It stays
@@ -108,6 +107,18 @@ async fn one_by_one(worker: &Worker, batch: Vec<Finished>) {
                 metrics::counter!("naru_worker_unrecordable_total").increment(1);
                 finished.delivery.done();
             }
+        }
+    }
+}
+
+/// What was done about an answer, in words; an approval that nobody wants is counted.
+fn told(late: Late) -> &'static str {
+    match late {
+        Late::Nothing => "nothing new",
+        Late::Kept => "kept",
+        Late::Reversing(_) => {
+            metrics::counter!("naru_worker_late_approvals_total").increment(1);
+            "an approval that nobody wants: it is reversed"
         }
     }
 }

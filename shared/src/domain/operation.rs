@@ -181,7 +181,8 @@ pub enum OperationResult {
     Failed {
         /// Why.
         failure: Failure,
-        /// Whether the money moved and went back (`REVERSED`), or never moved (`NOT_MOVED`).
+        /// Whether the money moved and went back (`REVERSED`), never moved (`NOT_MOVED`), or something of it is
+        /// still to be reversed (`UNKNOWN`).
         money_state: super::payment::MoneyState,
     },
 }
