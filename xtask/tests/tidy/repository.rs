@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 /// Made by others or by machines, or not committed.
-const SKIPPED: [&str; 5] = [".git", "target", "node_modules", ".sqlx", "snapshots"];
+const SKIPPED: [&str; 4] = [".git", "target", "node_modules", ".sqlx"];
 
 /// A text file.
 pub(crate) struct Text {

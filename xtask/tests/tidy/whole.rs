@@ -26,6 +26,14 @@ fn nothing_names_a_registry_or_a_folder_of_one_machine() {
 }
 
 #[test]
+fn nothing_waits_for_a_persons_yes() {
+    // What insta, merges and patches leave beside a file until somebody decides.
+    let endings = [".snap.new", ".pending-snap", ".orig", ".rej"];
+    let left = FILES.iter().filter(|file| endings.iter().any(|ending| file.path.ends_with(ending)));
+    expect_none("undecided", &left.map(|file| file.path.clone()).collect::<Vec<_>>());
+}
+
+#[test]
 fn decisions_are_numbered_without_holes_and_say_what_was_given_up() {
     let decisions: Vec<_> = files("md").filter(|file| file.path.starts_with("docs/decisions/0")).collect();
     assert!(!decisions.is_empty());
