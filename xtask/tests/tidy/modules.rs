@@ -12,8 +12,7 @@ struct Declaration {
     for_tests: bool,
 }
 
-static DECLARATIONS: LazyLock<Vec<Declaration>> =
-    LazyLock::new(|| files("rs").flat_map(|file| declarations(file)).collect());
+static DECLARATIONS: LazyLock<Vec<Declaration>> = LazyLock::new(|| files("rs").flat_map(declarations).collect());
 
 static TEST_FILES: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     let declared = DECLARATIONS.iter().filter(|declaration| declaration.for_tests);

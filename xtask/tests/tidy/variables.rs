@@ -26,7 +26,7 @@ const REVIEWED: [(&str, &str); 14] = [
 #[test]
 fn variables_that_are_named_are_read() {
     let known: BTreeSet<&str> =
-        FILES.iter().filter(|file| file.path.starts_with("shared/src/config/")).flat_map(|file| named(file)).collect();
+        FILES.iter().filter(|file| file.path.starts_with("shared/src/config/")).flat_map(named).collect();
     assert!(known.contains("NARU_MASTER_SECRET"), "the configuration is not found");
     let mut used: BTreeSet<&str> = BTreeSet::new();
     let mut found = Vec::new();
