@@ -28,10 +28,6 @@ const TRICKLE: i64 = 2_400;
 pub(super) async fn run(worker: Worker, orphanage: Orphanage) {
     let mut tick = every(EVERY);
     while next(&worker, &mut tick).await {
-        // Without a broker there is nobody to tell, and a nudge that reaches nobody would only postpone the next.
-        if worker.broker.publishing() != LinkState::Up {
-            continue;
-        }
         if let Err(error) = sweep(&worker, &orphanage).await {
             tracing::warn!(%error, "sweeping waits for Postgres");
         }
@@ -42,6 +38,10 @@ async fn sweep(worker: &Worker, orphanage: &Orphanage) -> Result<(), StoreError>
     let orphans = worker.store.orphans(BATCH_MAX).await?;
     let left = keep(orphanage, orphans);
     send(worker, left, "orphan").await;
+    // Without a broker there is nobody to tell, and a nudge that reaches nobody would only postpone the next.
+    if worker.broker.publishing() != LinkState::Up {
+        return Ok(());
+    }
     for &connector in Connector::ALL {
         for &urgency in Urgency::ALL {
             let overdue = worker.store.overdue(connector, urgency).await?;
