@@ -41,6 +41,11 @@ impl Bank {
         self.call(Method::POST, "/admin/scripts", Some(script)).await;
     }
 
+    /// Ends every script.
+    pub async fn clear_scripts(&self) {
+        self.call(Method::DELETE, "/admin/scripts", None).await;
+    }
+
     /// Parks the next call of this kind about an order `before` or `after` its effect.
     pub async fn hold(&self, order_id: &str, call: &str, effect: &str) -> BankHold {
         let id = format!("hold-{}", crate::run::unique());

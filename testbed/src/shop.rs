@@ -91,6 +91,19 @@ impl Shop {
         self.http.request(method, self.url(path)).header("authorization", basic(&self.secret_key))
     }
 
+    /// Has a typed-in card's payment accepted without waiting for its outcome (which may be known all the same), and
+    /// returns its key.
+    ///
+    /// # Panics
+    /// When it is not accepted.
+    pub async fn begin(&self, payment: &Payment) -> String {
+        let answer = self.key_in(payment).prefer("respond-async").await;
+        let key = answer.header("location").rsplit('/').next().filter(|key| !key.is_empty());
+        let accepted = matches!(answer.status, 200 | 202) || answer.text("code").starts_with("REJECT_");
+        assert!(accepted, "{answer:?}");
+        key.unwrap_or_else(|| answer.payment_key()).to_owned()
+    }
+
     /// Creates a payment, lets the payer authenticate with the order's card, and returns what create answered: the
     /// payment is ready to be confirmed.
     ///

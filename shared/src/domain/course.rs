@@ -10,7 +10,8 @@ use super::event::PaymentEvent;
 use super::failure::Failure;
 use super::id::Reference;
 use super::operation::{
-    CRASH_BUDGET, LetterKind, NEEDS_PERSON_AFTER, Operation, OperationKind, OperationResult, OperationStatus,
+    CLAIMED_EARLY_BY, CRASH_BUDGET, LetterKind, NEEDS_PERSON_AFTER, Operation, OperationKind, OperationResult,
+    OperationStatus,
 };
 use super::payment::{MoneyState, Payment, Work};
 use super::{approve, net_cancel};
@@ -218,7 +219,7 @@ impl Claimed {
         // At the deadline the question changes from "what became of it" to "undo it": be there.
         for limit in at_latest.into_iter().chain([self.operation.deadline_at]) {
             if limit > now {
-                due_at = due_at.min(limit);
+                due_at = due_at.min(limit + CLAIMED_EARLY_BY);
             }
         }
         let long = now - self.operation.created_at >= NEEDS_PERSON_AFTER;
