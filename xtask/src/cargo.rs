@@ -10,7 +10,10 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     // What cargo told us about this package is not for what we build.
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
-        if name_text.starts_with("CARGO_PKG_") || name_text.starts_with("CARGO_MANIFEST_") || name_text == "CARGO_BIN_NAME" {
+        if name_text.starts_with("CARGO_PKG_")
+            || name_text.starts_with("CARGO_MANIFEST_")
+            || name_text == "CARGO_BIN_NAME"
+        {
             command.env_remove(name);
         }
     }

@@ -43,11 +43,13 @@ impl Environment {
 
     /// Reads the file of a stack that runs.
     pub(crate) fn of_running_stack() -> Result<Self, Failure> {
-        let not_running =
-            |cause: &str| Failure::new("find the running stack", cause).advice("start it in another terminal: cargo xtask up");
+        let not_running = |cause: &str| {
+            Failure::new("find the running stack", cause).advice("start it in another terminal: cargo xtask up")
+        };
         let text = std::fs::read_to_string(path()).map_err(|_| not_running("there is no target/stack/env"))?;
         let mut environment = Self::default();
-        for (name, value) in text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')) {
+        for (name, value) in text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='))
+        {
             environment.set(name, unquoted(value));
         }
         let api = environment.get("NARU_PID_API").and_then(|pid| pid.parse().ok()).and_then(ProcessId::find);

@@ -24,7 +24,10 @@ pub(crate) fn packages(packages: &[&str]) -> Result<(), Failure> {
     }
     let is_root = our_uid()? == 0;
     let somebody_is_there = std::io::stdin().is_terminal() && std::env::var_os("CI").is_none();
-    say(&format!("    {}\n    (their services are kept from starting; private ones are started instead)", line(packages)));
+    say(&format!(
+        "    {}\n    (their services are kept from starting; private ones are started instead)",
+        line(packages)
+    ));
     if somebody_is_there && !agreed() {
         return Err(failure("you said no"));
     }

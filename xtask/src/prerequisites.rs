@@ -19,8 +19,10 @@ pub(crate) fn check(servers: &[Program]) -> Result<(), Failure> {
         step.done();
         return Ok(());
     }
-    let missing =
-        problems.iter().cloned().chain((!packages.is_empty()).then(|| format!("missing packages: {}", packages.join(" "))));
+    let missing = problems
+        .iter()
+        .cloned()
+        .chain((!packages.is_empty()).then(|| format!("missing packages: {}", packages.join(" "))));
     let missing: Vec<String> = missing.collect();
     step.ended('!', &format!("something is missing\n    {}", missing.join("\n    ")));
     // Nothing is installed while something is missing that we cannot install: one visit should be enough.
@@ -28,14 +30,18 @@ pub(crate) fn check(servers: &[Program]) -> Result<(), Failure> {
         install::packages(&packages)?;
         return match missing_packages(servers).as_slice() {
             [] => Ok(()),
-            still => Err(Failure::new("start", format!("apt-get installed {}, but not where Debian puts it", still.join(" ")))),
+            still => Err(Failure::new(
+                "start",
+                format!("apt-get installed {}, but not where Debian puts it", still.join(" ")),
+            )),
         };
     }
     let mut advice = problems;
     if !packages.is_empty() {
         advice.push(install::line(&packages));
     }
-    Err(Failure::new("start", "this machine lacks what is listed above").advice(format!("\n    {}", advice.join("\n    "))))
+    Err(Failure::new("start", "this machine lacks what is listed above")
+        .advice(format!("\n    {}", advice.join("\n    "))))
 }
 
 /// The servers' packages, and `curl`, with which a first payment is made and our own tests talk to RabbitMQ's pages.
@@ -66,7 +72,9 @@ fn at_least(name: &str, printed: Option<String>, minimum: (u32, u32), fix: &str)
     let (major, minor) = minimum;
     match printed.as_deref().map(version) {
         Some(Some(found)) if found >= minimum => Ok(()),
-        Some(Some((has_major, has_minor))) => Err(format!("{name} {has_major}.{has_minor} is older than {major}.{minor}: {fix}")),
+        Some(Some((has_major, has_minor))) => {
+            Err(format!("{name} {has_major}.{has_minor} is older than {major}.{minor}: {fix}"))
+        }
         Some(None) | None => Err(format!("no {name} ≥ {major}.{minor}: {fix}")),
     }
 }

@@ -122,7 +122,8 @@ impl Drop for Program {
 /// The path of a program of ours, which must have been built.
 pub(crate) fn built(name: &str) -> Result<PathBuf, Failure> {
     let path: PathBuf = root::programs().join(name);
-    existing(&path).ok_or_else(|| Failure::new(format!("find {}", path.display()), "it is not built").advice("cargo xtask up"))
+    existing(&path)
+        .ok_or_else(|| Failure::new(format!("find {}", path.display()), "it is not built").advice("cargo xtask up"))
 }
 
 fn existing(path: &Path) -> Option<PathBuf> {

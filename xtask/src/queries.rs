@@ -65,7 +65,8 @@ pub(crate) fn describe(postgres: &Postgres) -> Result<Descriptions, Failure> {
     // The macros do not tell cargo what they read, so only a flag never seen before makes it compile the crate again;
     // given to this crate alone, it leaves all others as they are.
     let flag = format!("naru_queries=\"{}\"", random_hex(8)?);
-    let mut compile = cargo(&["rustc", "--quiet", "-p", "naru-shared", "--lib", "--profile", "check", "--", "--cfg", &flag]);
+    let mut compile =
+        cargo(&["rustc", "--quiet", "-p", "naru-shared", "--lib", "--profile", "check", "--", "--cfg", &flag]);
     compile.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", &folder).env("DATABASE_URL", &url);
     let compiled = process::run_well(
         compile.env("CARGO_INCREMENTAL", "0"),

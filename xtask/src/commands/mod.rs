@@ -23,6 +23,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         ["bench", options @ ..] => bench::run(options),
         ["sqlx"] => sqlx::run(),
         [] | ["help" | "--help" | "-h"] => Ok(help::run()),
-        other => Err(Failure::new(format!("do `{}`", other.join(" ")), "there is no such command").advice("cargo xtask help")),
+        other => {
+            Err(Failure::new(format!("do `{}`", other.join(" ")), "there is no such command")
+                .advice("cargo xtask help"))
+        }
     }
 }

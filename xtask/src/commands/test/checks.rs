@@ -24,7 +24,10 @@ pub(super) fn queries(postgres: &Postgres) -> Result<Outcome, Failure> {
     if stale.is_empty() {
         return Ok(Outcome::Passed);
     }
-    let cause = format!("shared/.sqlx is not what migrations and queries give now; these differ:\n    {}", stale.join("\n    "));
+    let cause = format!(
+        "shared/.sqlx is not what migrations and queries give now; these differ:\n    {}",
+        stale.join("\n    ")
+    );
     Err(Failure::new("find the query descriptions fresh", cause).advice("cargo xtask sqlx, and commit shared/.sqlx"))
 }
 
@@ -45,6 +48,10 @@ pub(super) fn dependencies() -> Result<Outcome, Failure> {
     if process::output("cargo-deny", &["--version"]).is_none() {
         return Ok(Outcome::NotRun("cargo-deny is not installed".to_owned()));
     }
-    run_well(&mut cargo(&["deny", "check", "bans", "licenses", "sources"]), "accept all dependencies", "see deny.toml")?;
+    run_well(
+        &mut cargo(&["deny", "check", "bans", "licenses", "sources"]),
+        "accept all dependencies",
+        "see deny.toml",
+    )?;
     Ok(Outcome::Passed)
 }

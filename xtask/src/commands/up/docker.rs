@@ -14,7 +14,9 @@ const SECRET_BYTES: usize = 32;
 pub(super) fn run(fresh: bool) -> Result<ExitCode, Failure> {
     if process::output("docker", &["compose", "version"]).is_none() {
         let advice = "install Docker Engine with the compose plugin, or run `cargo xtask up` without --docker";
-        return Err(Failure::new("use docker compose", "it is not installed, or its engine does not run").advice(advice));
+        return Err(
+            Failure::new("use docker compose", "it is not installed, or its engine does not run").advice(advice)
+        );
     }
     let stack = root::stack();
     std::fs::create_dir_all(&stack).map_err(|cause| Failure::new(format!("create {}", stack.display()), cause))?;
@@ -29,9 +31,17 @@ pub(super) fn run(fresh: bool) -> Result<ExitCode, Failure> {
         docker
     };
     if fresh {
-        process::run_well(&mut compose(&["down", "--volumes", "--remove-orphans"]), "forget the containers' data", "docker ps")?;
+        process::run_well(
+            &mut compose(&["down", "--volumes", "--remove-orphans"]),
+            "forget the containers' data",
+            "docker ps",
+        )?;
     }
     say("starting docker-compose.yml, which names its addresses; Ctrl-C stops it");
-    process::run_well(&mut compose(&["up", "--build", "--remove-orphans"]), "run docker compose", "its messages above say why")?;
+    process::run_well(
+        &mut compose(&["up", "--build", "--remove-orphans"]),
+        "run docker compose",
+        "its messages above say why",
+    )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -22,7 +22,11 @@ pub(super) struct Programs {
 
 impl Programs {
     /// Starts all three and returns when all are ready; names their addresses and processes in `environment`.
-    pub(super) fn start(environment: &mut Environment, settings: &mut Settings, ledger: &Ledger) -> Result<Self, Failure> {
+    pub(super) fn start(
+        environment: &mut Environment,
+        settings: &mut Settings,
+        ledger: &Ledger,
+    ) -> Result<Self, Failure> {
         let step = Step::begin("starting simulator, api and worker");
         let names = ["api_port", "ops_port", "api_internal_port", "worker_internal_port", "simulator_port"];
         let [api_port, ops_port, api_internal_port, worker_internal_port, simulator_port] = settings.ports(names)?;
@@ -46,8 +50,10 @@ impl Programs {
             command.envs(own.iter().map(|(name, value)| (name, value)));
             Program::start(name, &command, root::stack().join(format!("{name}.log")), ledger)
         };
-        let mut simulator =
-            start("simulator", &[("NARU_SIMULATOR_LISTEN", listen(simulator_port)), ("NARU_SIMULATOR_JOURNAL", journal)])?;
+        let mut simulator = start(
+            "simulator",
+            &[("NARU_SIMULATOR_LISTEN", listen(simulator_port)), ("NARU_SIMULATOR_JOURNAL", journal)],
+        )?;
         let mut api = start(
             "api",
             &[

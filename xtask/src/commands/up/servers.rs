@@ -117,7 +117,11 @@ impl<S> Source<S> {
     }
 }
 
-fn source<S>(given: Option<&String>, name: &str, start: impl FnOnce() -> Result<S, Failure>) -> Result<Source<S>, Failure> {
+fn source<S>(
+    given: Option<&String>,
+    name: &str,
+    start: impl FnOnce() -> Result<S, Failure>,
+) -> Result<Source<S>, Failure> {
     if let Some(url) = given {
         return Ok(Source::Given(url.clone()));
     }
