@@ -62,7 +62,14 @@ impl App {
     }
 
     /// Offers the hint of an operation that was just accepted. If it is lost the sweeper sends another.
-    pub fn hint(&self, operation: OperationId, connector: Connector, kind: OperationKind, at: OffsetDateTime, trace: TraceContext) {
+    pub fn hint(
+        &self,
+        operation: OperationId,
+        connector: Connector,
+        kind: OperationKind,
+        at: OffsetDateTime,
+        trace: TraceContext,
+    ) {
         let queue = WorkQueue::new(connector.as_str(), urgency(kind, OperationStatus::Queued));
         let hint = Hint { operation: operation.0, attempt: 0, due_at: at, waited: 0 };
         self.relay.offer(Outgoing::work(queue, &hint).with_traceparent(&trace.to_header()));

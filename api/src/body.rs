@@ -76,9 +76,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for OwnBody<T> {
         if unknown.is_empty() {
             return Ok(Self { fields, understood });
         }
-        let errors = unknown
-            .into_iter()
-            .map(|path| FieldError::new(path, "is not a field of this call"));
+        let errors = unknown.into_iter().map(|path| FieldError::new(path, "is not a field of this call"));
         Err(Problem::because(Reason::UnknownFields).errors(errors.collect()))
     }
 }
@@ -118,11 +116,7 @@ mod tests {
     }
 
     fn request(body: &str) -> (Request, RequestContext) {
-        let trace = TraceContext {
-            trace_id: [1; 16],
-            span_id: [1; 8],
-            sampled: true,
-        };
+        let trace = TraceContext { trace_id: [1; 16], span_id: [1; 8], sampled: true };
         let context = RequestContext::new(trace, Language::Korean);
         let request = Request::post("/")
             .header("content-type", "application/json")
@@ -137,10 +131,7 @@ mod tests {
     #[tokio::test]
     async fn tosss_calls_ignore_and_name_what_they_do_not_know() {
         let (request, context) = request(BODY);
-        let body = TossBody::<Cancel>::from_request(request, &())
-            .await
-            .ok()
-            .unwrap();
+        let body = TossBody::<Cancel>::from_request(request, &()).await.ok().unwrap();
         assert_eq!(
             body.fields,
             Cancel {
@@ -149,35 +140,18 @@ mod tests {
                 refund_receive_account: Some(Account { bank: "88".into() }),
             }
         );
-        assert_eq!(
-            context.ignored_fields(),
-            ["extra", "refundReceiveAccount.x"]
-        );
+        assert_eq!(context.ignored_fields(), ["extra", "refundReceiveAccount.x"]);
 
         let plain = r#"{"refundReceiveAccount":{"bank":"88"},"cancelAmount":15000,"cancelReason":"단순 변심"}"#;
-        let other = TossBody::<Cancel>::from_request(self::request(plain).0, &())
-            .await
-            .ok()
-            .unwrap();
-        assert_eq!(
-            body.fingerprint(&[1; 32]),
-            other.fingerprint(&[1; 32]),
-            "what is ignored makes no difference"
-        );
+        let other = TossBody::<Cancel>::from_request(self::request(plain).0, &()).await.ok().unwrap();
+        assert_eq!(body.fingerprint(&[1; 32]), other.fingerprint(&[1; 32]), "what is ignored makes no difference");
     }
 
     #[tokio::test]
     async fn our_calls_refuse_what_they_do_not_know_by_name() {
-        let problem = OwnBody::<Cancel>::from_request(request(BODY).0, &())
-            .await
-            .err()
-            .unwrap();
+        let problem = OwnBody::<Cancel>::from_request(request(BODY).0, &()).await.err().unwrap();
         assert_eq!(problem.reason(), Some(Reason::UnknownFields));
-        let named: Vec<&str> = problem
-            .field_errors()
-            .iter()
-            .map(|error| error.field.as_str())
-            .collect();
+        let named: Vec<&str> = problem.field_errors().iter().map(|error| error.field.as_str()).collect();
         assert_eq!(named, ["extra", "refundReceiveAccount.x"]);
     }
 }

@@ -24,41 +24,27 @@ impl RequestContext {
     /// A fresh one.
     #[must_use]
     pub fn new(trace: TraceContext, language: Language) -> Self {
-        Self {
-            trace,
-            language,
-            ignored_fields: Arc::default(),
-        }
+        Self { trace, language, ignored_fields: Arc::default() }
     }
 
     /// The request's own; outside [`crate::limits::edge`] one without a trace.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Self {
         extensions.get().cloned().unwrap_or_else(|| {
-            let nobody = TraceContext {
-                trace_id: [0; 16],
-                span_id: [0; 8],
-                sampled: false,
-            };
+            let nobody = TraceContext { trace_id: [0; 16], span_id: [0; 8], sampled: false };
             Self::new(nobody, Language::Korean)
         })
     }
 
     /// Remembers fields that were not understood and did no harm.
     pub fn ignore_fields(&self, names: Vec<String>) {
-        self.ignored_fields
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(names);
+        self.ignored_fields.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
     }
 
     /// The fields that were ignored.
     #[must_use]
     pub fn ignored_fields(&self) -> Vec<String> {
-        self.ignored_fields
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.ignored_fields.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -50,27 +50,21 @@ impl Fingerprint {
     /// One value for the whole body, to compare at once.
     #[must_use]
     pub fn whole(&self, key: &[u8; 32]) -> [u8; 32] {
-        let parts: Vec<&[u8]> = self
-            .fields
-            .iter()
-            .flat_map(|(path, hash)| [path.as_bytes(), hash.0.as_bytes()])
-            .collect();
+        let parts: Vec<&[u8]> =
+            self.fields.iter().flat_map(|(path, hash)| [path.as_bytes(), hash.0.as_bytes()]).collect();
         keyed_hash_of_parts(key, &parts)
     }
 
     /// The paths of the fields that are not the same in both, in order; none when the bodies mean the same.
     #[must_use]
     pub fn differing(&self, other: &Self) -> Vec<String> {
-        let paths: std::collections::BTreeSet<&String> =
-            self.fields.keys().chain(other.fields.keys()).collect();
+        let paths: std::collections::BTreeSet<&String> = self.fields.keys().chain(other.fields.keys()).collect();
         paths
             .into_iter()
-            .filter(
-                |path| match (self.fields.get(*path), other.fields.get(*path)) {
-                    (Some(one), Some(two)) => !same(one.0.as_bytes(), two.0.as_bytes()),
-                    _ => true,
-                },
-            )
+            .filter(|path| match (self.fields.get(*path), other.fields.get(*path)) {
+                (Some(one), Some(two)) => !same(one.0.as_bytes(), two.0.as_bytes()),
+                _ => true,
+            })
             .cloned()
             .collect()
     }
@@ -82,12 +76,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-fn collect(
-    object: &Map<String, Value>,
-    path: &str,
-    key: &[u8; 32],
-    fields: &mut BTreeMap<String, FieldHash>,
-) {
+fn collect(object: &Map<String, Value>, path: &str, key: &[u8; 32], fields: &mut BTreeMap<String, FieldHash>) {
     for (name, value) in object {
         if value.is_null() || LEFT_OUT.contains(&name.as_str()) {
             continue;
@@ -105,10 +94,7 @@ fn collect(
         let mut text = String::new();
         canonical(name, value, &mut text);
         let hash = keyed_hash_of_parts(key, &[path.as_bytes(), text.as_bytes()]);
-        let digits = hash[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digits = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         fields.insert(path, FieldHash(digits));
     }
 }
@@ -131,9 +117,8 @@ fn canonical(name: &str, value: &Value, out: &mut String) {
         Value::Object(object) => {
             // `serde_json` keeps the keys of an object in order.
             out.push('{');
-            for (name, value) in object
-                .iter()
-                .filter(|(name, value)| !value.is_null() && !LEFT_OUT.contains(&name.as_str()))
+            for (name, value) in
+                object.iter().filter(|(name, value)| !value.is_null() && !LEFT_OUT.contains(&name.as_str()))
             {
                 out.push_str(&Value::from(name.as_str()).to_string());
                 out.push(':');
@@ -146,9 +131,7 @@ fn canonical(name: &str, value: &Value, out: &mut String) {
 }
 
 fn string(name: &str, text: &str, out: &mut String) {
-    let is_integer = text
-        .parse::<i64>()
-        .is_ok_and(|number| number.to_string() == text);
+    let is_integer = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
     match CardNumber::parse(text) {
         Ok(card) if CARD_NUMBERS.contains(&name) => out.push_str(card.expose()),
         _ if is_integer => out.push_str(text),
@@ -166,20 +149,14 @@ mod tests {
     const KEY: [u8; 32] = [9; 32];
 
     fn of(body: Value) -> Fingerprint {
-        let Value::Object(body) = body else {
-            panic!("an object")
-        };
+        let Value::Object(body) = body else { panic!("an object") };
         Fingerprint::of(&body, &KEY)
     }
 
     #[test]
     fn what_means_the_same_is_the_same() {
-        let one = of(
-            json!({"amount": 15000, "orderId": "order-1", "x": null, "o": {"a": 1, "b": [1, {"c": 2}]}}),
-        );
-        let two = of(
-            json!({"o": {"b": ["1", {"c": "2"}], "a": "1"}, "orderId": "order-1", "amount": "15000"}),
-        );
+        let one = of(json!({"amount": 15000, "orderId": "order-1", "x": null, "o": {"a": 1, "b": [1, {"c": 2}]}}));
+        let two = of(json!({"o": {"b": ["1", {"c": "2"}], "a": "1"}, "orderId": "order-1", "amount": "15000"}));
         assert_eq!(one, two);
         assert_eq!(one.whole(&KEY), two.whole(&KEY));
         assert_eq!(one.differing(&two), Vec::<String>::new());
@@ -187,12 +164,8 @@ mod tests {
 
     #[test]
     fn what_differs_is_named() {
-        let one = of(
-            json!({"amount": 15000, "orderId": "order-1", "account": {"bank": "88", "number": "1"}}),
-        );
-        let two = of(
-            json!({"amount": 15001, "orderId": "order-1", "account": {"bank": "88"}, "memo": ""}),
-        );
+        let one = of(json!({"amount": 15000, "orderId": "order-1", "account": {"bank": "88", "number": "1"}}));
+        let two = of(json!({"amount": 15001, "orderId": "order-1", "account": {"bank": "88"}, "memo": ""}));
         assert_eq!(one.differing(&two), ["account.number", "amount", "memo"]);
         assert_ne!(one.whole(&KEY), two.whole(&KEY));
         assert_ne!(of(json!({"a": "1"})), of(json!({"a": "01"})));
@@ -203,20 +176,14 @@ mod tests {
 
     #[test]
     fn card_data_is_hashed_or_left_out() {
-        let one = of(
-            json!({"cardNumber": "4242424242424242", "cardPassword": "12", "cvc": "123", "list": [{"cvc": "1"}]}),
-        );
-        let two = of(
-            json!({"cardNumber": "4242-4242-4242-4242", "cardPassword": "34", "list": [{"cvc": "2"}]}),
-        );
+        let one =
+            of(json!({"cardNumber": "4242424242424242", "cardPassword": "12", "cvc": "123", "list": [{"cvc": "1"}]}));
+        let two = of(json!({"cardNumber": "4242-4242-4242-4242", "cardPassword": "34", "list": [{"cvc": "2"}]}));
         let other = of(json!({"cardNumber": "4000056655665556", "list": [{}]}));
         assert_eq!(one, two);
         assert_eq!(one.differing(&other), ["cardNumber"]);
         let stored = serde_json::to_string(&one).unwrap();
-        assert!(
-            !stored.contains("4242") && !stored.contains("cvc"),
-            "{stored}"
-        );
+        assert!(!stored.contains("4242") && !stored.contains("cvc"), "{stored}");
         assert_eq!(serde_json::from_str::<Fingerprint>(&stored).unwrap(), one);
     }
 
@@ -236,8 +203,7 @@ mod tests {
     }
 
     fn body() -> impl Strategy<Value = Map<String, Value>> {
-        prop::collection::btree_map("[a-d]{1,2}", value(), 1..5)
-            .prop_map(|map| map.into_iter().collect())
+        prop::collection::btree_map("[a-d]{1,2}", value(), 1..5).prop_map(|map| map.into_iter().collect())
     }
 
     proptest! {

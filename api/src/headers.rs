@@ -31,9 +31,7 @@ fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 fn weight(item: &str) -> u16 {
     let Some(text) = item.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("q")
-            .then_some(value.trim())
+        name.trim().eq_ignore_ascii_case("q").then_some(value.trim())
     }) else {
         return 1000;
     };

@@ -68,9 +68,7 @@ impl Hub {
     #[must_use]
     pub fn watch(&self, payment: PaymentId) -> Watching {
         let mut watched = self.lock();
-        let entry = watched
-            .entry(payment)
-            .or_insert_with(|| Watched { newest: watch::Sender::new(0), watchers: 0 });
+        let entry = watched.entry(payment).or_insert_with(|| Watched { newest: watch::Sender::new(0), watchers: 0 });
         entry.watchers += 1;
         Watching { payment, newest: entry.newest.subscribe(), hub: self.clone() }
     }

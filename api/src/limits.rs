@@ -42,9 +42,7 @@ pub struct EdgeSettings {
 
 /// `routes` behind everything this module does. A path with slashes at its end is the path without them.
 pub fn edge(routes: Router, settings: EdgeSettings) -> Router {
-    let audience = Audience {
-        pages: settings.public_url.join("/problems").into(),
-    };
+    let audience = Audience { pages: settings.public_url.join("/problems").into() };
     let permits = Arc::new(Semaphore::new(settings.concurrency_max));
     let guarded = routes
         .layer(from_fn_with_state(permits, guard::limit_concurrency))

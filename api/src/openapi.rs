@@ -33,35 +33,26 @@ impl Modify for Keys {
         };
         components.add_security_scheme(
             "secretKey",
-            scheme(
-                HttpAuthScheme::Basic,
-                "The merchant's server: the secret key as user, an empty password.",
-            ),
+            scheme(HttpAuthScheme::Basic, "The merchant's server: the secret key as user, an empty password."),
         );
         components.add_security_scheme(
             "clientKey",
-            scheme(HttpAuthScheme::Basic, "The merchant's page: the client key as user, an empty password. Creates payments only."),
+            scheme(
+                HttpAuthScheme::Basic,
+                "The merchant's page: the client key as user, an empty password. Creates payments only.",
+            ),
         );
         components.add_security_scheme(
             "checkoutToken",
-            scheme(
-                HttpAuthScheme::Bearer,
-                "A browser that watches one payment: the token its creation returned.",
-            ),
+            scheme(HttpAuthScheme::Bearer, "A browser that watches one payment: the token its creation returned."),
         );
     }
 }
 
 /// `/openapi.json`, and `/docs` to read it. All files come from this program.
 pub fn description(openapi: utoipa::openapi::OpenApi) -> Router {
-    let config = Config::default()
-        .validator_url("none")
-        .try_it_out_enabled(false);
-    Router::new().merge(
-        SwaggerUi::new("/docs")
-            .config(config)
-            .url("/openapi.json", openapi),
-    )
+    let config = Config::default().validator_url("none").try_it_out_enabled(false);
+    Router::new().merge(SwaggerUi::new("/docs").config(config).url("/openapi.json", openapi))
 }
 
 #[cfg(test)]
@@ -74,10 +65,7 @@ mod tests {
 
     async fn page(path: &str) -> (StatusCode, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = description(ApiDoc::openapi())
-            .oneshot(request)
-            .await
-            .unwrap();
+        let response = description(ApiDoc::openapi()).oneshot(request).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         (status, String::from_utf8_lossy(&body).into_owned())
@@ -90,34 +78,18 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
         let problem = &document["components"]["schemas"]["ProblemDocument"]["properties"];
-        for member in [
-            "type",
-            "title",
-            "status",
-            "detail",
-            "instance",
-            "code",
-            "message",
-            "moneyState",
-            "retryable",
-            "traceId",
-        ] {
+        for member in
+            ["type", "title", "status", "detail", "instance", "code", "message", "moneyState", "retryable", "traceId"]
+        {
             assert!(problem.get(member).is_some(), "{member} in {problem}");
         }
-        assert!(
-            document["components"]["securitySchemes"]
-                .get("secretKey")
-                .is_some()
-        );
+        assert!(document["components"]["securitySchemes"].get("secretKey").is_some());
     }
 
     #[tokio::test]
     async fn the_page_loads_nothing_from_elsewhere() {
         let (status, body) = page("/docs/").await;
         assert_eq!(status, StatusCode::OK);
-        assert!(
-            !body.contains("http://") && !body.contains("https://"),
-            "{body}"
-        );
+        assert!(!body.contains("http://") && !body.contains("https://"), "{body}");
     }
 }

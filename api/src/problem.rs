@@ -88,10 +88,7 @@ impl Problem {
     /// What happened this time, for a person. Without it the code's message stands there.
     #[must_use]
     pub fn detail(mut self, korean: impl Into<String>, english: impl Into<String>) -> Self {
-        self.inner.detail = Some(Text {
-            korean: korean.into(),
-            english: english.into(),
-        });
+        self.inner.detail = Some(Text { korean: korean.into(), english: english.into() });
         self
     }
 
@@ -173,10 +170,7 @@ impl Problem {
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        let status = self
-            .inner
-            .reason
-            .map_or(self.inner.code.status(), Reason::status);
+        let status = self.inner.reason.map_or(self.inner.code.status(), Reason::status);
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 

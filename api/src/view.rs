@@ -6,9 +6,9 @@ use naru_shared::domain::money::TaxSplit;
 use naru_shared::domain::payment::{Payment, Stage};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::{format_description, offset};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -260,7 +260,7 @@ impl PaymentView {
             metadata: Some(payment.details.metadata.clone()).filter(|metadata| !metadata.is_empty()),
             money_state: state.money_state.as_str(),
             sequence: payment.version,
-            operation: state.operation.as_ref().map(|work| OperationView {
+            operation: state.work().map(|work| OperationView {
                 kind: work.kind.as_str(),
                 status: work.status.as_str(),
                 attempt: work.attempt,

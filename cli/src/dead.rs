@@ -39,8 +39,16 @@ impl Dead {
         }
         let letters = ask(get(format!("/ops/v1/dead-letters?resolved={}", self.all))).await?;
         let stuck = ask(get("/ops/v1/stuck".into())).await?;
-        print("dead letters", &letters, &["id", "kind", "reason", "operationKind", "operationStatus", "paymentKey", "diedAt"]);
-        print("stuck payments", &stuck, &["operation", "kind", "status", "attemptCount", "inquiryCount", "paymentKey", "dueAt"]);
+        print(
+            "dead letters",
+            &letters,
+            &["id", "kind", "reason", "operationKind", "operationStatus", "paymentKey", "diedAt"],
+        );
+        print(
+            "stuck payments",
+            &stuck,
+            &["operation", "kind", "status", "attemptCount", "inquiryCount", "paymentKey", "dueAt"],
+        );
         Ok(())
     }
 }
@@ -55,7 +63,7 @@ fn print(what: &str, page: &Value, columns: &[&str]) {
             .map(|column| match &row[*column] {
                 Value::String(text) => text.clone(),
                 Value::Null => "-".to_owned(),
-                other => other.to_string(),
+                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
             })
             .collect();
         println!("  {}", cells.join("  "));

@@ -84,11 +84,7 @@ impl ApiKey {
         text.push_str(&base62::encode(random, RANDOM_DIGITS));
         let checksum = checksum(&text);
         text.push_str(&checksum);
-        Self {
-            mode,
-            kind,
-            text: Zeroizing::new(text),
-        }
+        Self { mode, kind, text: Zeroizing::new(text) }
     }
 
     /// Reads a key and checks its shape and checksum. Whether anyone owns it is another question.
@@ -108,11 +104,7 @@ impl ApiKey {
         if checksum(signed) != given {
             return Err(NotAnApiKey::Checksum);
         }
-        Ok(Self {
-            mode,
-            kind,
-            text: Zeroizing::new(text.to_owned()),
-        })
+        Ok(Self { mode, kind, text: Zeroizing::new(text.to_owned()) })
     }
 
     /// Whether money is real.

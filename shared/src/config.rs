@@ -8,8 +8,8 @@ mod programs;
 mod reader;
 
 pub use concerns::{
-    ApiListen, Broker, CardAcquirer, Database, InternalListen, LogFormat, MasterKeys, Operators,
-    PublicUrl, Redis, Simulator, SimulatorMode, Telemetry, Work,
+    ApiListen, Broker, CardAcquirer, Database, InternalListen, LogFormat, MasterKeys, Operators, PublicUrl, Redis,
+    Simulator, SimulatorMode, Telemetry, Work,
 };
 pub use programs::{ApiConfig, CliConfig, Program, SimulatorConfig, WorkerConfig, variables};
 pub use reader::{Concern, ConfigError, Lookup, Problem, Reader, Variable};

@@ -27,10 +27,7 @@ impl RetrySchedule {
     pub const FLOOR: Duration = Duration::from_millis(50);
 
     /// What every operation uses: 500 ms, 1 s, 2 s … 512 s.
-    pub const OPERATIONS: Self = Self {
-        base: Duration::from_millis(500),
-        cap: Duration::from_secs(512),
-    };
+    pub const OPERATIONS: Self = Self { base: Duration::from_millis(500), cap: Duration::from_secs(512) };
 
     /// Each interval is this many times the one before.
     const FACTOR: f64 = 2.0;
@@ -101,11 +98,7 @@ mod tests {
             (u32::MAX, 512_000),
         ];
         for (attempt, interval) in table {
-            assert_eq!(
-                SCHEDULE.interval(attempt),
-                Duration::from_millis(interval),
-                "attempt {attempt}"
-            );
+            assert_eq!(SCHEDULE.interval(attempt), Duration::from_millis(interval), "attempt {attempt}");
         }
     }
 
@@ -120,10 +113,7 @@ mod tests {
             tenths[tenth] += 1;
         }
         for (tenth, count) in tenths.into_iter().enumerate() {
-            assert!(
-                (850..=1_150).contains(&count),
-                "tenth {tenth} has {count} of 10000"
-            );
+            assert!((850..=1_150).contains(&count), "tenth {tenth} has {count} of 10000");
         }
     }
 
@@ -131,9 +121,7 @@ mod tests {
     fn the_same_dice_give_the_same_delays() {
         let delays = |seed| {
             let mut dice = StdRng::seed_from_u64(seed);
-            (1..20)
-                .map(|attempt| SCHEDULE.delay(attempt, &mut dice))
-                .collect::<Vec<_>>()
+            (1..20).map(|attempt| SCHEDULE.delay(attempt, &mut dice)).collect::<Vec<_>>()
         };
         assert_eq!(delays(1), delays(1));
         assert_ne!(delays(1), delays(2));

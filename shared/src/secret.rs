@@ -73,10 +73,7 @@ mod tests {
     #[test]
     fn a_secret_prints_nothing_of_itself() {
         let secret = Secret::new("hunter2".to_owned());
-        assert_eq!(
-            format!("{secret} {secret:?} {:?}", Some(&secret)),
-            "[secret] [secret] Some([secret])"
-        );
+        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "[secret] [secret] Some([secret])");
         assert_eq!(secret.expose(), "hunter2");
     }
 }

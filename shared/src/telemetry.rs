@@ -54,16 +54,10 @@ impl Telemetry {
         // TLS (OTLP over https, Postgres, AMQP, Redis) uses one provider; a second installation is harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
 
-        let filter = EnvFilter::builder()
-            .parse(&settings.filter)
-            .map_err(|_| TelemetryError::Filter)?;
+        let filter = EnvFilter::builder().parse(&settings.filter).map_err(|_| TelemetryError::Filter)?;
         let endpoint = settings.otlp_endpoint.as_ref();
-        let export = endpoint
-            .map(|url| Export::start(url, service))
-            .transpose()?;
-        let traces = export
-            .as_ref()
-            .map(|export| tracing_opentelemetry::layer().with_tracer(export.tracer()));
+        let export = endpoint.map(|url| Export::start(url, service)).transpose()?;
+        let traces = export.as_ref().map(|export| tracing_opentelemetry::layer().with_tracer(export.tracer()));
         tracing_subscriber::registry()
             .with(filter)
             .with(traces)
@@ -91,11 +85,7 @@ where
 {
     let layer = fmt::layer().with_writer(Masking(std::io::stderr));
     match format {
-        LogFormat::Json => layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
         LogFormat::Text => layer.with_ansi(false).boxed(),
     }
 }
@@ -104,10 +94,7 @@ where
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("(no message)");
-        let at = panic
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(at, "panic: {message}");
     }));
 }

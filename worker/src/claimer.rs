@@ -35,7 +35,7 @@ pub(crate) async fn run(
         let mut wanted: HashMap<OperationId, Job> = HashMap::with_capacity(arrived.len());
         for job in arrived.drain(..) {
             if let Some(twice) = wanted.insert(OperationId(job.hint.operation), job) {
-                twice.delivery.done();
+                twice.receipt.done();
             }
         }
         for held in claim(&worker, &connectors, connector, wanted).await {
@@ -89,12 +89,12 @@ async fn claim(
         .into_iter()
         .filter_map(|(claimed, claimed_at)| {
             let job = jobs.remove(&claimed.operation.id)?;
-            Some(Held { claimed, claimed_at: (claimed_at, at), queue: job.queue, delivery: job.delivery })
+            Some(Held { claimed, claimed_at: (claimed_at, at), queue: job.queue, receipt: job.receipt })
         })
         .collect();
     for (_, job) in jobs {
         metrics::counter!("naru_worker_stale_hints_total").increment(1);
-        job.delivery.done();
+        job.receipt.done();
     }
     held
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use naru_shared::acquirer::{Acquirer, NoClient};
 use naru_shared::acquirer::card::{CardCompany, CardConfig};
+use naru_shared::acquirer::{Acquirer, NoClient};
 use naru_shared::config::WorkerConfig;
 use naru_shared::domain::operation::Connector;
 

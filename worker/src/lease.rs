@@ -9,6 +9,7 @@ use naru_shared::store::{LEASE_SECONDS, Store};
 use naru_shared::system::System;
 use naru_shared::telemetry::Dependency;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// How often the lease is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
@@ -21,15 +22,18 @@ pub(crate) struct Lease {
     id: WorkerId,
     store: Arc<Store>,
     valid_until: watch::Receiver<Option<Instant>>,
+    /// Cancelled when the lease is given up: it must not be renewed after that.
+    ended: CancellationToken,
 }
 
 impl Lease {
-    /// Takes the lease and renews it as long as a clone lives: it outlives the drain, and ends with [`Lease::end`].
+    /// Takes the lease and renews it until [`Lease::end`]: it outlives the drain.
     pub(crate) fn hold(id: WorkerId, store: Store, postgres: Dependency) -> Self {
         let store = Arc::new(store);
         let (renewed, valid_until) = watch::channel(None);
-        let lease = Self { id, store: Arc::clone(&store), valid_until };
-        tokio::spawn(async move {
+        let ended = CancellationToken::new();
+        let lease = Self { id, store: Arc::clone(&store), valid_until, ended: ended.clone() };
+        let renewing = async move {
             let name = format!("naru-worker {}", std::process::id());
             let mut tick = tokio::time::interval(RENEW_EVERY);
             tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -52,7 +56,8 @@ impl Lease {
                     Err(_) => postgres.down("no answer"),
                 }
             }
-        });
+        };
+        tokio::spawn(ended.run_until_cancelled_owned(renewing));
         lease
     }
 
@@ -73,6 +78,7 @@ impl Lease {
 
     /// Gives the lease up, so that what is left can be taken over at once.
     pub(crate) async fn end(&self) {
+        self.ended.cancel();
         if let Err(error) = self.store.end_lease(self.id).await {
             tracing::warn!(%error, "the lease runs out by itself");
         }

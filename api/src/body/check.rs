@@ -14,9 +14,7 @@
 
 use std::borrow::Cow;
 
-use naru_shared::secret::{
-    CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, NotACardField,
-};
+use naru_shared::secret::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, NotACardField};
 use time::format_description::well_known::Rfc3339;
 use time::{Date, OffsetDateTime};
 use url::{Host, Url};
@@ -58,13 +56,7 @@ impl Check {
     }
 
     /// `value` when `good`, else a note.
-    pub fn require<T>(
-        &mut self,
-        field: &str,
-        value: T,
-        good: bool,
-        reason: &'static str,
-    ) -> Option<T> {
+    pub fn require<T>(&mut self, field: &str, value: T, good: bool, reason: &'static str) -> Option<T> {
         if !good {
             self.wrong(field, reason);
         }
@@ -96,37 +88,21 @@ impl Check {
     pub fn order_id<'a>(&mut self, field: &str, text: &'a str) -> Option<&'a str> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=');
         let good = (6..=64).contains(&text.len()) && text.chars().all(allowed);
-        self.require(
-            field,
-            text,
-            good,
-            "must be 6 to 64 of letters, digits, `-`, `_` and `=`",
-        )
+        self.require(field, text, good, "must be 6 to 64 of letters, digits, `-`, `_` and `=`")
     }
 
     /// `paymentKey`: 1 to 200 of letters, digits, `-`, `_`.
     pub fn payment_key<'a>(&mut self, field: &str, text: &'a str) -> Option<&'a str> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         let good = (1..=200).contains(&text.len()) && text.chars().all(allowed);
-        self.require(
-            field,
-            text,
-            good,
-            "must be 1 to 200 of letters, digits, `-` and `_`",
-        )
+        self.require(field, text, good, "must be 1 to 200 of letters, digits, `-` and `_`")
     }
 
     /// `customerKey`: 2 to 300 of letters, digits, `-`, `_`, `=`, `.`, `@`.
     pub fn customer_key<'a>(&mut self, field: &str, text: &'a str) -> Option<&'a str> {
-        let allowed =
-            |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '.' | '@');
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '.' | '@');
         let good = (2..=300).contains(&text.len()) && text.chars().all(allowed);
-        self.require(
-            field,
-            text,
-            good,
-            "must be 2 to 300 of letters, digits, `-`, `_`, `=`, `.` and `@`",
-        )
+        self.require(field, text, good, "must be 2 to 300 of letters, digits, `-`, `_`, `=`, `.` and `@`")
     }
 
     /// `orderName`: one line of 1 to 100 characters, not only spaces.
@@ -165,9 +141,7 @@ impl Check {
 
     /// `cardInstallmentPlan`: 0, or 2 to 12 months.
     pub fn instalments(&mut self, field: &str, months: i64) -> Option<u8> {
-        let months = u8::try_from(months)
-            .ok()
-            .filter(|months| matches!(months, 0 | 2..=12));
+        let months = u8::try_from(months).ok().filter(|months| matches!(months, 0 | 2..=12));
         if months.is_none() {
             self.wrong(field, "must be 0 or from 2 to 12");
         }
@@ -176,9 +150,7 @@ impl Check {
 
     /// An address of the merchant's: absolute, `https` (`http` to this machine only), no user, at most 2000 characters.
     pub fn url(&mut self, field: &str, text: &str) -> Option<Url> {
-        let url = Url::parse(text)
-            .ok()
-            .filter(|url| text.len() <= 2000 && is_reachable_safely(url));
+        let url = Url::parse(text).ok().filter(|url| text.len() <= 2000 && is_reachable_safely(url));
         if url.is_none() {
             self.wrong(field, "must be an https URL of at most 2000 characters");
         }
@@ -196,12 +168,7 @@ impl Check {
         let digits: String = text.chars().filter(|c| *c != '-').collect();
         let bare = digits.strip_prefix('+').unwrap_or(&digits);
         let good = (8..=15).contains(&bare.len()) && bare.bytes().all(|c| c.is_ascii_digit());
-        self.require(
-            field,
-            digits,
-            good,
-            "must be a phone number of 8 to 15 digits",
-        )
+        self.require(field, digits, good, "must be a phone number of 8 to 15 digits")
     }
 
     /// A moment, ISO 8601 with offset.
@@ -225,12 +192,7 @@ impl Check {
 
     /// A page's size: 1 to 100.
     pub fn limit(&mut self, field: &str, count: i64) -> Option<i64> {
-        self.require(
-            field,
-            count,
-            (1..=100).contains(&count),
-            "must be from 1 to 100",
-        )
+        self.require(field, count, (1..=100).contains(&count), "must be from 1 to 100")
     }
 
     /// A card number.
@@ -239,12 +201,7 @@ impl Check {
     }
 
     /// The month a card is good through, from its two fields.
-    pub fn card_expiry(
-        &mut self,
-        fields: [&str; 2],
-        year: &str,
-        month: &str,
-    ) -> Option<CardExpiry> {
+    pub fn card_expiry(&mut self, fields: [&str; 2], year: &str, month: &str) -> Option<CardExpiry> {
         // Each part is tried beside a good one, so that both can be named.
         let year_is_good = CardExpiry::parse(year, "01").is_ok();
         let month_is_good = CardExpiry::parse("30", month).is_ok();
@@ -269,33 +226,21 @@ impl Check {
     }
 
     fn card_field<T>(&mut self, field: &str, parsed: Result<T, NotACardField>) -> Option<T> {
-        parsed
-            .map_err(|why| self.wrong(field, why.to_string()))
-            .ok()
+        parsed.map_err(|why| self.wrong(field, why.to_string())).ok()
     }
 }
 
 fn is_line(text: &str, characters_max: usize) -> bool {
-    !text.trim().is_empty()
-        && text.chars().count() <= characters_max
-        && !text.chars().any(char::is_control)
+    !text.trim().is_empty() && text.chars().count() <= characters_max && !text.chars().any(char::is_control)
 }
 
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;
     };
-    let plain = |part: &str| {
-        !part.is_empty()
-            && part
-                .chars()
-                .all(|c| c.is_ascii_graphic() && !"@<>()[]\\,;:\"".contains(c))
-    };
-    plain(local)
-        && plain(domain)
-        && domain.contains('.')
-        && !domain.starts_with('.')
-        && !domain.ends_with('.')
+    let plain =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic() && !"@<>()[]\\,;:\"".contains(c));
+    plain(local) && plain(domain) && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.')
 }
 
 fn is_reachable_safely(url: &Url) -> bool {
@@ -317,11 +262,7 @@ mod tests {
     fn accepts<T>(check: impl FnOnce(&mut Check) -> Option<T>) -> bool {
         let mut all = Check::new();
         let value = check(&mut all);
-        assert_eq!(
-            value.is_some(),
-            all.errors.is_empty(),
-            "a value or an error"
-        );
+        assert_eq!(value.is_some(), all.errors.is_empty(), "a value or an error");
         value.is_some()
     }
 
@@ -341,11 +282,7 @@ mod tests {
             ("order'1", false),
         ];
         for (text, good) in ids {
-            assert_eq!(
-                accepts(|c| c.order_id("orderId", text).map(str::len)),
-                good,
-                "{text}"
-            );
+            assert_eq!(accepts(|c| c.order_id("orderId", text).map(str::len)), good, "{text}");
         }
         for (text, good) in [
             ("토스 티셔츠 외 2건", true),
@@ -355,23 +292,10 @@ mod tests {
             ("  ", false),
             ("a\nb", false),
         ] {
-            assert_eq!(
-                accepts(|c| c.order_name("orderName", text).map(str::len)),
-                good,
-                "{text}"
-            );
+            assert_eq!(accepts(|c| c.order_name("orderName", text).map(str::len)), good, "{text}");
         }
-        for (text, good) in [
-            ("단순\n변심", true),
-            (&long(200), true),
-            (&long(201), false),
-            (" \n", false),
-        ] {
-            assert_eq!(
-                accepts(|c| c.cancel_reason("cancelReason", text).map(str::len)),
-                good,
-                "{text}"
-            );
+        for (text, good) in [("단순\n변심", true), (&long(200), true), (&long(201), false), (" \n", false)] {
+            assert_eq!(accepts(|c| c.cancel_reason("cancelReason", text).map(str::len)), good, "{text}");
         }
         for (text, good) in [
             ("a@b.kr", true),
@@ -382,11 +306,7 @@ mod tests {
             ("a@.kr", false),
             ("홍@b.kr", false),
         ] {
-            assert_eq!(
-                accepts(|c| c.email("customerEmail", text).map(str::len)),
-                good,
-                "{text}"
-            );
+            assert_eq!(accepts(|c| c.email("customerEmail", text).map(str::len)), good, "{text}");
         }
         for (text, good) in [
             ("010-1234-5678", true),
@@ -401,31 +321,14 @@ mod tests {
 
     #[test]
     fn numbers() {
-        for (won, good) in [
-            (1, true),
-            (999_999_999_999, true),
-            (0, false),
-            (-1, false),
-            (1_000_000_000_000, false),
-            (i64::MIN, false),
-        ] {
+        for (won, good) in
+            [(1, true), (999_999_999_999, true), (0, false), (-1, false), (1_000_000_000_000, false), (i64::MIN, false)]
+        {
             assert_eq!(accepts(|c| c.amount("amount", won)), good, "{won}");
         }
         assert!(accepts(|c| c.part("taxFreeAmount", 0)));
-        for (months, good) in [
-            (0, true),
-            (2, true),
-            (12, true),
-            (1, false),
-            (13, false),
-            (-2, false),
-            (258, false),
-        ] {
-            assert_eq!(
-                accepts(|c| c.instalments("cardInstallmentPlan", months)),
-                good,
-                "{months}"
-            );
+        for (months, good) in [(0, true), (2, true), (12, true), (1, false), (13, false), (-2, false), (258, false)] {
+            assert_eq!(accepts(|c| c.instalments("cardInstallmentPlan", months)), good, "{months}");
         }
     }
 
@@ -455,11 +358,7 @@ mod tests {
         ] {
             assert_eq!(accepts(|c| c.moment("approveBefore", text)), good, "{text}");
         }
-        for (text, good) in [
-            ("2026-11-22", true),
-            ("2026-11-31", false),
-            ("22.11.2026", false),
-        ] {
+        for (text, good) in [("2026-11-22", true), ("2026-11-31", false), ("22.11.2026", false)] {
             assert_eq!(accepts(|c| c.day("startDate", text)), good, "{text}");
         }
     }
@@ -471,32 +370,10 @@ mod tests {
         let amount = check.amount("amount", 0);
         let card = check.card_number("cardNumber", "4242424242424241");
         let expiry = check.card_expiry(["cardExpirationYear", "cardExpirationMonth"], "2030", "13");
-        let absent = check.optional(None::<&str>, |check, text| {
-            check.email("customerEmail", text)
-        });
-        let problem = check
-            .finish(|| Some((order?, amount?, card?, expiry?, absent?)))
-            .unwrap_err();
-        let named: Vec<&str> = problem
-            .field_errors()
-            .iter()
-            .map(|error| error.field.as_str())
-            .collect();
-        assert_eq!(
-            named,
-            [
-                "orderId",
-                "amount",
-                "cardNumber",
-                "cardExpirationYear",
-                "cardExpirationMonth"
-            ]
-        );
-        assert!(
-            problem
-                .field_errors()
-                .iter()
-                .all(|error| !error.reason.contains("4242"))
-        );
+        let absent = check.optional(None::<&str>, |check, text| check.email("customerEmail", text));
+        let problem = check.finish(|| Some((order?, amount?, card?, expiry?, absent?))).unwrap_err();
+        let named: Vec<&str> = problem.field_errors().iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(named, ["orderId", "amount", "cardNumber", "cardExpirationYear", "cardExpirationMonth"]);
+        assert!(problem.field_errors().iter().all(|error| !error.reason.contains("4242")));
     }
 }

@@ -24,13 +24,8 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     }
     let refused = Cell::new(Reason::MalformedJson);
     let mut json = serde_json::Deserializer::from_str(text);
-    let strict = Strict {
-        depth: 0,
-        refused: &refused,
-    };
-    let value = strict
-        .deserialize(&mut json)
-        .and_then(|value| json.end().map(|()| value));
+    let strict = Strict { depth: 0, refused: &refused };
+    let value = strict.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
     match value {
         Ok(Value::Object(object)) => Ok(object),
         _ => Err(Problem::because(refused.get())),
@@ -52,10 +47,7 @@ impl Strict<'_> {
 
     fn deeper<E: Error>(self) -> Result<Self, E> {
         match self.depth < DEPTH_MAX {
-            true => Ok(Self {
-                depth: self.depth + 1,
-                ..self
-            }),
+            true => Ok(Self { depth: self.depth + 1, ..self }),
             false => Err(self.refuse(Reason::BodyTooDeep)),
         }
     }
@@ -102,9 +94,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
         // Whatever is not an integer of 64 bits: 0.1, 1e4, -0, 2^64. Kept as what it is, so that a field can refuse it.
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| self.refuse(Reason::MalformedJson))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| self.refuse(Reason::MalformedJson))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
@@ -147,9 +137,7 @@ mod tests {
     use super::*;
 
     fn refused(bytes: impl AsRef<[u8]>) -> Option<Reason> {
-        parse_object(bytes.as_ref())
-            .err()
-            .and_then(|problem| problem.reason())
+        parse_object(bytes.as_ref()).err().and_then(|problem| problem.reason())
     }
 
     #[test]
@@ -178,19 +166,11 @@ mod tests {
             (b"{\"a\":[{\"b\":\"\\u001b\"}]}", Reason::ControlCharacter),
             (b"{\"a\":\"\xc2\x85\"}", Reason::ControlCharacter),
             (b"{\"a\":1,\"a\":1}", Reason::DuplicateJsonKey),
-            (
-                b"{\"o\":{\"a\":null,\"\\u0061\":1}}",
-                Reason::DuplicateJsonKey,
-            ),
+            (b"{\"o\":{\"a\":null,\"\\u0061\":1}}", Reason::DuplicateJsonKey),
             (b"{\"a\":\"\xff\"}", Reason::InvalidUtf8),
         ];
         for (bytes, reason) in table {
-            assert_eq!(
-                refused(bytes),
-                Some(reason),
-                "{}",
-                String::from_utf8_lossy(bytes)
-            );
+            assert_eq!(refused(bytes), Some(reason), "{}", String::from_utf8_lossy(bytes));
         }
         assert_eq!(refused(deep(31)), None);
         assert_eq!(refused(deep(32)), Some(Reason::BodyTooDeep));
@@ -201,12 +181,8 @@ mod tests {
     #[test]
     fn null_is_absent_and_nothing_is_an_empty_object() {
         assert_eq!(parse_object(b" \r\n").unwrap(), Map::new());
-        let object =
-            parse_object(br#"{"a":null,"b":{"c":null,"d":1},"e":[null],"f":"x\ny"}"#).unwrap();
-        assert_eq!(
-            Value::Object(object),
-            json!({"b": {"d": 1}, "e": [null], "f": "x\ny"})
-        );
+        let object = parse_object(br#"{"a":null,"b":{"c":null,"d":1},"e":[null],"f":"x\ny"}"#).unwrap();
+        assert_eq!(Value::Object(object), json!({"b": {"d": 1}, "e": [null], "f": "x\ny"}));
     }
 
     proptest! {

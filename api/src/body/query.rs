@@ -25,33 +25,22 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     let mut given = Map::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         // Percent-encoding can write bytes that are no text, and control characters.
-        let is_text = |text: &str| {
-            !text
-                .chars()
-                .any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER)
-        };
+        let is_text = |text: &str| !text.chars().any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER);
         if !is_text(&name) || !is_text(&value) {
             return Err(refused(shown(&name), "has characters that are not allowed"));
         }
         if given.contains_key(&*name) {
             return Err(refused(shown(&name), "is there twice"));
         }
-        let value = if value.is_empty() {
-            Value::Null
-        } else {
-            Value::from(value)
-        };
+        let value = if value.is_empty() { Value::Null } else { Value::from(value) };
         given.insert(name.into_owned(), value);
     }
-    let (params, unknown) = typed::read(&given).map_err(|problem| {
-        Problem::because(Reason::InvalidQuery).errors(problem.field_errors().to_vec())
-    })?;
+    let (params, unknown) = typed::read(&given)
+        .map_err(|problem| Problem::because(Reason::InvalidQuery).errors(problem.field_errors().to_vec()))?;
     match unknown.is_empty() {
         true => Ok(params),
         false => {
-            let errors = unknown
-                .into_iter()
-                .map(|name| FieldError::new(name, "is not a parameter of this call"));
+            let errors = unknown.into_iter().map(|name| FieldError::new(name, "is not a parameter of this call"));
             Err(Problem::because(Reason::InvalidQuery).errors(errors.collect()))
         }
     }
@@ -82,27 +71,9 @@ mod tests {
     #[test]
     fn parameters_are_read_and_mistakes_named() {
         let good = |query: &str| read::<Filter>(query).unwrap();
-        assert_eq!(
-            good(""),
-            Filter {
-                order_id: None,
-                limit: None
-            }
-        );
-        assert_eq!(
-            good("limit=20&orderId=%ED%95%9C+1"),
-            Filter {
-                order_id: Some("한 1".into()),
-                limit: Some(20)
-            }
-        );
-        assert_eq!(
-            good("limit=&orderId=71"),
-            Filter {
-                order_id: Some("71".into()),
-                limit: None
-            }
-        );
+        assert_eq!(good(""), Filter { order_id: None, limit: None });
+        assert_eq!(good("limit=20&orderId=%ED%95%9C+1"), Filter { order_id: Some("한 1".into()), limit: Some(20) });
+        assert_eq!(good("limit=&orderId=71"), Filter { order_id: Some("71".into()), limit: None });
 
         let table = [
             ("limit=many", "limit", "must be a whole number"),
@@ -110,25 +81,13 @@ mod tests {
             ("limit=&limit=2", "limit", "is there twice"),
             ("offset=2", "offset", "is not a parameter of this call"),
             ("offset=", "offset", "is not a parameter of this call"),
-            (
-                "orderId=%00",
-                "orderId",
-                "has characters that are not allowed",
-            ),
-            (
-                "orderId=%ff",
-                "orderId",
-                "has characters that are not allowed",
-            ),
+            ("orderId=%00", "orderId", "has characters that are not allowed"),
+            ("orderId=%ff", "orderId", "has characters that are not allowed"),
         ];
         for (query, field, reason) in table {
             let problem = read::<Filter>(query).unwrap_err();
             assert_eq!(problem.reason(), Some(Reason::InvalidQuery));
-            assert_eq!(
-                problem.field_errors(),
-                [FieldError::new(field, reason)],
-                "{query}"
-            );
+            assert_eq!(problem.field_errors(), [FieldError::new(field, reason)], "{query}");
         }
     }
 

@@ -35,9 +35,7 @@ async fn receive_within(time_max: Duration, request: Request) -> Result<BytesMut
 
 async fn collect(headers: &HeaderMap, body: Body) -> Result<BytesMut, Problem> {
     let too_large = || Problem::because(Reason::BodyTooLarge);
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(too_large());
     }
@@ -79,9 +77,7 @@ mod tests {
     fn post(content_type: Option<&str>, body: Body) -> Request {
         let mut request = Request::post("/").body(body).unwrap();
         if let Some(kind) = content_type {
-            request
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, kind.parse().unwrap());
+            request.headers_mut().insert(header::CONTENT_TYPE, kind.parse().unwrap());
         }
         request
     }
@@ -113,17 +109,11 @@ mod tests {
         assert!(receive(post(json, Body::from(most))).await.is_ok());
 
         let mut announced = post(json, Body::empty());
-        announced
-            .headers_mut()
-            .insert(header::CONTENT_LENGTH, "65537".parse().unwrap());
-        let streamed = Body::from_stream(futures::stream::iter(
-            (0..66).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1000])),
-        ));
+        announced.headers_mut().insert(header::CONTENT_LENGTH, "65537".parse().unwrap());
+        let streamed =
+            Body::from_stream(futures::stream::iter((0..66).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1000]))));
         for request in [announced, post(json, streamed)] {
-            assert_eq!(
-                receive(request).await.unwrap_err().reason(),
-                Some(Reason::BodyTooLarge)
-            );
+            assert_eq!(receive(request).await.unwrap_err().reason(), Some(Reason::BodyTooLarge));
         }
     }
 
@@ -134,18 +124,14 @@ mod tests {
             Some((Ok::<_, std::io::Error>(vec![b' ']), ()))
         });
         let request = post(Some("application/json"), Body::from_stream(drips));
-        let problem = receive_within(Duration::from_millis(50), request)
-            .await
-            .unwrap_err();
+        let problem = receive_within(Duration::from_millis(50), request).await.unwrap_err();
         assert_eq!(problem.reason(), Some(Reason::BodyTooSlow));
     }
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_refused() {
         let broken = futures::stream::iter([Ok(vec![b'{']), Err(std::io::Error::other("reset"))]);
-        let problem = receive(post(Some("application/json"), Body::from_stream(broken)))
-            .await
-            .unwrap_err();
+        let problem = receive(post(Some("application/json"), Body::from_stream(broken))).await.unwrap_err();
         assert_eq!(problem.reason(), Some(Reason::BodyTooSlow));
     }
 }

@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer,
-    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde_json::{Map, Value};
 
@@ -25,17 +25,11 @@ const PATH_SHOWN_MAX: usize = 100;
 ///
 /// # Errors
 /// `INVALID_FIELDS` with the first field that is missing or of the wrong type.
-pub(super) fn read<T: DeserializeOwned>(
-    object: &Map<String, Value>,
-) -> Result<(T, Vec<String>), Problem> {
+pub(super) fn read<T: DeserializeOwned>(object: &Map<String, Value>) -> Result<(T, Vec<String>), Problem> {
     let unknown = RefCell::new(Vec::new());
-    let place = Place {
-        path: String::new(),
-        unknown: &unknown,
-    };
-    let fields = T::deserialize(Object { object, place }).map_err(|mismatch| {
-        Problem::fields(vec![FieldError::new(mismatch.path, mismatch.expected)])
-    })?;
+    let place = Place { path: String::new(), unknown: &unknown };
+    let fields = T::deserialize(Object { object, place })
+        .map_err(|mismatch| Problem::fields(vec![FieldError::new(mismatch.path, mismatch.expected)]))?;
     Ok((fields, unknown.into_inner()))
 }
 
@@ -52,17 +46,11 @@ impl Place<'_> {
             true => name.to_owned(),
             false => format!("{}.{name}", self.path),
         };
-        Self {
-            path,
-            unknown: self.unknown,
-        }
+        Self { path, unknown: self.unknown }
     }
 
     fn item(&self, index: usize) -> Self {
-        Self {
-            path: format!("{}[{index}]", self.path),
-            unknown: self.unknown,
-        }
+        Self { path: format!("{}[{index}]", self.path), unknown: self.unknown }
     }
 }
 
@@ -75,10 +63,7 @@ struct Mismatch {
 
 impl Mismatch {
     fn new(expected: impl Into<String>) -> Self {
-        Self {
-            path: String::new(),
-            expected: expected.into(),
-        }
+        Self { path: String::new(), expected: expected.into() }
     }
 
     fn at(mut self, place: &Place<'_>) -> Self {
@@ -121,10 +106,7 @@ impl de::Error for Mismatch {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self {
-            path: field.to_owned(),
-            expected: "is required".to_owned(),
-        }
+        Self { path: field.to_owned(), expected: "is required".to_owned() }
     }
 }
 
@@ -149,9 +131,7 @@ impl<'a> Field<'a> {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         let whole = whole.ok_or_else(|| Mismatch::new("must be a whole number").at(&self.place))?;
-        visitor
-            .visit_i64(whole)
-            .map_err(|mismatch: Mismatch| out_of_range(mismatch).at(&self.place))
+        visitor.visit_i64(whole).map_err(|mismatch: Mismatch| out_of_range(mismatch).at(&self.place))
     }
 
     fn wrong<T>(&self, expected: &str) -> Result<T, Mismatch> {
@@ -198,16 +178,9 @@ impl<'de> Deserializer<'de> for Field<'_> {
                 _ => Err(Mismatch::new("must be a number")),
             },
             Value::String(text) => visitor.visit_str(text),
-            Value::Array(items) => visitor.visit_seq(Items {
-                items: items.iter().enumerate(),
-                place: self.place,
-            }),
+            Value::Array(items) => visitor.visit_seq(Items { items: items.iter().enumerate(), place: self.place }),
             Value::Object(object) => {
-                return Object {
-                    object,
-                    place: self.place,
-                }
-                .deserialize_map(visitor);
+                return Object { object, place: self.place }.deserialize_map(visitor);
             }
         }
         .map_err(|mismatch| mismatch.at(&place))
@@ -229,9 +202,7 @@ impl<'de> Deserializer<'de> for Field<'_> {
         let Value::String(text) = self.value else {
             return self.wrong("must be a string");
         };
-        visitor
-            .visit_str(text)
-            .map_err(|mismatch: Mismatch| mismatch.at(&self.place))
+        visitor.visit_str(text).map_err(|mismatch: Mismatch| mismatch.at(&self.place))
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
@@ -245,15 +216,9 @@ impl<'de> Deserializer<'de> for Field<'_> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Mismatch> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Mismatch> {
         let place = self.place.clone();
-        visitor
-            .visit_newtype_struct(self)
-            .map_err(|mismatch| mismatch.at(&place))
+        visitor.visit_newtype_struct(self).map_err(|mismatch| mismatch.at(&place))
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
@@ -267,11 +232,7 @@ impl<'de> Deserializer<'de> for Field<'_> {
         let Value::Object(object) = self.value else {
             return self.wrong("must be an object");
         };
-        Object {
-            object,
-            place: self.place,
-        }
-        .deserialize_map(visitor)
+        Object { object, place: self.place }.deserialize_map(visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -292,9 +253,7 @@ impl<'de> Deserializer<'de> for Field<'_> {
         let Value::String(name) = self.value else {
             return self.wrong(&format!("must be one of {}", variants.join(", ")));
         };
-        visitor
-            .visit_enum(Name(name))
-            .map_err(|mismatch| mismatch.at(&self.place))
+        visitor.visit_enum(Name(name)).map_err(|mismatch| mismatch.at(&self.place))
     }
 
     /// Reached by members that the struct does not have.
@@ -316,23 +275,14 @@ impl<'de> Deserializer<'de> for Object<'_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         let place = self.place.clone();
-        let members = Members {
-            members: self.object.iter(),
-            place: self.place,
-            next: None,
-        };
-        visitor
-            .visit_map(members)
-            .map_err(|mismatch| match mismatch.expected.as_str() {
-                // Only the struct knows the missing field's name, and only we know where the struct stands.
-                "is required" if !place.path.is_empty() && !mismatch.path.contains('.') => {
-                    Mismatch {
-                        path: format!("{}.{}", place.path, mismatch.path),
-                        ..mismatch
-                    }
-                }
-                _ => mismatch.at(&place),
-            })
+        let members = Members { members: self.object.iter(), place: self.place, next: None };
+        visitor.visit_map(members).map_err(|mismatch| match mismatch.expected.as_str() {
+            // Only the struct knows the missing field's name, and only we know where the struct stands.
+            "is required" if !place.path.is_empty() && !mismatch.path.contains('.') => {
+                Mismatch { path: format!("{}.{}", place.path, mismatch.path), ..mismatch }
+            }
+            _ => mismatch.at(&place),
+        })
     }
 
     serde::forward_to_deserialize_any! {
@@ -350,29 +300,18 @@ struct Members<'a> {
 impl<'de> MapAccess<'de> for Members<'_> {
     type Error = Mismatch;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Mismatch> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mismatch> {
         let Some((name, value)) = self.members.next() else {
             return Ok(None);
         };
         self.next = Some((name, value));
-        seed.deserialize(name.as_str().into_deserializer())
-            .map(Some)
+        seed.deserialize(name.as_str().into_deserializer()).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
-        let (name, value) = self
-            .next
-            .take()
-            .ok_or_else(|| Mismatch::new("is not valid"))?;
+        let (name, value) = self.next.take().ok_or_else(|| Mismatch::new("is not valid"))?;
         let place = self.place.member(name);
-        seed.deserialize(Field {
-            value,
-            place: place.clone(),
-        })
-        .map_err(|mismatch| mismatch.at(&place))
+        seed.deserialize(Field { value, place: place.clone() }).map_err(|mismatch| mismatch.at(&place))
     }
 }
 
@@ -384,20 +323,12 @@ struct Items<'a> {
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Mismatch;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Mismatch> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Mismatch> {
         let Some((index, value)) = self.items.next() else {
             return Ok(None);
         };
         let place = self.place.item(index);
-        seed.deserialize(Field {
-            value,
-            place: place.clone(),
-        })
-        .map(Some)
-        .map_err(|mismatch| mismatch.at(&place))
+        seed.deserialize(Field { value, place: place.clone() }).map(Some).map_err(|mismatch| mismatch.at(&place))
     }
 }
 
@@ -409,8 +340,7 @@ impl<'de> EnumAccess<'de> for Name<'_> {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Mismatch> {
-        seed.deserialize(self.0.into_deserializer())
-            .map(|variant| (variant, self))
+        seed.deserialize(self.0.into_deserializer()).map(|variant| (variant, self))
     }
 }
 
@@ -429,11 +359,7 @@ impl<'de> VariantAccess<'de> for Name<'_> {
         Err(Mismatch::new("must be a list"))
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Mismatch> {
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Mismatch> {
         Err(Mismatch::new("must be an object"))
     }
 }
@@ -486,9 +412,7 @@ mod tests {
     }
 
     fn call(value: Value) -> Result<(Call, Vec<String>), (String, String)> {
-        let Value::Object(object) = value else {
-            panic!("an object")
-        };
+        let Value::Object(object) = value else { panic!("an object") };
         read(&object).map_err(|problem| {
             let error = &problem.field_errors()[0];
             (error.field.clone(), error.reason.to_string())
@@ -511,11 +435,7 @@ mod tests {
             assert_eq!(call(with("/amount", good)).unwrap().0.amount, Won(15_000));
         }
         assert_eq!(call(with("/amount", json!("0"))).unwrap().0.amount, Won(0));
-        assert_eq!(
-            call(with("/amount", json!(-5))).unwrap().0.amount,
-            Won(-5),
-            "sign and size are checked later"
-        );
+        assert_eq!(call(with("/amount", json!(-5))).unwrap().0.amount, Won(-5), "sign and size are checked later");
         let bad = [
             json!("1e4"),
             json!("15000.0"),
@@ -539,78 +459,31 @@ mod tests {
         ];
         for value in bad {
             let error = call(with("/amount", value.clone())).unwrap_err();
-            assert_eq!(
-                error,
-                ("amount".into(), "must be a whole number".into()),
-                "{value}"
-            );
+            assert_eq!(error, ("amount".into(), "must be a whole number".into()), "{value}");
         }
-        assert_eq!(
-            call(with("/months", json!(256))).unwrap_err(),
-            ("months".into(), "is out of range".into())
-        );
+        assert_eq!(call(with("/months", json!(256))).unwrap_err(), ("months".into(), "is out of range".into()));
     }
 
     #[test]
     fn errors_say_where_and_what_would_be_right_and_repeat_nothing() {
         let table = [
             (with("/orderId", json!(71)), "orderId", "must be a string"),
-            (
-                with("/receipt", json!("hunter2")),
-                "receipt",
-                "must be true or false",
-            ),
-            (
-                with("/kind", json!("hunter2")),
-                "kind",
-                "must be one of NORMAL, BILLING",
-            ),
-            (
-                with("/kind", json!(2)),
-                "kind",
-                "must be one of NORMAL, BILLING",
-            ),
-            (
-                with("/account", json!("hunter2")),
-                "account",
-                "must be an object",
-            ),
-            (
-                with("/account/bank", json!(88)),
-                "account.bank",
-                "must be a string",
-            ),
-            (
-                with("/account", json!({"bank": "88"})),
-                "account.number",
-                "is required",
-            ),
+            (with("/receipt", json!("hunter2")), "receipt", "must be true or false"),
+            (with("/kind", json!("hunter2")), "kind", "must be one of NORMAL, BILLING"),
+            (with("/kind", json!(2)), "kind", "must be one of NORMAL, BILLING"),
+            (with("/account", json!("hunter2")), "account", "must be an object"),
+            (with("/account/bank", json!(88)), "account.bank", "must be a string"),
+            (with("/account", json!({"bank": "88"})), "account.number", "is required"),
             (with("/items", json!({})), "items", "must be a list"),
-            (
-                with("/items", json!([{"price": 1}, {"price": "hunter2"}])),
-                "items[1].price",
-                "must be a whole number",
-            ),
+            (with("/items", json!([{"price": 1}, {"price": "hunter2"}])), "items[1].price", "must be a whole number"),
             (with("/items", json!([{}])), "items[0].price", "is required"),
-            (
-                with("/items", json!([null])),
-                "items[0]",
-                "must be an object",
-            ),
-            (
-                with("/metadata", json!({"a": {"b": 1}})),
-                "metadata.a",
-                "must be a string",
-            ),
+            (with("/items", json!([null])), "items[0]", "must be an object"),
+            (with("/metadata", json!({"a": {"b": 1}})), "metadata.a", "must be a string"),
             (with("/id", json!("hunter2")), "id", "is not valid"),
             (json!({"orderId": "order-1"}), "amount", "is required"),
         ];
         for (value, field, reason) in table {
-            assert_eq!(
-                call(value.clone()).unwrap_err(),
-                (field.to_owned(), reason.to_owned()),
-                "{value}"
-            );
+            assert_eq!(call(value.clone()).unwrap_err(), (field.to_owned(), reason.to_owned()), "{value}");
         }
     }
 

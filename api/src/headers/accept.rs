@@ -52,10 +52,7 @@ mod tests {
             (Some("text/html, image/gif, *; q=.2"), Answer::Json),
             (Some("text/*"), Answer::Json),
             (Some("text/event-stream"), Answer::EventStream),
-            (
-                Some("application/json, Text/Event-Stream;q=0.5"),
-                Answer::EventStream,
-            ),
+            (Some("application/json, Text/Event-Stream;q=0.5"), Answer::EventStream),
             (Some("text/event-stream;q=0"), Answer::Json),
         ];
         for (accept, expected) in table {

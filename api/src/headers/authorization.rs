@@ -28,15 +28,11 @@ impl Credentials {
     /// `SECRET_KEY_IN_BROWSER`.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        let value = values
-            .next()
-            .ok_or_else(|| Problem::because(Reason::KeyMissing))?;
+        let value = values.next().ok_or_else(|| Problem::because(Reason::KeyMissing))?;
         if values.next().is_some() {
             return Err(Problem::of(Code::InvalidAuthorizeAuth));
         }
-        let text = value
-            .to_str()
-            .map_err(|_| Problem::because(Reason::KeyMalformed))?;
+        let text = value.to_str().map_err(|_| Problem::because(Reason::KeyMalformed))?;
         let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text, ""));
         let rest = rest.trim();
         if scheme.eq_ignore_ascii_case("basic") {
@@ -65,9 +61,7 @@ impl Credentials {
 /// `base64("<key>:")`, padded or not.
 fn basic(encoded: &str) -> Result<ApiKey, Problem> {
     let malformed = || Problem::of(Code::IncorrectBasicAuthFormat);
-    let bytes = STANDARD_NO_PAD
-        .decode(encoded.trim_end_matches('='))
-        .map_err(|_| malformed())?;
+    let bytes = STANDARD_NO_PAD.decode(encoded.trim_end_matches('=')).map_err(|_| malformed())?;
     let bytes = Zeroizing::new(bytes);
     let text = std::str::from_utf8(&bytes).map_err(|_| malformed())?;
     let (user, password) = text.split_once(':').ok_or_else(malformed)?;
@@ -75,9 +69,7 @@ fn basic(encoded: &str) -> Result<ApiKey, Problem> {
         return Err(malformed());
     }
     ApiKey::parse(user).map_err(|why| match why {
-        NotAnApiKey::Prefix | NotAnApiKey::Shape | NotAnApiKey::Checksum => {
-            Problem::because(Reason::KeyMalformed)
-        }
+        NotAnApiKey::Prefix | NotAnApiKey::Shape | NotAnApiKey::Checksum => Problem::because(Reason::KeyMalformed),
     })
 }
 
@@ -102,7 +94,7 @@ impl<S: Sync> FromRequestParts<S> for Credentials {
 #[cfg(test)]
 mod tests {
     use base64::engine::general_purpose::STANDARD;
-    use naru_shared::api_key::KeyMode;
+    use naru_shared::domain::id::Mode;
     use proptest::prelude::*;
 
     use super::*;
@@ -114,7 +106,7 @@ mod tests {
     }
 
     fn key(kind: KeyKind) -> ApiKey {
-        ApiKey::generate(KeyMode::Test, kind, &[3; 24])
+        ApiKey::generate(Mode::Test, kind, &[3; 24])
     }
 
     #[test]
@@ -135,34 +127,18 @@ mod tests {
         let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
         let table = [
             (basic(key.expose()), Code::IncorrectBasicAuthFormat, None),
-            (
-                basic(&format!("{}:password", key.expose())),
-                Code::IncorrectBasicAuthFormat,
-                None,
-            ),
+            (basic(&format!("{}:password", key.expose())), Code::IncorrectBasicAuthFormat, None),
             ("Basic !!!".into(), Code::IncorrectBasicAuthFormat, None),
             ("Basic".into(), Code::IncorrectBasicAuthFormat, None),
-            (
-                basic(":"),
-                Code::UnauthorizedKey,
-                Some(Reason::KeyMalformed),
-            ),
-            (
-                basic("test_sk_docs_something:"),
-                Code::UnauthorizedKey,
-                Some(Reason::KeyMalformed),
-            ),
+            (basic(":"), Code::UnauthorizedKey, Some(Reason::KeyMalformed)),
+            (basic("test_sk_docs_something:"), Code::UnauthorizedKey, Some(Reason::KeyMalformed)),
             ("Bearer".into(), Code::InvalidAuthorizeAuth, None),
             ("Digest abc".into(), Code::InvalidAuthorizeAuth, None),
             (key.expose().into(), Code::InvalidAuthorizeAuth, None),
         ];
         for (value, code, reason) in table {
             let problem = Credentials::of(&headers(&value)).unwrap_err();
-            assert_eq!(
-                (problem.code(), problem.reason()),
-                (code, reason),
-                "{value}"
-            );
+            assert_eq!((problem.code(), problem.reason()), (code, reason), "{value}");
         }
         let missing = Credentials::of(&HeaderMap::new()).unwrap_err();
         assert_eq!(missing.reason(), Some(Reason::KeyMissing));
@@ -171,14 +147,9 @@ mod tests {
     #[test]
     fn a_secret_key_from_a_page_is_refused_and_a_client_key_is_not() {
         for (kind, refused) in [(KeyKind::Secret, true), (KeyKind::Client, false)] {
-            let mut headers = headers(&format!(
-                "Basic {}",
-                STANDARD.encode(format!("{}:", key(kind).expose()))
-            ));
+            let mut headers = headers(&format!("Basic {}", STANDARD.encode(format!("{}:", key(kind).expose()))));
             headers.insert(header::ORIGIN, "https://shop.example".parse().unwrap());
-            let reason = Credentials::of(&headers)
-                .err()
-                .and_then(|problem| problem.reason());
+            let reason = Credentials::of(&headers).err().and_then(|problem| problem.reason());
             assert_eq!(reason, refused.then_some(Reason::SecretKeyInBrowser));
         }
     }
@@ -186,15 +157,9 @@ mod tests {
     #[test]
     fn nothing_of_the_credentials_is_printed() {
         let key = key(KeyKind::Secret);
-        let shown = format!(
-            "{:?} {:?}",
-            Credentials::Key(key.clone()),
-            Credentials::Bearer("naru_ct_x".to_owned().into())
-        );
-        assert!(
-            !shown.contains(&key.expose()[20..]) && !shown.contains("ct_x"),
-            "{shown}"
-        );
+        let shown =
+            format!("{:?} {:?}", Credentials::Key(key.clone()), Credentials::Bearer("naru_ct_x".to_owned().into()));
+        assert!(!shown.contains(&key.expose()[20..]) && !shown.contains("ct_x"), "{shown}");
     }
 
     proptest! {

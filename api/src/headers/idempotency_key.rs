@@ -33,14 +33,10 @@ impl IdempotencyKey {
             .filter(|key| key.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         match (key, values.next()) {
             (Some(key), None) => Ok(Some(Self(key.to_owned()))),
-            _ => {
-                Err(
-                    Problem::because(Reason::IdempotencyKeyInvalid).errors(vec![FieldError::new(
-                        "Idempotency-Key",
-                        "must be 1 to 300 printable ASCII characters, sent once",
-                    )]),
-                )
-            }
+            _ => Err(Problem::because(Reason::IdempotencyKeyInvalid).errors(vec![FieldError::new(
+                "Idempotency-Key",
+                "must be 1 to 300 printable ASCII characters, sent once",
+            )])),
         }
     }
 
@@ -73,10 +69,7 @@ mod tests {
         let table: [(Values<'_>, Option<Option<&str>>); 8] = [
             (&[], Some(None)),
             (&[b"order-1"], Some(Some("order-1"))),
-            (
-                &[b"with space \"and quotes\""],
-                Some(Some("with space \"and quotes\"")),
-            ),
+            (&[b"with space \"and quotes\""], Some(Some("with space \"and quotes\""))),
             (&[longest.as_bytes()], Some(Some(&longest))),
             (&[too_long.as_bytes()], None),
             (&[b""], None),
@@ -93,10 +86,7 @@ mod tests {
                 Some(expected) => {
                     assert_eq!(key.unwrap().as_ref().map(IdempotencyKey::as_str), expected)
                 }
-                None => assert_eq!(
-                    key.unwrap_err().reason(),
-                    Some(Reason::IdempotencyKeyInvalid)
-                ),
+                None => assert_eq!(key.unwrap_err().reason(), Some(Reason::IdempotencyKeyInvalid)),
             }
         }
     }

@@ -18,9 +18,7 @@ impl LastEventId {
     /// Reads the header.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let text = headers
-            .get(&LAST_EVENT_ID)
-            .and_then(|value| value.to_str().ok());
+        let text = headers.get(&LAST_EVENT_ID).and_then(|value| value.to_str().ok());
         let digits = text.filter(|text| text.bytes().all(|c| c.is_ascii_digit()));
         Self(digits.and_then(|digits| digits.parse().ok()))
     }

@@ -35,15 +35,9 @@ impl Prefer {
         let named = |name: &str| {
             listed(headers, &PREFER).find_map(|item| {
                 // Parameters after a semicolon refine a preference; ours have none.
-                let (token, value) = item
-                    .split(';')
-                    .next()?
-                    .split_once('=')
-                    .unwrap_or((item, ""));
+                let (token, value) = item.split(';').next()?.split_once('=').unwrap_or((item, ""));
                 let token = token.split(';').next()?.trim();
-                token
-                    .eq_ignore_ascii_case(name)
-                    .then(|| value.trim().trim_matches('"'))
+                token.eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
             })
         };
         if let Some(wait) = named("wait").and_then(seconds) {

@@ -24,17 +24,11 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
     let context = RequestContext::of(request.extensions());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    let is_page = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     unless_set(headers, header::CACHE_CONTROL, "no-store");
     unless_set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     unless_set(headers, header::REFERRER_POLICY, "no-referrer");
-    unless_set(
-        headers,
-        header::CONTENT_SECURITY_POLICY,
-        if is_page { PAGE_POLICY } else { API_POLICY },
-    );
+    unless_set(headers, header::CONTENT_SECURITY_POLICY, if is_page { PAGE_POLICY } else { API_POLICY });
     if let Some(names) = ignored_fields(&context.ignored_fields()) {
         headers.insert(IGNORED_FIELDS, names);
     }
@@ -42,9 +36,7 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
 }
 
 fn unless_set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
-    headers
-        .entry(name)
-        .or_insert(HeaderValue::from_static(value));
+    headers.entry(name).or_insert(HeaderValue::from_static(value));
 }
 
 /// The names as one header; characters that a header can't carry become question marks.
@@ -54,11 +46,8 @@ fn ignored_fields(names: &[String]) -> Option<HeaderValue> {
         '_' | '-' | '.' | '[' | ']' => c,
         _ => '?',
     };
-    let shown: Vec<String> = names
-        .iter()
-        .take(IGNORED_FIELDS_MAX)
-        .map(|name| name.chars().take(100).map(plain).collect())
-        .collect();
+    let shown: Vec<String> =
+        names.iter().take(IGNORED_FIELDS_MAX).map(|name| name.chars().take(100).map(plain).collect()).collect();
     match shown.is_empty() {
         true => None,
         false => HeaderValue::from_str(&shown.join(", ")).ok(),
@@ -72,11 +61,7 @@ mod tests {
     #[test]
     fn names_can_not_break_out_of_the_header() {
         assert_eq!(ignored_fields(&[]), None);
-        let names = [
-            "taxAmount".to_owned(),
-            "a\r\nx: y".to_owned(),
-            "이름".to_owned(),
-        ];
+        let names = ["taxAmount".to_owned(), "a\r\nx: y".to_owned(), "이름".to_owned()];
         assert_eq!(ignored_fields(&names).unwrap(), "taxAmount, a??x??y, ??");
         let many = vec!["x".repeat(500); 500];
         assert!(ignored_fields(&many).unwrap().len() < 2_100);

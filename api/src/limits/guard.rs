@@ -29,11 +29,7 @@ pub(super) async fn catch_panics(request: Request, next: Next) -> Response {
 }
 
 /// A handler that never ends is ended.
-pub(super) async fn limit_time(
-    State(time_max): State<Duration>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn limit_time(State(time_max): State<Duration>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     match tokio::time::timeout(time_max, next.run(request)).await {
         Ok(response) => response,
@@ -54,11 +50,7 @@ fn with_money(problem: Problem, method: &Method) -> Problem {
 
 pub(super) async fn limit_headers(request: Request, next: Next) -> Response {
     let line = request.uri().path().len() + request.uri().query().map_or(0, str::len);
-    let headers: usize = request
-        .headers()
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     match line + headers > HEADER_BYTES_MAX {
         true => Problem::because(Reason::HeadersTooLarge).into_response(),
         false => next.run(request).await,
@@ -66,16 +58,10 @@ pub(super) async fn limit_headers(request: Request, next: Next) -> Response {
 }
 
 /// Refuses at once what would have to queue: a client that is told may ask another instance.
-pub(super) async fn limit_concurrency(
-    State(permits): State<Arc<Semaphore>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn limit_concurrency(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     let Ok(_permit) = permits.try_acquire() else {
         metrics::counter!("naru_http_overloaded_total").increment(1);
-        return Problem::because(Reason::Overloaded)
-            .retry_after(Duration::from_secs(1))
-            .into_response();
+        return Problem::because(Reason::Overloaded).retry_after(Duration::from_secs(1)).into_response();
     };
     next.run(request).await
 }

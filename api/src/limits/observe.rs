@@ -18,29 +18,16 @@ use crate::problem::Problem;
 /// The header that tells a caller our trace id, on every answer.
 const TRACE_ID: &str = "naru-trace-id";
 
-pub(super) async fn observe(
-    State(random): State<Arc<dyn Random>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn observe(State(random): State<Arc<dyn Random>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let caller = request
-        .headers()
-        .get(TraceContext::HEADER)
-        .and_then(|value| value.to_str().ok());
+    let caller = request.headers().get(TraceContext::HEADER).and_then(|value| value.to_str().ok());
     let trace = TraceContext::continue_or_start(caller, &*random);
     let language = Language::of(request.headers());
-    request
-        .extensions_mut()
-        .insert(RequestContext::new(trace, language));
+    request.extensions_mut().insert(RequestContext::new(trace, language));
 
     let method = request.method().clone();
     // The route, not the path: a path holds payment keys, and has no end of values to count by.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("(none)", MatchedPath::as_str)
-        .to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!(
         "request",
         otel.name = format!("{method} {route}"),
@@ -66,11 +53,7 @@ pub(super) async fn observe(
         let labels = [("method", method.to_string()), ("route", route)];
         metrics::histogram!("naru_http_request_seconds", &labels).record(took.as_secs_f64());
         let [method, route] = labels;
-        metrics::counter!(
-            "naru_http_requests_total",
-            &[method, route, ("status", status.to_string())]
-        )
-        .increment(1);
+        metrics::counter!("naru_http_requests_total", &[method, route, ("status", status.to_string())]).increment(1);
         if let Ok(id) = HeaderValue::from_str(&trace.trace_hex()) {
             response.headers_mut().insert(TRACE_ID, id);
         }

@@ -143,8 +143,7 @@ async fn run(
     let order_id = check.order_id("orderId", &order.order_id);
     let amount = check.amount("amount", order.amount);
     let before = check.optional(order.approve_before.as_deref(), |check, text| check.moment("approveBefore", text));
-    let (payment_key, order_id, amount, before) =
-        check.finish(|| Some((payment_key?, order_id?, amount?, before?)))?;
+    let (payment_key, order_id, amount, before) = check.finish(|| Some((payment_key?, order_id?, amount?, before?)))?;
 
     let tenant = merchant.tenant();
     if let Some(keyed) = &keyed

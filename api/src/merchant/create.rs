@@ -55,8 +55,7 @@ impl OrderFields {
         let amount = check.amount("amount", self.amount);
         let order_id = check.order_id("orderId", &self.order_id).map(str::to_owned);
         let order_name = check.order_name("orderName", &self.order_name).map(str::to_owned);
-        let currency =
-            check.optional(self.currency.as_deref(), |check, text| check.currency("currency", text));
+        let currency = check.optional(self.currency.as_deref(), |check, text| check.currency("currency", text));
         let tax_free = check.part("taxFreeAmount", self.tax_free_amount.unwrap_or(0));
         let name = check.optional(self.customer_name.as_deref(), |check, text| check.person_name("customerName", text));
         let email = check.optional(self.customer_email.as_deref(), |check, text| check.email("customerEmail", text));
@@ -213,7 +212,8 @@ pub(super) async fn create(
     app.backlog.admit()?;
     let draft = Draft::new(order, PaymentSource::Checkout, PaymentState::ready());
     let trace_id = context.trace.trace_hex();
-    let created = app.store.create_payment(&draft.new_payment(tenant, &trace_id), None, keyed.as_ref().map(|k| &*k.key)).await;
+    let created =
+        app.store.create_payment(&draft.new_payment(tenant, &trace_id), None, keyed.as_ref().map(|k| &*k.key)).await;
     match created {
         Ok(created) => Ok(render(&draft.payment(&creator, created.at))),
         Err(StoreError::Constraint { constraint }) => {

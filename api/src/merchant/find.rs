@@ -56,12 +56,7 @@ pub(super) async fn find_by_order(
     read(&app, &merchant, &context, Place::Order(&order_id)).await
 }
 
-async fn read(
-    app: &App,
-    merchant: &Merchant,
-    context: &RequestContext,
-    place: Place<'_>,
-) -> Result<Response, Problem> {
+async fn read(app: &App, merchant: &Merchant, context: &RequestContext, place: Place<'_>) -> Result<Response, Problem> {
     let (Place::Key(name) | Place::Order(name)) = place;
     // Postgres has no text with NUL in it; nothing of ours is longer.
     if name.len() > 200 || name.contains('\0') {

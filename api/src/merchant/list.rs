@@ -94,7 +94,8 @@ pub(super) async fn list(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = payments.len() > limit;
     payments.truncate(limit);
-    let next_cursor = payments.last().filter(|_| has_more).map(|last| cursor::encode(Cursor { at: last.created_at, id: last.id.0 }));
+    let next_cursor =
+        payments.last().filter(|_| has_more).map(|last| cursor::encode(Cursor { at: last.created_at, id: last.id.0 }));
     let data = payments.iter().map(|payment| PaymentView::of(&app, payment, context.language)).collect();
     Ok(Json(Page { data, has_more, next_cursor }))
 }

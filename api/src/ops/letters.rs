@@ -33,10 +33,7 @@ pub(super) struct LetterParams {
     cursor: Option<String>,
 }
 
-pub(super) async fn list(
-    State(app): State<App>,
-    Params(params): Params<LetterParams>,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(app): State<App>, Params(params): Params<LetterParams>) -> Result<Json<Value>, Problem> {
     let mut check = Check::new();
     let kind = check.optional(params.kind.as_deref(), |check, kind| {
         let known = matches!(kind, "information" | "replayable" | "needs_person" | "poison");
@@ -115,7 +112,10 @@ pub(super) async fn replay(
     let (letter, _, _) = app.store.letter(id).await.map_err(refuse)?.ok_or_else(missing)?;
     let refused = |why_ko: &str, why_en: &str| Problem::because(Reason::NotReplayable).detail(why_ko, why_en);
     let Some(operation) = letter.operation.map(OperationId) else {
-        return Err(refused("이 메시지는 어떤 작업도 가리키지 않습니다.", "The message names no operation: there is nothing to replay."));
+        return Err(refused(
+            "이 메시지는 어떤 작업도 가리키지 않습니다.",
+            "The message names no operation: there is nothing to replay.",
+        ));
     };
     match app.store.rearm(operation, &context.trace.trace_hex()).await.map_err(refuse)? {
         Rearmed::NothingToDo => Err(refused(

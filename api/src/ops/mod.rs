@@ -27,7 +27,11 @@ pub fn routes(app: App, token: Secret<String>) -> Router {
         .with_state(app)
 }
 
-async fn only_operators(State(token): State<Arc<Secret<String>>>, request: Request, next: Next) -> Result<Response, Problem> {
+async fn only_operators(
+    State(token): State<Arc<Secret<String>>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     match Credentials::of(request.headers())? {
         Credentials::Bearer(given) if same(given.expose().as_bytes(), token.expose().as_bytes()) => {
             Ok(next.run(request).await)

@@ -35,10 +35,7 @@ pub struct FieldError {
 impl FieldError {
     /// `field` is wrong because of `reason`, which does not repeat the value.
     pub fn new(field: impl Into<String>, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            field: field.into(),
-            reason: reason.into(),
-        }
+        Self { field: field.into(), reason: reason.into() }
     }
 }
 
@@ -83,13 +80,7 @@ pub struct ProblemDocument {
 
 impl ProblemDocument {
     /// Writes `problem` in `language`; `pages` is the address under which the pages are served.
-    pub(super) fn write(
-        problem: &Problem,
-        language: Language,
-        pages: &str,
-        instance: &str,
-        trace_id: &str,
-    ) -> Self {
+    pub(super) fn write(problem: &Problem, language: Language, pages: &str, instance: &str, trace_id: &str) -> Self {
         let inner = &*problem.inner;
         let title = match language {
             Language::Korean => inner.code.korean(),

@@ -31,30 +31,17 @@ impl IntoResponse for Problem {
 
 /// The outermost of the layers that refuse: writes every problem in the request's language with its trace id, and
 /// makes a problem of every refusal that isn't one yet (no such route, no such method).
-pub async fn render_problems(
-    State(audience): State<Audience>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub async fn render_problems(State(audience): State<Audience>, request: Request, next: Next) -> Response {
     let context = RequestContext::of(request.extensions());
     // A path is the caller's text: what looks like a card or a key in it is not sent back.
     let instance = mask(request.uri().path()).into_owned();
     let response = next.run(request).await;
-    let problem = response
-        .extensions()
-        .get::<Problem>()
-        .cloned()
-        .or_else(|| unrendered(&response));
+    let problem = response.extensions().get::<Problem>().cloned().or_else(|| unrendered(&response));
     let Some(problem) = problem else {
         return response;
     };
-    let document = ProblemDocument::write(
-        &problem,
-        context.language,
-        &audience.pages,
-        &instance,
-        &context.trace.trace_hex(),
-    );
+    let document =
+        ProblemDocument::write(&problem, context.language, &audience.pages, &instance, &context.trace.trace_hex());
     let mut rendered = respond(&problem, &document);
     for (name, value) in response.headers() {
         let is_of_the_old_body = matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH);
@@ -99,18 +86,12 @@ fn respond(problem: &Problem, document: &ProblemDocument) -> Response {
     let body = serde_json::to_vec(document).unwrap_or_default();
     let mut response = (problem.status(), body).into_response();
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if let Some(seconds) = problem.retry_after_seconds() {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     if problem.status() == StatusCode::UNAUTHORIZED {
-        headers.insert(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static("Basic realm=\"naru\", charset=\"UTF-8\""),
-        );
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"naru\", charset=\"UTF-8\""));
     }
     for (name, value) in &problem.inner.headers {
         headers.append(name.clone(), value.clone());
@@ -174,14 +155,8 @@ mod tests {
             .header(header::LINK, "not a\nheader")
             .into_response();
         assert_eq!(response.status(), 400);
-        assert_eq!(
-            response.headers()[header::CONTENT_TYPE],
-            "application/problem+json"
-        );
-        assert_eq!(
-            response.headers()[header::LOCATION],
-            "https://pay.example/v1/payments/abc"
-        );
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[header::LOCATION], "https://pay.example/v1/payments/abc");
         assert!(!response.headers().contains_key(header::LINK));
         let body = body(response).await;
         assert_eq!(body["message"], "이미 끝났습니다.");

@@ -19,16 +19,10 @@ pub struct Database {
 }
 
 impl Database {
-    const URL: Variable = Variable::required(
-        "DATABASE_URL",
-        "Postgres, as postgres://user:password@host:port/database",
-    )
-    .secret();
-    const CONNECTIONS: Variable = Variable::defaulting(
-        "NARU_DATABASE_CONNECTIONS",
-        "16",
-        "most Postgres connections of one process, 2 to 200",
-    );
+    const URL: Variable =
+        Variable::required("DATABASE_URL", "Postgres, as postgres://user:password@host:port/database").secret();
+    const CONNECTIONS: Variable =
+        Variable::defaulting("NARU_DATABASE_CONNECTIONS", "16", "most Postgres connections of one process, 2 to 200");
 }
 
 impl Concern for Database {
@@ -37,10 +31,7 @@ impl Concern for Database {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let url = reader.parsed(&Self::URL, |text| url_of(text, &["postgres", "postgresql"]));
         let connections = reader.parsed(&Self::CONNECTIONS, |text| whole(text, 2, 200));
-        Some(Self {
-            url: secret_text(url?),
-            connections_max: connections?,
-        })
+        Some(Self { url: secret_text(url?), connections_max: connections? })
     }
 }
 
@@ -52,11 +43,7 @@ pub struct Broker {
 }
 
 impl Broker {
-    const URL: Variable = Variable::required(
-        "AMQP_URL",
-        "RabbitMQ, as amqp://user:password@host:port/vhost",
-    )
-    .secret();
+    const URL: Variable = Variable::required("AMQP_URL", "RabbitMQ, as amqp://user:password@host:port/vhost").secret();
 }
 
 impl Concern for Broker {
@@ -64,9 +51,7 @@ impl Concern for Broker {
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let url = reader.parsed(&Self::URL, |text| url_of(text, &["amqp", "amqps"]))?;
-        Some(Self {
-            url: secret_text(url),
-        })
+        Some(Self { url: secret_text(url) })
     }
 }
 
@@ -80,13 +65,8 @@ pub struct Redis {
 }
 
 impl Redis {
-    const URL: Variable =
-        Variable::required("REDIS_URL", "Redis, as redis://user:password@host:port/0").secret();
-    const PREFIX: Variable = Variable::defaulting(
-        "NARU_REDIS_PREFIX",
-        "naru",
-        "first word of every Redis channel",
-    );
+    const URL: Variable = Variable::required("REDIS_URL", "Redis, as redis://user:password@host:port/0").secret();
+    const PREFIX: Variable = Variable::defaulting("NARU_REDIS_PREFIX", "naru", "first word of every Redis channel");
 }
 
 impl Concern for Redis {
@@ -101,10 +81,7 @@ impl Concern for Redis {
                 false => Err("must be 1 to 64 of letters, digits, `-` and `_`"),
             }
         });
-        Some(Self {
-            url: secret_text(url?),
-            prefix: prefix?,
-        })
+        Some(Self { url: secret_text(url?), prefix: prefix? })
     }
 }
 
@@ -129,17 +106,11 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    const FILTER: Variable = Variable::defaulting(
-        "NARU_LOG",
-        "info",
-        "which log events are kept, as tracing directives",
-    );
-    const FORMAT: Variable =
-        Variable::defaulting("NARU_LOG_FORMAT", "json", "log lines as `json` or `text`");
-    const OTLP: Variable = Variable::optional(
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "base URL of an OTLP/HTTP collector; unset means no export",
-    );
+    const FILTER: Variable =
+        Variable::defaulting("NARU_LOG", "info", "which log events are kept, as tracing directives");
+    const FORMAT: Variable = Variable::defaulting("NARU_LOG_FORMAT", "json", "log lines as `json` or `text`");
+    const OTLP: Variable =
+        Variable::optional("OTEL_EXPORTER_OTLP_ENDPOINT", "base URL of an OTLP/HTTP collector; unset means no export");
 }
 
 impl Concern for Telemetry {
@@ -150,9 +121,7 @@ impl Concern for Telemetry {
             tracing_subscriber::EnvFilter::builder()
                 .parse(text)
                 .map(|_| text.to_owned())
-                .map_err(
-                    |_| "must be tracing directives, such as `info` or `info,naru_worker=debug`",
-                )
+                .map_err(|_| "must be tracing directives, such as `info` or `info,naru_worker=debug`")
         });
         let format = reader.parsed(&Self::FORMAT, |text| match text {
             "json" => Ok(LogFormat::Json),
@@ -164,11 +133,7 @@ impl Concern for Telemetry {
         if reader.problem_count() > problems {
             return None;
         }
-        Some(Self {
-            filter: filter?,
-            format: format?,
-            otlp_endpoint,
-        })
+        Some(Self { filter: filter?, format: format?, otlp_endpoint })
     }
 }
 
@@ -182,16 +147,10 @@ pub struct ApiListen {
 }
 
 impl ApiListen {
-    const PUBLIC: Variable = Variable::defaulting(
-        "NARU_API_LISTEN",
-        "127.0.0.1:8080",
-        "address for merchants and payers",
-    );
-    const OPERATORS: Variable = Variable::defaulting(
-        "NARU_OPS_LISTEN",
-        "127.0.0.1:8081",
-        "address for operators; keep it inside",
-    );
+    const PUBLIC: Variable =
+        Variable::defaulting("NARU_API_LISTEN", "127.0.0.1:8080", "address for merchants and payers");
+    const OPERATORS: Variable =
+        Variable::defaulting("NARU_OPS_LISTEN", "127.0.0.1:8081", "address for operators; keep it inside");
 }
 
 impl Concern for ApiListen {
@@ -200,10 +159,7 @@ impl Concern for ApiListen {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let public = reader.parsed(&Self::PUBLIC, address);
         let operators = reader.parsed(&Self::OPERATORS, address);
-        Some(Self {
-            public: public?,
-            operators: operators?,
-        })
+        Some(Self { public: public?, operators: operators? })
     }
 }
 
@@ -242,11 +198,8 @@ pub struct PublicUrl {
 }
 
 impl PublicUrl {
-    const URL: Variable = Variable::defaulting(
-        "NARU_PUBLIC_URL",
-        "http://127.0.0.1:8080",
-        "what merchants and payers reach the API by",
-    );
+    const URL: Variable =
+        Variable::defaulting("NARU_PUBLIC_URL", "http://127.0.0.1:8080", "what merchants and payers reach the API by");
 
     /// An absolute URL for a path that begins with a slash.
     #[must_use]
@@ -278,11 +231,9 @@ pub struct Operators {
 }
 
 impl Operators {
-    const TOKEN: Variable = Variable::required(
-        "NARU_OPS_TOKEN",
-        "bearer token of the operators' listener, at least 16 characters",
-    )
-    .secret();
+    const TOKEN: Variable =
+        Variable::required("NARU_OPS_TOKEN", "bearer token of the operators' listener, at least 16 characters")
+            .secret();
 }
 
 impl Concern for Operators {
@@ -290,16 +241,11 @@ impl Concern for Operators {
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let token = reader.parsed(&Self::TOKEN, |text| {
-            let different = text
-                .bytes()
-                .collect::<std::collections::BTreeSet<_>>()
-                .len();
+            let different = text.bytes().collect::<std::collections::BTreeSet<_>>().len();
             match text {
                 _ if text.len() < 16 => Err("must have at least 16 characters"),
                 _ if different < 8 => Err("must be random"),
-                _ if !text.bytes().all(|c| c.is_ascii_graphic()) => {
-                    Err("must be printable ASCII without spaces")
-                }
+                _ if !text.bytes().all(|c| c.is_ascii_graphic()) => Err("must be printable ASCII without spaces"),
                 _ => Ok(Secret::new(text.to_owned())),
             }
         })?;
@@ -315,11 +261,9 @@ pub struct MasterKeys {
 }
 
 impl MasterKeys {
-    const MASTER: Variable = Variable::required(
-        "NARU_MASTER_SECRET",
-        "base64 of at least 32 random bytes; all keys are derived from it",
-    )
-    .secret();
+    const MASTER: Variable =
+        Variable::required("NARU_MASTER_SECRET", "base64 of at least 32 random bytes; all keys are derived from it")
+            .secret();
 }
 
 impl Concern for MasterKeys {
@@ -403,11 +347,8 @@ pub struct Work {
 }
 
 impl Work {
-    const PREFETCH: Variable = Variable::defaulting(
-        "NARU_WORKER_PREFETCH",
-        "128",
-        "unacknowledged messages per consumer, 1 to 2000",
-    );
+    const PREFETCH: Variable =
+        Variable::defaulting("NARU_WORKER_PREFETCH", "128", "unacknowledged messages per consumer, 1 to 2000");
 }
 
 impl Concern for Work {
@@ -442,23 +383,13 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    const LISTEN: Variable = Variable::defaulting(
-        "NARU_SIMULATOR_LISTEN",
-        "127.0.0.1:8090",
-        "address of the simulated acquirer",
-    );
-    const JOURNAL: Variable =
-        Variable::required("NARU_SIMULATOR_JOURNAL", "file of every request and effect");
-    const MODE: Variable = Variable::defaulting(
-        "NARU_SIMULATOR_MODE",
-        "D",
-        "`D` dedupes by reference, `N` acts each time",
-    );
-    const LAG: Variable = Variable::defaulting(
-        "NARU_SIMULATOR_INQUIRY_LAG_MS",
-        "0",
-        "milliseconds until an inquiry sees an effect",
-    );
+    const LISTEN: Variable =
+        Variable::defaulting("NARU_SIMULATOR_LISTEN", "127.0.0.1:8090", "address of the simulated acquirer");
+    const JOURNAL: Variable = Variable::required("NARU_SIMULATOR_JOURNAL", "file of every request and effect");
+    const MODE: Variable =
+        Variable::defaulting("NARU_SIMULATOR_MODE", "D", "`D` dedupes by reference, `N` acts each time");
+    const LAG: Variable =
+        Variable::defaulting("NARU_SIMULATOR_INQUIRY_LAG_MS", "0", "milliseconds until an inquiry sees an effect");
 }
 
 impl Concern for Simulator {
@@ -473,22 +404,12 @@ impl Concern for Simulator {
             _ => Err("must be `D` or `N`"),
         });
         let lag = reader.parsed(&Self::LAG, |text| whole::<u64>(text, 0, 600_000));
-        Some(Self {
-            listen: listen?,
-            journal: journal?.into(),
-            mode: mode?,
-            inquiry_lag: Duration::from_millis(lag?),
-        })
+        Some(Self { listen: listen?, journal: journal?.into(), mode: mode?, inquiry_lag: Duration::from_millis(lag?) })
     }
 }
 
 fn url_of(text: &str, schemes: &[&str]) -> Result<Url, String> {
-    let expected = || {
-        format!(
-            "must be a URL that begins with {}://",
-            schemes.join(":// or ")
-        )
-    };
+    let expected = || format!("must be a URL that begins with {}://", schemes.join(":// or "));
     let url = Url::parse(text).map_err(|_| expected())?;
     match schemes.contains(&url.scheme()) && url.has_host() {
         true => Ok(url),
@@ -501,8 +422,7 @@ fn web_url(text: &str) -> Result<Url, String> {
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse()
-        .map_err(|_| "must be an address and port, such as 127.0.0.1:8080")
+    text.parse().map_err(|_| "must be an address and port, such as 127.0.0.1:8080")
 }
 
 fn whole<T: TryFrom<u64>>(text: &str, min: u64, max: u64) -> Result<T, String> {

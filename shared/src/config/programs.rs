@@ -1,8 +1,8 @@
 //! Which concerns each program has.
 
 use super::concerns::{
-    Admission, ApiListen, Broker, CardAcquirer, Database, InternalListen, MasterKeys, Operators, PublicUrl,
-    Redis, Simulator, Telemetry, Work,
+    Admission, ApiListen, Broker, CardAcquirer, Database, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
+    Simulator, Telemetry, Work,
 };
 use super::reader::{Concern, ConfigError, Lookup, Reader, Variable};
 
@@ -148,10 +148,7 @@ mod tests {
     fn good() -> BTreeMap<&'static str, String> {
         let random = std::array::from_fn(|i| b"Q3v=x.K9s+Wp(Zt5:mR!fH7$dJ2&yB8~"[i]);
         BTreeMap::from([
-            (
-                "DATABASE_URL",
-                "postgres://naru:pw@127.0.0.1:5432/naru".into(),
-            ),
+            ("DATABASE_URL", "postgres://naru:pw@127.0.0.1:5432/naru".into()),
             ("AMQP_URL", "amqp://naru:pw@127.0.0.1:5672/naru".into()),
             ("REDIS_URL", "redis://127.0.0.1:6379/0".into()),
             ("NARU_MASTER_SECRET", MasterSecret::encode(&random)),
@@ -167,10 +164,7 @@ mod tests {
         let api = ApiConfig::from_env(&|name| env.get(name).cloned()).unwrap();
         assert_eq!(api.internal.address.to_string(), "127.0.0.1:9090");
         assert_eq!(api.listen.public.to_string(), "127.0.0.1:8080");
-        assert_eq!(
-            api.public.join("/v1/payments"),
-            "http://127.0.0.1:8080/v1/payments"
-        );
+        assert_eq!(api.public.join("/v1/payments"), "http://127.0.0.1:8080/v1/payments");
         assert!(api.telemetry.otlp_endpoint.is_none());
         let worker = WorkerConfig::from_env(&|name| env.get(name).cloned()).unwrap();
         assert_eq!(worker.internal.address.to_string(), "127.0.0.1:9091");
@@ -184,12 +178,8 @@ mod tests {
         type Read = fn(Lookup<'_>);
         let readers: [(Program, Read); 4] = [
             (Program::Api, |lookup| drop(ApiConfig::from_env(lookup))),
-            (Program::Worker, |lookup| {
-                drop(WorkerConfig::from_env(lookup))
-            }),
-            (Program::Simulator, |lookup| {
-                drop(SimulatorConfig::from_env(lookup))
-            }),
+            (Program::Worker, |lookup| drop(WorkerConfig::from_env(lookup))),
+            (Program::Simulator, |lookup| drop(SimulatorConfig::from_env(lookup))),
             (Program::Cli, |lookup| drop(CliConfig::from_env(lookup))),
         ];
         for (program, read) in readers {
@@ -198,10 +188,7 @@ mod tests {
                 asked.borrow_mut().insert(name.to_owned());
                 env.get(name).cloned()
             });
-            let listed: BTreeSet<String> = variables(program)
-                .iter()
-                .map(|v| v.name.to_owned())
-                .collect();
+            let listed: BTreeSet<String> = variables(program).iter().map(|v| v.name.to_owned()).collect();
             assert_eq!(asked.into_inner(), listed, "{program:?}");
         }
     }
@@ -220,8 +207,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "hunter2"),
             ("NARU_DATABASE_CONNECTIONS", "1"),
         ]);
-        let error =
-            ApiConfig::from_env(&|name| env.get(name).map(|v| (*v).to_owned())).unwrap_err();
+        let error = ApiConfig::from_env(&|name| env.get(name).map(|v| (*v).to_owned())).unwrap_err();
         let named: Vec<&str> = error.0.iter().map(|problem| problem.variable).collect();
         assert_eq!(
             named,
@@ -240,10 +226,7 @@ mod tests {
             ]
         );
         let shown = error.to_string();
-        assert!(
-            !shown.contains("hunter2") && !shown.contains("aHVudGVyMg"),
-            "{shown}"
-        );
+        assert!(!shown.contains("hunter2") && !shown.contains("aHVudGVyMg"), "{shown}");
     }
 
     #[test]
@@ -251,9 +234,6 @@ mod tests {
         let env = good();
         let api = ApiConfig::from_env(&|name| env.get(name).cloned()).unwrap();
         let shown = format!("{api:?}");
-        assert!(
-            !shown.contains("pw@") && !shown.contains("0123456789abcdef"),
-            "{shown}"
-        );
+        assert!(!shown.contains("pw@") && !shown.contains("0123456789abcdef"), "{shown}");
     }
 }

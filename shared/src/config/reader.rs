@@ -24,50 +24,25 @@ impl Variable {
     /// A variable that must be set.
     #[must_use]
     pub const fn required(name: &'static str, about: &'static str) -> Self {
-        Self {
-            name,
-            default: None,
-            required: true,
-            secret: false,
-            about,
-        }
+        Self { name, default: None, required: true, secret: false, about }
     }
 
     /// A variable that has a default.
     #[must_use]
-    pub const fn defaulting(
-        name: &'static str,
-        default: &'static str,
-        about: &'static str,
-    ) -> Self {
-        Self {
-            name,
-            default: Some(default),
-            required: false,
-            secret: false,
-            about,
-        }
+    pub const fn defaulting(name: &'static str, default: &'static str, about: &'static str) -> Self {
+        Self { name, default: Some(default), required: false, secret: false, about }
     }
 
     /// A variable that may be absent.
     #[must_use]
     pub const fn optional(name: &'static str, about: &'static str) -> Self {
-        Self {
-            name,
-            default: None,
-            required: false,
-            secret: false,
-            about,
-        }
+        Self { name, default: None, required: false, secret: false, about }
     }
 
     /// The same, holding a secret.
     #[must_use]
     pub const fn secret(self) -> Self {
-        Self {
-            secret: true,
-            ..self
-        }
+        Self { secret: true, ..self }
     }
 }
 
@@ -125,10 +100,7 @@ impl<'a> Reader<'a> {
     /// A reader with no problems yet.
     #[must_use]
     pub const fn new(lookup: Lookup<'a>) -> Self {
-        Self {
-            lookup,
-            problems: Vec::new(),
-        }
+        Self { lookup, problems: Vec::new() }
     }
 
     /// The variable's text, or its default, trimmed. A required variable that is unset is a problem.
@@ -159,10 +131,7 @@ impl<'a> Reader<'a> {
 
     /// Notes that `variable` is wrong.
     pub fn problem(&mut self, variable: &Variable, what: &str) {
-        self.problems.push(Problem {
-            variable: variable.name,
-            what: what.to_owned(),
-        });
+        self.problems.push(Problem { variable: variable.name, what: what.to_owned() });
     }
 
     /// How many problems were noted.

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::failure::Failure;
-use crate::words::words;
 use super::id::{AttemptId, Reference};
 use super::money::Money;
+use crate::words::words;
 
 words! {
     /// What was asked of the acquirer.
@@ -55,6 +55,8 @@ words! {
         Reversed = "reversed",
         /// It never moved.
         NotMoved = "not_moved",
+        /// It was done with, and then an answer came late: a net-cancel is owed for it.
+        Reversing = "reversing",
     }
 }
 
@@ -67,6 +69,23 @@ pub struct OpenAttempt {
     pub reference: Reference,
     /// When it was written down, which is before it was sent.
     pub sent_at: OffsetDateTime,
+    /// Why its reversal was asked for, if it ever was. Such a reference is never wanted again: the reversal may still
+    /// be on its way.
+    pub condemned: Option<Because>,
+}
+
+words! {
+    /// Why something is net-cancelled. Written down before the net-cancel is sent.
+    Because {
+        /// Nobody wants it any more.
+        TooLate = "too_late",
+        /// The acquirer approved another amount than ours.
+        WrongAmount = "wrong_amount",
+        /// It can't be found, and the acquirer would charge again if asked again.
+        NotFound = "not_found",
+        /// The operation exists to reverse it.
+        Asked = "asked",
+    }
 }
 
 /// An approval as the acquirer tells it.
@@ -145,13 +164,19 @@ impl Answer {
     #[must_use]
     pub fn word(&self) -> AnswerWord {
         match self {
-            Self::Approve(ApproveAnswer::Approved(_)) | Self::Inquire(InquiryAnswer::Approved(_)) => AnswerWord::Approved,
-            Self::Approve(ApproveAnswer::Declined(_)) | Self::Inquire(InquiryAnswer::Declined(_)) => AnswerWord::Declined,
+            Self::Approve(ApproveAnswer::Approved(_)) | Self::Inquire(InquiryAnswer::Approved(_)) => {
+                AnswerWord::Approved
+            }
+            Self::Approve(ApproveAnswer::Declined(_)) | Self::Inquire(InquiryAnswer::Declined(_)) => {
+                AnswerWord::Declined
+            }
             Self::Approve(ApproveAnswer::Pending) | Self::Inquire(InquiryAnswer::Pending) => AnswerWord::Pending,
             Self::Approve(ApproveAnswer::Busy(_)) => AnswerWord::Busy,
             Self::Approve(ApproveAnswer::NotSent(_)) => AnswerWord::NotSent,
             Self::Inquire(InquiryAnswer::Reversed) | Self::NetCancel(NetCancelAnswer::Reversed) => AnswerWord::Reversed,
-            Self::Inquire(InquiryAnswer::NotFound) | Self::NetCancel(NetCancelAnswer::NoOriginal) => AnswerWord::NotFound,
+            Self::Inquire(InquiryAnswer::NotFound) | Self::NetCancel(NetCancelAnswer::NoOriginal) => {
+                AnswerWord::NotFound
+            }
             Self::NetCancel(NetCancelAnswer::Refused(_)) => AnswerWord::Refused,
             Self::Approve(ApproveAnswer::Unknown(_))
             | Self::Inquire(InquiryAnswer::NoAnswer(_))
@@ -166,7 +191,9 @@ impl Answer {
             Self::Approve(ApproveAnswer::Declined(failure)) | Self::Inquire(InquiryAnswer::Declined(failure)) => {
                 failure.acquirer_code.as_deref()
             }
-            Self::Approve(ApproveAnswer::Busy(fault) | ApproveAnswer::NotSent(fault) | ApproveAnswer::Unknown(fault))
+            Self::Approve(
+                ApproveAnswer::Busy(fault) | ApproveAnswer::NotSent(fault) | ApproveAnswer::Unknown(fault),
+            )
             | Self::Inquire(InquiryAnswer::NoAnswer(fault))
             | Self::NetCancel(NetCancelAnswer::Refused(fault) | NetCancelAnswer::NoAnswer(fault)) => Some(fault),
             Self::Approve(ApproveAnswer::Approved(_) | ApproveAnswer::Pending)

@@ -102,7 +102,11 @@ mod tests {
             (   5_000,    5_000,        0,     0),
         ];
         for (amount, tax_free, supplied, vat) in table {
-            assert_eq!(TaxSplit::of(amount, tax_free), TaxSplit { supplied, vat, tax_free }, "{amount} of which {tax_free} free");
+            assert_eq!(
+                TaxSplit::of(amount, tax_free),
+                TaxSplit { supplied, vat, tax_free },
+                "{amount} of which {tax_free} free"
+            );
         }
     }
 

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::failure::Failure;
-use crate::words::words;
 use super::id::{OperationId, PaymentId, Reference};
 use super::money::Money;
+use crate::words::words;
 
 /// How long after its acceptance an approval may still be sent, unless the merchant said sooner (`approveBefore`).
 pub const APPROVE_WITHIN: Duration = Duration::minutes(3);
@@ -181,7 +181,8 @@ pub enum OperationResult {
     Failed {
         /// Why.
         failure: Failure,
-        /// Whether the money moved and went back (`REVERSED`), or never moved (`NOT_MOVED`).
+        /// Whether the money moved and went back (`REVERSED`), never moved (`NOT_MOVED`), or something of it is
+        /// still to be reversed (`UNKNOWN`).
         money_state: super::payment::MoneyState,
     },
 }

@@ -34,17 +34,11 @@ struct Digits<const MAX: usize> {
 impl<const MAX: usize> Digits<MAX> {
     /// Reads ASCII digits; `separators` may stand singly between two of them.
     fn parse(text: &str, min: usize, separators: &[u8]) -> Result<Self, NotACardField> {
-        let mut digits = Self {
-            ascii: [0; MAX],
-            count: 0,
-        };
+        let mut digits = Self { ascii: [0; MAX], count: 0 };
         let mut after_digit = false;
         for character in text.trim().bytes() {
             if character.is_ascii_digit() {
-                let place = digits
-                    .ascii
-                    .get_mut(digits.count)
-                    .ok_or(NotACardField::Length)?;
+                let place = digits.ascii.get_mut(digits.count).ok_or(NotACardField::Length)?;
                 *place = character;
                 digits.count += 1;
                 after_digit = true;
@@ -101,11 +95,7 @@ impl CardNumber {
     /// Other characters, another count of digits, or a check digit (Luhn) that does not fit.
     pub fn parse(text: &str) -> Result<Self, NotACardField> {
         let digits = Digits::parse(text, 12, b" -")?;
-        if luhn(digits.as_str().bytes()) {
-            Ok(Self(digits))
-        } else {
-            Err(NotACardField::CheckDigit)
-        }
+        if luhn(digits.as_str().bytes()) { Ok(Self(digits)) } else { Err(NotACardField::CheckDigit) }
     }
 
     /// All digits, without separators. Only the acquirer may see them.
@@ -221,11 +211,7 @@ impl CardExpiry {
     /// Anything but two digits each, or a month that isn't one.
     pub fn parse(year: &str, month: &str) -> Result<Self, NotACardField> {
         let (year, month) = (two_digits(year)?, two_digits(month)?);
-        if (1..=12).contains(&month) {
-            Ok(Self { year, month })
-        } else {
-            Err(NotACardField::Month)
-        }
+        if (1..=12).contains(&month) { Ok(Self { year, month }) } else { Err(NotACardField::Month) }
     }
 
     /// The year as the wire writes it, `"YY"`.
@@ -320,10 +306,7 @@ mod tests {
     fn parts_of_a_card_number() {
         let card = CardNumber::parse("4000 0566 5566 5556").unwrap();
         assert_eq!((card.bin(), card.last4()), ("400005", "5556"));
-        assert_eq!(
-            card.fingerprint(&[1; 32]),
-            card.clone().fingerprint(&[1; 32])
-        );
+        assert_eq!(card.fingerprint(&[1; 32]), card.clone().fingerprint(&[1; 32]));
         assert_ne!(card.fingerprint(&[1; 32]), card.fingerprint(&[2; 32]));
     }
 
@@ -342,26 +325,17 @@ mod tests {
 
     #[test]
     fn the_small_fields_take_exactly_their_digits() {
-        for (text, ok) in [
-            ("123", true),
-            ("1234", true),
-            ("12", false),
-            ("12345", false),
-            ("12a", false),
-            ("1-23", false),
-        ] {
+        for (text, ok) in
+            [("123", true), ("1234", true), ("12", false), ("12345", false), ("12a", false), ("1-23", false)]
+        {
             assert_eq!(Cvc::parse(text).is_ok(), ok, "{text}");
         }
         for (text, ok) in [("12", true), ("1", false), ("123", false), ("1a", false)] {
             assert_eq!(CardPassword::parse(text).is_ok(), ok, "{text}");
         }
-        for (text, ok) in [
-            ("900101", true),
-            ("123-45-67890", true),
-            ("1234567890", true),
-            ("1234567", false),
-            ("90010", false),
-        ] {
+        for (text, ok) in
+            [("900101", true), ("123-45-67890", true), ("1234567890", true), ("1234567", false), ("90010", false)]
+        {
             assert_eq!(IdentityNumber::parse(text).is_ok(), ok, "{text}");
         }
     }
@@ -371,18 +345,11 @@ mod tests {
         let card = CardExpiry::parse("26", "11").unwrap();
         assert!(!card.is_past(datetime!(2026-11-30 14:59:59 UTC)));
         assert!(card.is_past(datetime!(2026-11-30 15:00:00 UTC)));
-        assert!(
-            !CardExpiry::parse("27", "01")
-                .unwrap()
-                .is_past(datetime!(2026-12-31 23:00 UTC))
-        );
+        assert!(!CardExpiry::parse("27", "01").unwrap().is_past(datetime!(2026-12-31 23:00 UTC)));
         assert_eq!(CardExpiry::parse("26", "13"), Err(NotACardField::Month));
         assert_eq!(CardExpiry::parse("26", "00"), Err(NotACardField::Month));
         assert_eq!(CardExpiry::parse("2026", "01"), Err(NotACardField::Length));
-        assert_eq!(
-            (card.year_digits(), card.month_digits()),
-            ("26".into(), "11".into())
-        );
+        assert_eq!((card.year_digits(), card.month_digits()), ("26".into(), "11".into()));
     }
 
     proptest! {

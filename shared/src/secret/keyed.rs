@@ -13,15 +13,9 @@ pub fn keyed_hash(key: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
 /// HMAC-SHA256 of several parts, each preceded by its length, so that no two lists of parts meet in one hash.
 #[must_use]
 pub fn keyed_hash_of_parts(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    let lengths: Vec<[u8; 8]> = parts
-        .iter()
-        .map(|part| u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes())
-        .collect();
-    let framed: Vec<&[u8]> = lengths
-        .iter()
-        .zip(parts)
-        .flat_map(|(length, part)| [length.as_slice(), part])
-        .collect();
+    let lengths: Vec<[u8; 8]> =
+        parts.iter().map(|part| u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes()).collect();
+    let framed: Vec<&[u8]> = lengths.iter().zip(parts).flat_map(|(length, part)| [length.as_slice(), part]).collect();
     hmac(key, &framed)
 }
 
@@ -66,14 +60,8 @@ mod tests {
     #[test]
     fn parts_do_not_run_together() {
         let key = [7; 32];
-        assert_ne!(
-            keyed_hash_of_parts(&key, &[b"ab", b"c"]),
-            keyed_hash_of_parts(&key, &[b"a", b"bc"])
-        );
-        assert_ne!(
-            keyed_hash_of_parts(&key, &[b""]),
-            keyed_hash_of_parts(&key, &[])
-        );
+        assert_ne!(keyed_hash_of_parts(&key, &[b"ab", b"c"]), keyed_hash_of_parts(&key, &[b"a", b"bc"]));
+        assert_ne!(keyed_hash_of_parts(&key, &[b""]), keyed_hash_of_parts(&key, &[]));
     }
 
     proptest! {

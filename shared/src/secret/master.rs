@@ -40,9 +40,7 @@ impl MasterSecret {
     const DIFFERENT_BYTES_MIN: usize = 20;
 
     /// Words of examples, none of which occurs in random bytes.
-    const PLACEHOLDERS: [&str; 6] = [
-        "change", "secret", "default", "example", "password", "insecure",
-    ];
+    const PLACEHOLDERS: [&str; 6] = ["change", "secret", "default", "example", "password", "insecure"];
 
     /// Reads base64 (standard alphabet, padded or not) of at least 32 bytes.
     ///
@@ -50,11 +48,7 @@ impl MasterSecret {
     /// When it is not base64, is short, or is plainly not random.
     pub fn parse(base64: &str) -> Result<Self, WeakMasterSecret> {
         let text = base64.trim().trim_end_matches('=');
-        let bytes = Zeroizing::new(
-            STANDARD_NO_PAD
-                .decode(text)
-                .map_err(|_| WeakMasterSecret::NotBase64)?,
-        );
+        let bytes = Zeroizing::new(STANDARD_NO_PAD.decode(text).map_err(|_| WeakMasterSecret::NotBase64)?);
         Self::from_bytes(&bytes)
     }
 
@@ -134,11 +128,7 @@ mod tests {
         use WeakMasterSecret::{NotBase64, NotRandom, Placeholder, TooShort};
         let counting: Vec<u8> = (0..32).collect();
         let counting_down: Vec<u8> = (0..48).rev().collect();
-        let halves: Vec<u8> = (0..24)
-            .map(|i: u8| i.wrapping_mul(37))
-            .cycle()
-            .take(48)
-            .collect();
+        let halves: Vec<u8> = (0..24).map(|i: u8| i.wrapping_mul(37)).cycle().take(48).collect();
         let table: [(&str, &[u8], WeakMasterSecret); 9] = [
             ("empty", b"", TooShort),
             ("31 bytes", &[1; 31], TooShort),
@@ -147,16 +137,8 @@ mod tests {
             ("counting", &counting, NotRandom),
             ("counting down", &counting_down, NotRandom),
             ("a block twice", &halves, NotRandom),
-            (
-                "a placeholder",
-                b"Please-Change-Me-Before-You-Go-Live",
-                Placeholder,
-            ),
-            (
-                "the word itself",
-                b"my-Super-Secret-abcdefghijklmnopqrst",
-                Placeholder,
-            ),
+            ("a placeholder", b"Please-Change-Me-Before-You-Go-Live", Placeholder),
+            ("the word itself", b"my-Super-Secret-abcdefghijklmnopqrst", Placeholder),
         ];
         for (what, bytes, why) in table {
             assert_eq!(parse_bytes(bytes).err(), Some(why), "{what}");

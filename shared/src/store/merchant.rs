@@ -72,10 +72,7 @@ impl Store {
         row.map(|row| {
             Ok(Principal {
                 key: row.id,
-                tenant: Tenant {
-                    merchant: MerchantId(row.merchant_id),
-                    mode: mode(&row.mode, "api_keys", row.id)?,
-                },
+                tenant: Tenant { merchant: MerchantId(row.merchant_id), mode: mode(&row.mode, "api_keys", row.id)? },
                 mid: row.mid,
                 kind: known(KeyKind::from_stored(&row.kind), "api_keys", "kind", row.id)?,
                 expires_at: row.expires_at,

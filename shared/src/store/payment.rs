@@ -9,7 +9,9 @@ use crate::domain::event::{CREATED, PaymentEvent};
 use crate::domain::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Tenant};
 use crate::domain::money::Money;
 use crate::domain::operation::{APPROVE_WITHIN, Connector, Operation, OperationKind};
-use crate::domain::payment::{IN_PROGRESS_FOR, Payment, PaymentDetails, PaymentSource, PaymentState, PaymentStatus, READY_FOR};
+use crate::domain::payment::{
+    IN_PROGRESS_FOR, Payment, PaymentDetails, PaymentSource, PaymentState, PaymentStatus, READY_FOR,
+};
 
 /// A payment to be written down.
 #[derive(Debug)]
@@ -420,8 +422,7 @@ impl Store {
     /// When Postgres can't be asked.
     pub async fn versions(&self, ids: &[PaymentId]) -> Result<Vec<Versions>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let rows =
-            read!(self, sqlx::query!("select id, version from payments where id = any($1)", &ids), fetch_all)?;
+        let rows = read!(self, sqlx::query!("select id, version from payments where id = any($1)", &ids), fetch_all)?;
         Ok(rows.into_iter().map(|row| Versions { id: PaymentId(row.id), version: row.version }).collect())
     }
 

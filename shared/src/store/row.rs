@@ -8,9 +8,7 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::domain::id::{CheckoutId, MerchantId, Mode, OperationId, PaymentId, PaymentKey, Reference, Tenant};
 use crate::domain::money::{Currency, Money};
-use crate::domain::operation::{
-    Connector, LetterKind, Operation, OperationKind, OperationStatus,
-};
+use crate::domain::operation::{Connector, LetterKind, Operation, OperationKind, OperationStatus};
 use crate::domain::payment::{Payment, PaymentSource};
 
 /// A row of `payments`, with its merchant's public id.
@@ -139,10 +137,7 @@ impl OperationRow {
             deadline_at: self.deadline_at,
             result: self.result.map(|result| json(result, TABLE, "result", id)).transpose()?,
             result_version: self.result_version,
-            letter: self
-                .letter
-                .map(|letter| known(LetterKind::parse(&letter), TABLE, "letter", id))
-                .transpose()?,
+            letter: self.letter.map(|letter| known(LetterKind::parse(&letter), TABLE, "letter", id)).transpose()?,
             trace_parent: self.trace_parent,
             created_at: self.created_at,
         })

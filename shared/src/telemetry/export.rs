@@ -23,10 +23,7 @@ pub(super) struct Export(SdkTracerProvider);
 
 impl Export {
     /// Sends the traces of `service` to the collector at `endpoint` (its base URL).
-    pub(super) fn start(
-        endpoint: &Url,
-        service: &'static str,
-    ) -> Result<Self, opentelemetry_otlp::ExporterBuildError> {
+    pub(super) fn start(endpoint: &Url, service: &'static str) -> Result<Self, opentelemetry_otlp::ExporterBuildError> {
         let traces = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
         let otlp = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
@@ -36,10 +33,7 @@ impl Export {
             .build()?;
         let provider = SdkTracerProvider::builder()
             .with_resource(Resource::builder_empty().with_service_name(service).build())
-            .with_batch_exporter(OnRuntime {
-                exporter: Arc::new(otlp),
-                runtime: Handle::current(),
-            })
+            .with_batch_exporter(OnRuntime { exporter: Arc::new(otlp), runtime: Handle::current() })
             .build();
         Ok(Self(provider))
     }
@@ -125,9 +119,7 @@ mod tests {
         let mut span = export.tracer().start("pay");
         span.set_attribute(KeyValue::new("a", "4242 4242 4242 4242 checked"));
         span.end();
-        tokio::task::spawn_blocking(move || export.shutdown())
-            .await
-            .unwrap();
+        tokio::task::spawn_blocking(move || export.shutdown()).await.unwrap();
 
         let request = collector.await.unwrap();
         assert!(request.starts_with("POST /v1/traces HTTP/1.1"), "{request}");

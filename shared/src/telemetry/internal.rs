@@ -32,13 +32,7 @@ async fn show_readiness(State(readiness): State<Readiness>) -> impl IntoResponse
 }
 
 async fn show_metrics(State(metrics): State<Metrics>) -> impl IntoResponse {
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        metrics.render(),
-    )
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
 }
 
 #[cfg(test)]
@@ -66,10 +60,7 @@ mod tests {
         };
 
         let answer = ask("/readyz").await;
-        assert!(
-            answer.starts_with("HTTP/1.1 503") && answer.contains(r#""postgres":{"up":false"#),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains(r#""postgres":{"up":false"#), "{answer}");
         assert!(ask("/livez").await.starts_with("HTTP/1.1 200"));
         postgres.up();
         assert!(ask("/readyz").await.starts_with("HTTP/1.1 200"));

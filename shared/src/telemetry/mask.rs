@@ -29,9 +29,8 @@ pub fn mask(line: &str) -> Cow<'_, str> {
             at += length;
             continue;
         }
-        let found = credential(bytes, at)
-            .map(|range| (range, Cow::Borrowed(MASKED)))
-            .or_else(|| card_number(bytes, at));
+        let found =
+            credential(bytes, at).map(|range| (range, Cow::Borrowed(MASKED))).or_else(|| card_number(bytes, at));
         let Some((range, shown)) = found else {
             at += skip(bytes, at);
             continue;
@@ -125,27 +124,19 @@ fn api_key(rest: &[u8]) -> Option<(usize, usize)> {
 fn authorization(rest: &[u8]) -> Option<(usize, usize)> {
     let shown = ["basic ", "bearer "]
         .into_iter()
-        .find(|scheme| {
-            rest.get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-        })?
+        .find(|scheme| rest.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes())))?
         .len();
-    let hidden = count(&rest[shown..], |byte| {
-        is_word(byte) || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'.' | b'~')
-    });
+    let hidden = count(&rest[shown..], |byte| is_word(byte) || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'.' | b'~'));
     (hidden >= 8).then_some((shown, hidden))
 }
 
 /// `://user:password@`
 fn url_password(rest: &[u8]) -> Option<(usize, usize)> {
-    let authority = count(&rest[3..], |byte| {
-        !byte.is_ascii_whitespace() && !matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\\')
-    });
+    let authority =
+        count(&rest[3..], |byte| !byte.is_ascii_whitespace() && !matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\\'));
     let authority = &rest[3..3 + authority];
     let user_info = authority.iter().rposition(|byte| *byte == b'@')?;
-    let user = authority[..user_info]
-        .iter()
-        .position(|byte| *byte == b':')?;
+    let user = authority[..user_info].iter().position(|byte| *byte == b':')?;
     Some((3 + user + 1, user_info - user - 1))
 }
 
@@ -197,21 +188,16 @@ fn shown(digits: &[u8]) -> String {
     digits
         .iter()
         .enumerate()
-        .map(
-            |(place, digit)| match place < 6 || place + 4 >= digits.len() {
-                true => char::from(*digit),
-                false => '*',
-            },
-        )
+        .map(|(place, digit)| match place < 6 || place + 4 >= digits.len() {
+            true => char::from(*digit),
+            false => '*',
+        })
         .collect()
 }
 
 /// In quotes when it stood as a bare number in JSON, so that the line stays JSON.
 fn quoted(bytes: &[u8], range: &Range<usize>, shown: String) -> String {
-    let before = range
-        .start
-        .checked_sub(1)
-        .and_then(|place| bytes.get(place));
+    let before = range.start.checked_sub(1).and_then(|place| bytes.get(place));
     let after = bytes.get(range.end);
     match (before, after) {
         (Some(b':'), Some(b',' | b'}')) => format!("\"{shown}\""),
@@ -228,18 +214,12 @@ mod tests {
     #[test]
     fn what_is_masked_and_what_is_not() {
         let table = [
-            (
-                "card 4242424242424242 declined",
-                "card 424242******4242 declined",
-            ),
+            ("card 4242424242424242 declined", "card 424242******4242 declined"),
             ("card=4242 4242 4242 4242", "card=424242******4242"),
             ("4242-4242-4242-4242/12", "424242******4242/12"),
             ("?n=4242%204242%204242%204242&x", "?n=424242******4242&x"),
             ("at 12 4242 4242 4242 4242 77", "at 12 424242******4242 77"),
-            (
-                r#"{"number":4242424242424242,"a":1}"#,
-                r#"{"number":"424242******4242","a":1}"#,
-            ),
+            (r#"{"number":4242424242424242,"a":1}"#, r#"{"number":"424242******4242","a":1}"#),
             (r#"{"n":"378282246310005"}"#, r#"{"n":"378282*****0005"}"#),
             ("number4242424242424242x", "number424242******4242x"),
             ("4242424242424241 is no card", "4242424242424241 is no card"),
@@ -248,24 +228,12 @@ mod tests {
             ("live_ck_naru_0123456789abcdef,", "live_ck_[masked],"),
             ("test_gsk_docs_0123456789abcdef", "test_gsk_[masked]"),
             ("token naru_ct_abc_def end", "token naru_ct_[masked] end"),
-            (
-                "authorization: Basic dGVzdF9zazo=",
-                "authorization: Basic [masked]",
-            ),
-            (
-                "Authorization: bearer abc.def-ghi_j",
-                "Authorization: bearer [masked]",
-            ),
+            ("authorization: Basic dGVzdF9zazo=", "authorization: Basic [masked]"),
+            ("Authorization: bearer abc.def-ghi_j", "Authorization: bearer [masked]"),
             ("Bearer token missing", "Bearer token missing"),
-            (
-                "amqp://naru:pa:ss@broker:5672/v",
-                "amqp://naru:[masked]@broker:5672/v",
-            ),
+            ("amqp://naru:pa:ss@broker:5672/v", "amqp://naru:[masked]@broker:5672/v"),
             ("http://127.0.0.1:8080/a@b:c", "http://127.0.0.1:8080/a@b:c"),
-            (
-                "test_card_declined and latest_run_x",
-                "test_card_declined and latest_run_x",
-            ),
+            ("test_card_declined and latest_run_x", "test_card_declined and latest_run_x"),
             ("2026-11-22T15:16:00.123456Z", "2026-11-22T15:16:00.123456Z"),
             ("한글 4242424242424242 결제", "한글 424242******4242 결제"),
         ];
@@ -276,19 +244,15 @@ mod tests {
 
     #[test]
     fn identifiers_that_look_like_a_card_are_left_alone() {
-        for line in [
-            "0198a1b2-4242-4242-8242-424242424242",
-            "00-4242424242424242aaaaaaaaaaaaaaaa-4bf92f3577b34da6-01",
-        ] {
+        for line in ["0198a1b2-4242-4242-8242-424242424242", "00-4242424242424242aaaaaaaaaaaaaaaa-4bf92f3577b34da6-01"]
+        {
             assert_eq!(mask(line), line);
         }
     }
 
     fn card() -> impl Strategy<Value = String> {
         "[0-9]{11,18}".prop_map(|digits| {
-            let check = (b'0'..=b'9')
-                .find(|c| luhn(digits.bytes().chain([*c])))
-                .unwrap();
+            let check = (b'0'..=b'9').find(|c| luhn(digits.bytes().chain([*c]))).unwrap();
             format!("{digits}{}", char::from(check))
         })
     }

@@ -3,9 +3,7 @@
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Upper bounds of the histogram buckets of everything measured in seconds: 1 ms to 60 s.
-const SECONDS: [f64; 15] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
+const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// Upper bounds of the histogram buckets of everything counted in pieces, such as the size of a batch.
 const PIECES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
@@ -52,13 +50,7 @@ mod tests {
             metrics::histogram!("naru_approve_seconds").record(0.03);
         });
         let text = metrics.render();
-        assert!(
-            text.contains(r#"naru_payments_total{status="DONE"} 2"#),
-            "{text}"
-        );
-        assert!(
-            text.contains(r#"naru_approve_seconds_bucket{le="0.05"} 1"#),
-            "{text}"
-        );
+        assert!(text.contains(r#"naru_payments_total{status="DONE"} 2"#), "{text}");
+        assert!(text.contains(r#"naru_approve_seconds_bucket{le="0.05"} 1"#), "{text}");
     }
 }

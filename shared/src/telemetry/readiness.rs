@@ -68,10 +68,7 @@ impl Readiness {
     pub fn dependency(&self, name: &'static str, need: Need) -> Dependency {
         let missing = Some("not reached yet".to_owned());
         self.lock().insert(name, Known { need, missing });
-        Dependency {
-            name,
-            readiness: self.clone(),
-        }
+        Dependency { name, readiness: self.clone() }
     }
 
     /// What is there and what is not.
@@ -89,20 +86,13 @@ impl Readiness {
                 (*name, report)
             })
             .collect();
-        let ready = dependencies
-            .values()
-            .all(|dependency| dependency.up || !dependency.required);
-        Report {
-            ready,
-            dependencies,
-        }
+        let ready = dependencies.values().all(|dependency| dependency.up || !dependency.required);
+        Report { ready, dependencies }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Known>> {
         // A panic elsewhere leaves the map whole: each change is one assignment.
-        self.dependencies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.dependencies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, name: &'static str, missing: Option<String>) {
@@ -134,10 +124,7 @@ mod tests {
         let readiness = Readiness::new();
         let postgres = readiness.dependency("postgres", Need::Required);
         let broker = readiness.dependency("rabbitmq", Need::Useful);
-        assert!(
-            !readiness.report().ready,
-            "nothing is ready before it was reached"
-        );
+        assert!(!readiness.report().ready, "nothing is ready before it was reached");
 
         postgres.up();
         broker.down("amqp://naru:secret@broker refused");

@@ -26,11 +26,7 @@ impl TraceContext {
     /// The first step of a new trace.
     #[must_use]
     pub fn start(random: &dyn Random) -> Self {
-        Self {
-            trace_id: nonzero(random),
-            span_id: nonzero(random),
-            sampled: true,
-        }
+        Self { trace_id: nonzero(random), span_id: nonzero(random), sampled: true }
     }
 
     /// Reads a `traceparent`; nothing when it is malformed, in which case a new trace is started.
@@ -52,39 +48,25 @@ impl TraceContext {
         let span_id = hex::<8>(parts.next()?)?;
         let [flags] = hex::<1>(parts.next()?)?;
         let meaningful = trace_id != [0; 16] && span_id != [0; 8];
-        (allowed && meaningful).then_some(Self {
-            trace_id,
-            span_id,
-            sampled: flags & 1 == 1,
-        })
+        (allowed && meaningful).then_some(Self { trace_id, span_id, sampled: flags & 1 == 1 })
     }
 
     /// What the header says, or the first step of a new trace.
     #[must_use]
     pub fn continue_or_start(header: Option<&str>, random: &dyn Random) -> Self {
-        header
-            .and_then(Self::parse)
-            .unwrap_or_else(|| Self::start(random))
+        header.and_then(Self::parse).unwrap_or_else(|| Self::start(random))
     }
 
     /// The next step of the same trace.
     #[must_use]
     pub fn step(self, random: &dyn Random) -> Self {
-        Self {
-            span_id: nonzero(random),
-            ..self
-        }
+        Self { span_id: nonzero(random), ..self }
     }
 
     /// The value of `traceparent`.
     #[must_use]
     pub fn to_header(self) -> String {
-        format!(
-            "00-{}-{}-{:02x}",
-            self.trace_hex(),
-            Hex(&self.span_id),
-            u8::from(self.sampled)
-        )
+        format!("00-{}-{}-{:02x}", self.trace_hex(), Hex(&self.span_id), u8::from(self.sampled))
     }
 
     /// The trace id as 32 hexadecimal digits, as logs, problems and events show it.
@@ -115,11 +97,7 @@ impl TraceContext {
         let context = span.context();
         let exported = context.span().span_context().clone();
         if exported.is_valid() && exported.trace_id().to_bytes() == self.trace_id {
-            Self {
-                span_id: exported.span_id().to_bytes(),
-                sampled: exported.is_sampled(),
-                ..self
-            }
+            Self { span_id: exported.span_id().to_bytes(), sampled: exported.is_sampled(), ..self }
         } else {
             self.step(random)
         }
@@ -203,16 +181,9 @@ mod tests {
         ] {
             assert_eq!(TraceContext::parse(header), None, "{header}");
         }
-        assert!(
-            TraceContext::parse("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more")
-                .is_some()
-        );
+        assert!(TraceContext::parse("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more").is_some());
         let new = TraceContext::continue_or_start(Some("nonsense"), &Zeros);
-        assert_eq!(
-            TraceContext::parse(&new.to_header()),
-            Some(new),
-            "even without dice the ids are valid"
-        );
+        assert_eq!(TraceContext::parse(&new.to_header()), Some(new), "even without dice the ids are valid");
     }
 
     #[test]

@@ -55,22 +55,13 @@ mod tests {
     fn an_event_reaches_the_page_masked_and_still_json() {
         let page = Page::default();
         let writer = page.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .with_writer(Masking(move || writer.clone()))
-            .finish();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(Masking(move || writer.clone())).finish();
         tracing::subscriber::with_default(subscriber, || {
-            tracing::error!(
-                card = 4_242_424_242_424_242_u64,
-                "refused \"Basic dGVzdF9zazo=\" for 4242 4242 4242 4242"
-            );
+            tracing::error!(card = 4_242_424_242_424_242_u64, "refused \"Basic dGVzdF9zazo=\" for 4242 4242 4242 4242");
         });
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["fields"]["card"], "424242******4242");
-        assert_eq!(
-            line["fields"]["message"],
-            "refused \"Basic [masked]\" for 424242******4242"
-        );
+        assert_eq!(line["fields"]["message"], "refused \"Basic [masked]\" for 424242******4242");
     }
 }

@@ -33,8 +33,11 @@ impl Account {
             .find_map(|name| find_user(&users, name))
             .map(|(uid, gid)| Self { uid, switch_to_gid: Some(gid) })
             .ok_or_else(|| {
-                Failure::new(format!("find an unprivileged user for {preferred}"), "neither its own user nor `nobody` exists")
-                    .advice("install the package, or run as a user who is not root")
+                Failure::new(
+                    format!("find an unprivileged user for {preferred}"),
+                    "neither its own user nor `nobody` exists",
+                )
+                .advice("install the package, or run as a user who is not root")
             })
     }
 
@@ -75,9 +78,9 @@ impl Account {
 /// # Errors
 /// Where there is no `/proc`.
 pub fn our_uid() -> Result<u32, Failure> {
-    fs::metadata("/proc/self")
-        .map(|metadata| metadata.uid())
-        .map_err(|cause| Failure::new("read /proc/self", cause).advice("the private servers need Linux with /proc mounted"))
+    fs::metadata("/proc/self").map(|metadata| metadata.uid()).map_err(|cause| {
+        Failure::new("read /proc/self", cause).advice("the private servers need Linux with /proc mounted")
+    })
 }
 
 /// The user and group numbers of `name` in the text of `/etc/passwd`.

@@ -75,8 +75,9 @@ impl Folder {
 
     /// Deletes all that the server wrote, and gives it an empty home.
     pub(crate) fn empty_home(&self) -> Result<(), Failure> {
-        let emptied =
-            fs::remove_dir_all(&self.home).and_then(|()| make_dir(&self.home, 0o700)).and_then(|()| self.account.own(&self.home));
+        let emptied = fs::remove_dir_all(&self.home)
+            .and_then(|()| make_dir(&self.home, 0o700))
+            .and_then(|()| self.account.own(&self.home));
         emptied.map_err(|cause| Failure::new(format!("empty {}", self.home.display()), cause))
     }
 }

@@ -100,7 +100,8 @@ impl Kind for PostgresKind {
     /// The answer to a start-up packet is a question for the password (`R`) only when connections are accepted.
     fn is_ready(&self) -> bool {
         let ask = || -> std::io::Result<u8> {
-            let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), PROBE_LIMIT)?;
+            let mut stream =
+                TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), PROBE_LIMIT)?;
             stream.set_read_timeout(Some(PROBE_LIMIT))?;
             let parameters = b"\x00\x03\x00\x00user\0naru\0database\0naru\0\0";
             let length = u32::try_from(parameters.len() + 4).unwrap_or_default();
@@ -173,7 +174,8 @@ fn run(mut command: Command, folder: &Folder, step: &str, input: &str) -> Result
     };
     let log = folder.open_log()?;
     let log_too = log.try_clone().map_err(|cause| failed(&cause))?;
-    let mut child = command.stdin(Stdio::piped()).stdout(log).stderr(log_too).spawn().map_err(|cause| failed(&cause))?;
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(log).stderr(log_too).spawn().map_err(|cause| failed(&cause))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A tool that reads nothing may be gone already; its exit status tells.
         let _ = stdin.write_all(input.as_bytes());

@@ -52,7 +52,8 @@ impl Kind for RedisKind {
 
     fn is_ready(&self) -> bool {
         let ask = || -> std::io::Result<bool> {
-            let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), PROBE_LIMIT)?;
+            let mut stream =
+                TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), PROBE_LIMIT)?;
             stream.set_read_timeout(Some(PROBE_LIMIT))?;
             stream.write_all(format!("AUTH {}\r\nPING\r\n", self.password).as_bytes())?;
             let mut answer = [0; 12];

@@ -226,7 +226,8 @@ impl<K: Kind> Server<K> {
             // A group of its own: Ctrl-C in the terminal is for us, and we stop it in good order.
             let child = command.stdout(log).stderr(log_too).process_group(0).spawn().map_err(failed)?;
             let id = ProcessId::find(child.id());
-            let id = id.ok_or_else(|| Failure::new(format!("start {}", K::NAME), "it ended at once").with_log(&self.log()))?;
+            let id =
+                id.ok_or_else(|| Failure::new(format!("start {}", K::NAME), "it ended at once").with_log(&self.log()))?;
             running.push(Running { id, child });
         }
         Ok(())

@@ -24,7 +24,10 @@ impl Settings {
     pub fn load(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         let values = text.lines().filter_map(|line| line.split_once('='));
-        Self { path: path.to_owned(), values: values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+        Self {
+            path: path.to_owned(),
+            values: values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        }
     }
 
     /// The ports of these names: the earlier ones while all of them are free, else new ones.

@@ -75,8 +75,11 @@ fn redis_comes_back_empty_on_the_same_port() {
     let redis = Redis::start_in(&folder("redis-lives")).expect("it starts");
     let url = redis.url();
     let cli = |arguments: &[&str]| {
-        let run =
-            Command::new("redis-cli").args(["--no-auth-warning", "-u", &url]).args(arguments).output().expect("redis-cli starts");
+        let run = Command::new("redis-cli")
+            .args(["--no-auth-warning", "-u", &url])
+            .args(arguments)
+            .output()
+            .expect("redis-cli starts");
         String::from_utf8_lossy(&run.stdout).trim().to_owned()
     };
     assert_eq!(cli(&["SET", "k", "v"]), "OK");
@@ -108,8 +111,14 @@ fn rabbitmq_survives_a_crash_and_forgets_when_wiped() {
     assert!(management("whoami", &[]).expect("it answers").contains("administrator"));
     assert!(!management("users", &[]).expect("it answers").contains("guest"));
     let queue = "queues/naru/kept";
-    let declare =
-        ["-X", "PUT", "-H", "content-type: application/json", "-d", r#"{"durable":true,"arguments":{"x-queue-type":"quorum"}}"#];
+    let declare = [
+        "-X",
+        "PUT",
+        "-H",
+        "content-type: application/json",
+        "-d",
+        r#"{"durable":true,"arguments":{"x-queue-type":"quorum"}}"#,
+    ];
     management(queue, &declare).expect("it declares a quorum queue");
 
     rabbitmq.kill9().expect("it dies");

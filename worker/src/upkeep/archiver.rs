@@ -45,8 +45,10 @@ async fn archive(worker: &Worker, delivery: &Delivery) -> Result<(), StoreError>
             let operation = OperationId(hint.operation);
             if let Some(row) = worker.store.operation(operation).await? {
                 let reason = row.letter_reason();
-                let new =
-                    worker.store.archive_letter(id, operation, reason, Some(queue), Some(&delivery.body), &headers).await?;
+                let new = worker
+                    .store
+                    .archive_letter(id, operation, reason, Some(queue), Some(&delivery.body), &headers)
+                    .await?;
                 metrics::counter!("naru_dead_letters_total", "reason" => reason).increment(1);
                 tracing::warn!(%operation, queue, reason, new, "a dead letter is archived");
                 return Ok(());
