@@ -105,6 +105,10 @@ fn open(app: &App, context: &RequestContext, prefer: Prefer, payment: &Payment) 
     let events = app.events_url(&payment.key);
     if !prefer.understands_open() {
         return Err(Problem::because(Reason::OutcomeOpen)
+            .detail(
+                "결제 결과를 아직 확인하고 있습니다. 다시 결제하지 말고 결제를 조회해 주세요.",
+                "The outcome is not known yet. Do not pay again: query the payment.",
+            )
             .location(&app.payment_url(&payment.key))
             .header(EVENTS, &events)
             .with("paymentKey", payment.key.as_str())

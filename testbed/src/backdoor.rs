@@ -43,6 +43,11 @@ impl Backdoor {
         Self { store, tenant, mid, bank, amqp_url, broker: OnceCell::new() }
     }
 
+    /// Whose payments it accepts.
+    pub(crate) fn tenant(&self) -> Tenant {
+        self.tenant
+    }
+
     /// Accepts a payment with a typed-in card. Nobody is told: the sweeper finds it, or [`Backdoor::hint`] tells.
     pub(crate) async fn accept(&self, payment: &Payment, before: Option<OffsetDateTime>) -> Accepted {
         let token = self.bank.register(&payment.card_number, &self.mid).await;

@@ -103,6 +103,12 @@ impl Shop {
         key.unwrap_or_else(|| answer.payment_key()).to_owned()
     }
 
+    /// The same without a key.
+    #[must_use]
+    pub fn anonymous_request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
     /// Creates a payment, lets the payer authenticate with the order's card, and returns what create answered: the
     /// payment is ready to be confirmed.
     ///

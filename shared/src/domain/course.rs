@@ -209,7 +209,12 @@ impl Claimed {
         letter: Option<LetterKind>,
     ) -> Step {
         let asked = self.operation.inquiry_count;
-        let delay = if asked >= INQUIRIES_BEFORE_HOURLY { Duration::hours(1) } else { delays(asked) };
+        let mut delay = if asked >= INQUIRIES_BEFORE_HOURLY { Duration::hours(1) } else { delays(asked) };
+        let late_by = now - self.operation.deadline_at;
+        if late_by >= Duration::ZERO {
+            // The schedule may have grown long while there was hope; undoing begins with a short one of its own.
+            delay = delay.min(late_by.max(Duration::SECOND));
+        }
         let mut due_at = now + delay;
         // At the deadline the question changes from "what became of it" to "undo it": be there.
         for limit in at_latest.into_iter().chain([self.operation.deadline_at]) {

@@ -1,14 +1,16 @@
 //! Payments and events for the domain's tests.
 
+use time::OffsetDateTime;
 use time::macros::datetime;
 use uuid::Uuid;
 
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
-use super::id::OperationId;
+use super::id::{CheckoutId, MerchantId, Mode, OperationId, PaymentId, PaymentKey, Tenant};
 use super::instrument::{Card, CardType, Instrument, OwnerType};
-use super::operation::{OperationKind, OperationStatus};
-use super::payment::{Approval, PaymentState, Work};
+use super::money::{Currency, Money};
+use super::operation::{APPROVE_WITHIN, Connector, Operation, OperationKind, OperationStatus};
+use super::payment::{Approval, Payment, PaymentDetails, PaymentSource, PaymentState, Work};
 
 pub(super) fn card() -> Instrument {
     Instrument::Card(Card {
@@ -108,4 +110,57 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
         ("aborted, reversed", reversed),
         ("expired", expired),
     ]
+}
+
+/// When everything begins.
+pub(super) const START: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
+
+pub(super) fn won(amount: i64) -> Money {
+    Money::new(amount, Currency::Krw).unwrap()
+}
+
+/// A payment of 15,000 won that was keyed in at [`START`].
+pub(super) fn payment() -> Payment {
+    Payment {
+        id: PaymentId(Uuid::from_u128(1)),
+        key: PaymentKey("pay_1".into()),
+        checkout_id: CheckoutId("chk_1".into()),
+        tenant: Tenant { merchant: MerchantId(Uuid::from_u128(2)), mode: Mode::Test },
+        mid: "shop".into(),
+        source: PaymentSource::KeyIn,
+        order_id: "order-1".into(),
+        order_name: "socks".into(),
+        total: won(15_000),
+        tax_free: 0,
+        details: PaymentDetails::default(),
+        operation_count: 1,
+        version: 1,
+        state: PaymentState::key_in(card(), own(OperationStatus::Queued)),
+        created_at: START,
+    }
+}
+
+/// Its approval, never claimed.
+pub(super) fn approval_of(payment: &Payment) -> Operation {
+    Operation {
+        id: id(7),
+        payment: payment.id,
+        number: 1,
+        kind: OperationKind::Approve,
+        connector: Connector::Card,
+        amount: payment.total,
+        target: None,
+        status: OperationStatus::Queued,
+        fence: 0,
+        claim_count: 0,
+        attempt_count: 0,
+        inquiry_count: 0,
+        due_at: START,
+        deadline_at: START + APPROVE_WITHIN,
+        result: None,
+        result_version: None,
+        letter: None,
+        trace_parent: String::new(),
+        created_at: START,
+    }
 }

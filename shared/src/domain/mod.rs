@@ -19,3 +19,5 @@ pub mod payment;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod simulation;

@@ -48,7 +48,9 @@ pub(super) async fn weigh_answer(conn: Conn<'_>, answered: &Answered, trace_id: 
     weigh(conn, &attempt.reference, call, answered.word, trace_id).await
 }
 
-/// Weighs a decision that no money is out under a reference against what anybody else has heard of it.
+/// Weighs a decision that no money is out under a reference against what anybody else has heard of it: an approval; or
+/// nothing believable, after somebody had taken over, for then its bytes may have left late too, and "not found" was
+/// believed too soon.
 pub(super) async fn weigh_decision(
     conn: Conn<'_>,
     reference: &str,
@@ -56,8 +58,13 @@ pub(super) async fn weigh_decision(
     trace_id: &str,
 ) -> Result<Late, StoreError> {
     let contradicted = sqlx::query_scalar!(
-        r#"select exists (select 1 from attempts where reference = $1 and call in ('approve', 'inquire')
-            and answer = 'approved' and id is distinct from $2) as "contradicted!""#,
+        r#"select exists (
+            select 1 from attempts a where a.reference = $1 and a.id is distinct from $2 and (
+                (a.call in ('approve', 'inquire') and a.answer = 'approved')
+                or (a.call = 'approve' and a.answer in ('unknown', 'pending') and exists (
+                    select 1 from attempts n where n.operation_id = a.operation_id and n.fence > a.fence
+                        and n.sent_at < a.answered_at)))
+        ) as "contradicted!""#,
         reference,
         own.map(|attempt| attempt.0) as _,
     )

@@ -194,9 +194,12 @@ impl Store {
                         latency_ms = case when a.id = i.attempt then i.latency_ms else a.latency_ms end
                     from item i
                     where a.call = 'approve' and (a.id = i.attempt or a.reference = i.reference)
-                    -- Somebody else heard an approval of what is recorded here as never taken.
+                    -- Somebody else heard otherwise of what is recorded here as never taken: see `evidence`.
                     returning a.operation_id = i.operation and a.id is distinct from i.attempt
-                        and a.answer = 'approved' and a.resolution in ('declined', 'not_moved') as contradicted
+                        and a.resolution in ('declined', 'not_moved')
+                        and (a.answer = 'approved' or (a.answer in ('unknown', 'pending') and exists (
+                            select 1 from attempts n where n.operation_id = a.operation_id and n.fence > a.fence
+                                and n.sent_at < a.answered_at))) as contradicted
                 ), next as (
                     select distinct on (o.payment_id) o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
                     from item i join operations o on o.payment_id = i.payment

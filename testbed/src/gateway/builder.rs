@@ -176,6 +176,7 @@ impl Builder {
             vhost,
             folder,
             dedupes: self.dedupes,
+            master,
             announced: std::sync::Mutex::default(),
             _turn: turn,
         }
@@ -306,7 +307,7 @@ async fn vhost(own: &OwnServers, servers: &Addresses, name: &str) -> VirtualHost
 }
 
 /// A merchant with a secret and a client key.
-async fn seed(store: &Store, master: &MasterSecret, name: &str) -> (Tenant, String, [String; 2]) {
+pub(super) async fn seed(store: &Store, master: &MasterSecret, name: &str) -> (Tenant, String, [String; 2]) {
     let mid = format!("shop_{name}");
     let id = MerchantId(System.ordered());
     let merchant = NewMerchant { id, mid: &mid, name: "A shop of socks" };
@@ -329,7 +330,7 @@ fn master_secret() -> (MasterSecret, String) {
     (MasterSecret::parse(&encoded).expect("random bytes are random"), encoded)
 }
 
-fn store(url: &str) -> Store {
+pub(super) fn store(url: &str) -> Store {
     let options =
         StoreOptions { connections_max: 4, acquire_timeout: Duration::from_secs(10), application_name: "naru-testbed" };
     Store::new(url, &options).expect("the address can be read")

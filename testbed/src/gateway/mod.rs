@@ -1,6 +1,7 @@
 //! One test's Naru.
 
 mod builder;
+mod tenants;
 mod turn;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use naru_shared::domain::id::{OperationId, PaymentId};
+use naru_shared::secret::MasterSecret;
 use serde_json::Value;
 use sqlx::{PgPool, Row as _};
 use time::OffsetDateTime;
@@ -48,6 +50,7 @@ pub struct Gateway {
     vhost: VirtualHost,
     folder: PathBuf,
     dedupes: bool,
+    master: MasterSecret,
     announced: Mutex<Vec<String>>,
     /// The last to go: the next test may begin.
     _turn: turn::Turn,

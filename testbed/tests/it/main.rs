@@ -2,12 +2,15 @@
 //! capability.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected ends there")]
 
+mod bad_input;
 mod broker;
 mod crash;
 mod happy;
 mod poison;
 mod postgres;
+mod problem;
 mod races;
+mod raw;
 mod redis;
 mod schedule;
 mod streams;
