@@ -44,6 +44,7 @@ create table payments (
     constraint payments_money_state check (money_state in ('NOT_MOVED', 'MOVED', 'REVERSED', 'UNKNOWN')),
     constraint payments_state_agrees check (state ->> 'status' = status and state ->> 'moneyState' = money_state),
     constraint payments_done_means_moved check (status <> 'DONE' or money_state in ('MOVED', 'UNKNOWN')),
+    constraint payments_moved_means_done check (money_state <> 'MOVED' or status = 'DONE'),
     constraint payments_open_expires check ((status in ('READY', 'IN_PROGRESS')) = (expires_at is not null)),
     constraint payments_currency check (currency in ('KRW')),
     constraint payments_amount check (total_amount > 0),

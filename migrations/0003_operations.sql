@@ -96,13 +96,19 @@ create table attempts (
     -- The acquirer's own code, or the fault that we met.
     code         text,
     latency_ms   integer,
+    -- Why a net-cancel is asked for. A reference that has one is never wanted again, whatever is heard of it.
+    because      text,
     -- What became of the money it may have moved; null while that is open. Set by its answer or by a later inquiry.
+    -- `reversing`: it was done with, and then an answer came late; a net-cancel operation is owed for it.
     resolution   text,
 
     constraint attempts_call check (call in ('approve', 'inquire', 'net_cancel')),
     constraint attempts_answer check (answer in
         ('approved', 'declined', 'pending', 'reversed', 'not_found', 'refused', 'busy', 'not_sent', 'unknown')),
-    constraint attempts_resolution check (resolution in ('approved', 'declined', 'reversed', 'not_moved')),
+    constraint attempts_because check (because in ('too_late', 'wrong_amount', 'not_found', 'asked')),
+    constraint attempts_net_cancel_has_because check ((call = 'net_cancel') = (because is not null)),
+    constraint attempts_resolution check (resolution in
+        ('approved', 'declined', 'reversed', 'not_moved', 'reversing')),
     constraint attempts_only_money_resolves check (call = 'approve' or resolution is null),
     constraint attempts_answered check ((answer is null) = (answered_at is null))
 );

@@ -260,7 +260,7 @@ impl PaymentView {
             metadata: Some(payment.details.metadata.clone()).filter(|metadata| !metadata.is_empty()),
             money_state: state.money_state.as_str(),
             sequence: payment.version,
-            operation: state.operation.as_ref().map(|work| OperationView {
+            operation: state.work().map(|work| OperationView {
                 kind: work.kind.as_str(),
                 status: work.status.as_str(),
                 attempt: work.attempt,

@@ -63,8 +63,13 @@ impl Backdoor {
     ) -> Accepted {
         let operation = OperationId(System.ordered());
         let id = PaymentId(System.ordered());
-        let work =
-            Work { id: operation, kind: OperationKind::Approve, status: OperationStatus::Queued, attempt: 0, next_attempt_at: None };
+        let work = Work {
+            id: operation,
+            kind: OperationKind::Approve,
+            status: OperationStatus::Queued,
+            attempt: 0,
+            next_attempt_at: None,
+        };
         let state = PaymentState::key_in(Instrument::Card(card(token)), work);
         let trace = TraceContext::start(&System);
         let key = format!("naru_test_{}", id.0.simple());

@@ -41,6 +41,11 @@ impl Bank {
         self.call(Method::POST, "/admin/scripts", Some(script)).await;
     }
 
+    /// Ends every script.
+    pub async fn clear_scripts(&self) {
+        self.call(Method::DELETE, "/admin/scripts", None).await;
+    }
+
     /// Parks the next call of this kind about an order `before` or `after` its effect.
     pub async fn hold(&self, order_id: &str, call: &str, effect: &str) -> BankHold {
         let id = format!("hold-{}", crate::run::unique());
@@ -56,10 +61,7 @@ impl Bank {
     /// Everything it was asked about an order, in order.
     pub async fn journal(&self, order_id: &str) -> Vec<Value> {
         let mut page = self.call(Method::GET, &format!("/admin/journal?orderId={order_id}"), None).await;
-        match page["entries"].take() {
-            Value::Array(entries) => entries,
-            other => panic!("no entries: {other}"),
-        }
+        serde_json::from_value(page["entries"].take()).expect("a page has entries")
     }
 
     /// How often it was asked this (`approve`, `inquire` …) about an order.
@@ -72,7 +74,12 @@ impl Bank {
         let answer = self.call(Method::GET, &format!("/admin/effects?orderId={order_id}"), None).await;
         let effects = answer["effects"].as_array().cloned().unwrap_or_default();
         let sum = |member: &str| effects.iter().filter_map(|effect| effect[member].as_i64()).sum();
-        Money { charges: sum("charges"), standing_charges: sum("standingCharges"), charged: sum("charged"), net: sum("net") }
+        Money {
+            charges: sum("charges"),
+            standing_charges: sum("standingCharges"),
+            charged: sum("charged"),
+            net: sum("net"),
+        }
     }
 
     /// What should have become of an order's money: `bank.expect("order-1").charged_once().await`.
@@ -150,7 +157,8 @@ impl Expected {
     /// # Panics
     /// When not; shows the journal.
     pub async fn charged_then_reversed(self) {
-        self.is("charged, then reversed", |money| money.charges > 0 && money.standing_charges == 0 && money.net == 0).await;
+        self.is("charged, then reversed", |money| money.charges > 0 && money.standing_charges == 0 && money.net == 0)
+            .await;
     }
 
     async fn is(self, what: &str, holds: impl Fn(&Money) -> bool) {

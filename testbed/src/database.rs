@@ -70,7 +70,10 @@ async fn migrate(url: &str) {
 
 async fn execute(server: &str, statement: &str) {
     let mut connection = PgConnection::connect(server).await.expect("Postgres answers");
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await
+        .unwrap_or_else(|error| panic!("{statement}: {error}"));
     let _ = connection.close().await;
 }
 

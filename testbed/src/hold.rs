@@ -17,7 +17,8 @@ pub struct Hold {
 
 impl Hold {
     pub(crate) fn at(folder: &Path, point: &str) -> Self {
-        let hold = Self { hold: folder.join(format!("{point}.hold")), reached: folder.join(format!("{point}.reached")) };
+        let hold =
+            Self { hold: folder.join(format!("{point}.hold")), reached: folder.join(format!("{point}.reached")) };
         let _ = std::fs::remove_file(&hold.reached);
         std::fs::write(&hold.hold, "").expect("the folder of holds is there");
         hold

@@ -24,7 +24,11 @@
 //!
 //! Servers: those that `cargo xtask test` names in `NARU_TEST_*`, or private ones, started by the first test that needs
 //! them and ended with this process.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected ends there, and says what it was")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected ends there, and says what it was"
+)]
 
 mod answer;
 mod backdoor;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::cards;
 use crate::canary;
+use crate::cards;
 
 /// An order with a card typed in, as `POST /v1/payments/key-in` takes it. Each has an order id of its own.
 #[derive(Debug, Clone)]

@@ -123,7 +123,8 @@ impl Proxy {
 
     /// All is well again. What was held back goes on.
     pub fn heal(&self) {
-        self.orders.send_modify(|orders| *orders = Orders { cuts: orders.cuts, strands: orders.strands, ..Orders::default() });
+        self.orders
+            .send_modify(|orders| *orders = Orders { cuts: orders.cuts, strands: orders.strands, ..Orders::default() });
     }
 
     fn order(&self, direction: Direction, change: impl FnOnce(&mut Way)) {

@@ -86,9 +86,21 @@ impl Shop {
     }
 
     /// A call that a test makes up by itself, key included.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, self.url(path)).header("authorization", basic(&self.secret_key))
+    }
+
+    /// Has a typed-in card's payment accepted without waiting for its outcome (which may be known all the same), and
+    /// returns its key.
+    ///
+    /// # Panics
+    /// When it is not accepted.
+    pub async fn begin(&self, payment: &Payment) -> String {
+        let answer = self.key_in(payment).prefer("respond-async").await;
+        let key = answer.header("location").rsplit('/').next().filter(|key| !key.is_empty());
+        let accepted = matches!(answer.status, 200 | 202) || answer.text("code").starts_with("REJECT_");
+        assert!(accepted, "{answer:?}");
+        key.unwrap_or_else(|| answer.payment_key()).to_owned()
     }
 
     /// The same without a key.

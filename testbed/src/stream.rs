@@ -97,7 +97,11 @@ impl Stream {
             if let Some(found) = self.seen.iter().find(|seen| wanted(seen)) {
                 return found.clone();
             }
-            assert!(System.monotonic() < deadline, "waited {patience:?} in vain: {what}; the stream had {:#?}", self.seen);
+            assert!(
+                System.monotonic() < deadline,
+                "waited {patience:?} in vain: {what}; the stream had {:#?}",
+                self.seen
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

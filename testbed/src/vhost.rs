@@ -20,7 +20,8 @@ impl VirtualHost {
     pub(crate) async fn create(amqp: &str, management: &str, name: &str) -> Self {
         let (server, _) = split(amqp);
         let url = format!("{server}/{name}");
-        let vhost = Self { url, management: management.to_owned(), name: name.to_owned(), made: true, client: client() };
+        let vhost =
+            Self { url, management: management.to_owned(), name: name.to_owned(), made: true, client: client() };
         vhost.call(Method::PUT, &format!("vhosts/{name}"), Some(json!({}))).await;
         let user = user_of(amqp);
         let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });

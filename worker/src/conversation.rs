@@ -8,12 +8,12 @@ use std::time::Duration;
 use naru_shared::acquirer::{Acquirer, Order};
 use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::crash::hold_point;
-use naru_shared::domain::attempt::{Answer, ApproveAnswer, Call, InquiryAnswer, NetCancelAnswer};
-use naru_shared::domain::course::{Because, Decision, Step};
+use naru_shared::domain::attempt::{Answer, ApproveAnswer, Because, Call, InquiryAnswer, NetCancelAnswer};
+use naru_shared::domain::course::{Decision, Step};
 use naru_shared::domain::id::{AttemptId, Reference};
 use naru_shared::domain::operation::OperationKind;
 use naru_shared::retry::RetrySchedule;
-use naru_shared::store::{Answered, NewAttempt, Outcome};
+use naru_shared::store::{Answered, Late, NewAttempt, Outcome};
 use naru_shared::system::System;
 use naru_shared::telemetry::TraceContext;
 use time::OffsetDateTime;
@@ -45,29 +45,19 @@ pub(crate) async fn hold(worker: Worker, connectors: Arc<Connectors>, held: Held
         worker: &worker,
         held: &held,
         traceparent: &traceparent,
+        trace_id: trace.trace_hex(),
         answered: None,
     };
     let decided = tracing::Instrument::instrument(talk.run(), span.clone()).await;
-    let outcome = decided.and_then(|(decision, answered)| {
-        let claimed = &held.claimed;
-        let trace_id = trace.trace_hex();
-        match Outcome::new(claimed, decision, answered, trace_id) {
-            Ok(outcome) => Some(outcome),
-            Err(illegal) => {
-                // The row is taken over in time, and this comes up again: a person has to see it.
-                tracing::error!(parent: &span, %illegal, "a decision does not fit its payment");
-                metrics::counter!("naru_worker_illegal_decisions_total").increment(1);
-                None
-            }
-        }
-    });
+    let outcome =
+        decided.map(|(decision, answered)| Outcome::new(&held.claimed, decision, answered, trace.trace_hex()));
     hold_point("answered").await;
     let done = Finished {
         outcome,
         queue: held.queue,
         attempt,
         traceparent: held.claimed.operation.trace_parent.clone(),
-        delivery: held.delivery,
+        receipt: held.receipt,
     };
     // The committer outlives every conversation.
     let _ = finished.send(done).await;
@@ -79,6 +69,7 @@ struct Talk<'a> {
     worker: &'a Worker,
     held: &'a Held,
     traceparent: &'a str,
+    trace_id: String,
     /// The answer of the approval that was sent, until it is written somewhere.
     answered: Option<Answered>,
 }
@@ -104,7 +95,7 @@ impl Talk<'_> {
         let claimed = &self.held.claimed;
         let attempt = match (&claimed.fresh, written) {
             (Some(fresh), true) => fresh.id,
-            _ => self.write_down(Call::Approve, &reference).await?,
+            _ => self.write_down(Call::Approve, &reference, None).await?,
         };
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
@@ -132,7 +123,7 @@ impl Talk<'_> {
     }
 
     async fn inquire(&mut self, reference: Reference) -> Option<Step> {
-        let attempt = self.write_down(Call::Inquire, &reference).await?;
+        let attempt = self.write_down(Call::Inquire, &reference, None).await?;
         let started = System.monotonic();
         let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
         let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started);
@@ -141,7 +132,7 @@ impl Talk<'_> {
     }
 
     async fn net_cancel(&mut self, reference: Reference, because: Because) -> Option<Step> {
-        let attempt = self.write_down(Call::NetCancel, &reference).await?;
+        let attempt = self.write_down(Call::NetCancel, &reference, Some(because)).await?;
         let started = System.monotonic();
         let answer: NetCancelAnswer = self.acquirer.net_cancel(self.order(), &Reference::of(attempt), &reference).await;
         let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started);
@@ -154,32 +145,54 @@ impl Talk<'_> {
     }
 
     /// Writes a call down before it is made, as long as the claim holds; nothing when it no longer does.
-    async fn write_down(&self, call: Call, reference: &Reference) -> Option<AttemptId> {
+    async fn write_down(&self, call: Call, reference: &Reference, because: Option<Because>) -> Option<AttemptId> {
         let operation = &self.held.claimed.operation;
-        let id = AttemptId(System.ordered());
-        let attempt =
-            NewAttempt { id, operation: operation.id, fence: operation.fence, worker: self.worker.id, call, reference };
+        let fence = operation.fence;
+        let mut id = AttemptId(System.ordered());
         loop {
+            let attempt =
+                NewAttempt { id, operation: operation.id, fence, worker: self.worker.id, call, reference, because };
             match self.worker.store.begin_attempt(&attempt).await {
                 Ok(true) => return Some(id),
                 Ok(false) => {
                     tracing::info!(call = call.as_str(), "the claim is somebody else's by now");
                     return None;
                 }
-                Err(error) if error.is_constraint("attempts_pkey") => return Some(id),
-                Err(error) => {
+                // An earlier try went through though we were not told. Under another id it is asked again whether the
+                // claim still holds; the row that was written first stays without an answer.
+                Err(error) if error.is_constraint("attempts_pkey") => id = AttemptId(System.ordered()),
+                Err(error) if error.is_transient() => {
                     tracing::warn!(%error, call = call.as_str(), "a call waits to be written down");
                     tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                Err(error) => {
+                    tracing::error!(error = format!("{error:?}"), call = call.as_str(), "a call can't be written down");
+                    return None;
                 }
             }
         }
     }
 
-    /// Keeps an answer that no decision goes with yet. Best effort: for an approval the decision that follows says the
-    /// same, and an inquiry can be made again.
+    /// Keeps an answer that no decision goes with yet, however long that takes: should the claim be lost before there is
+    /// a decision, nobody else knows what was heard here.
     async fn keep(&self, answered: Answered) {
-        if let Err(error) = self.worker.store.answer_attempt(&answered).await {
-            tracing::warn!(%error, answer = answered.word.as_str(), "an answer was not kept at once");
+        loop {
+            match self.worker.store.answer_attempt(&answered, &self.trace_id).await {
+                Ok(Late::Nothing | Late::Kept) => return,
+                Ok(Late::Reversing(operation)) => {
+                    metrics::counter!("naru_worker_late_approvals_total").increment(1);
+                    tracing::warn!(reversal = %operation, "an answer about something that was done with: it is reversed");
+                    return;
+                }
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, answer = answered.word.as_str(), "an answer waits to be kept");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                Err(error) => {
+                    tracing::error!(error = format!("{error:?}"), "an answer can't be kept");
+                    return;
+                }
+            }
         }
     }
 

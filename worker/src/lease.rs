@@ -9,6 +9,7 @@ use naru_shared::store::{LEASE_SECONDS, Store};
 use naru_shared::system::System;
 use naru_shared::telemetry::Dependency;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// How often the lease is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
@@ -21,38 +22,41 @@ pub(crate) struct Lease {
     id: WorkerId,
     store: Arc<Store>,
     valid_until: watch::Receiver<Option<Instant>>,
+    /// Cancelled when the lease is given up: it must not be renewed after that.
+    ended: CancellationToken,
 }
 
 impl Lease {
-    /// Takes the lease and renews it as long as a clone lives: it outlives the drain, and ends with [`Lease::end`].
+    /// Takes the lease and renews it until [`Lease::end`]: it outlives the drain.
     pub(crate) fn hold(id: WorkerId, store: Store, postgres: Dependency) -> Self {
         let store = Arc::new(store);
         let (renewed, valid_until) = watch::channel(None);
-        let lease = Self { id, store: Arc::clone(&store), valid_until };
-        tokio::spawn(async move {
+        let ended = CancellationToken::new();
+        let lease = Self { id, store: Arc::clone(&store), valid_until, ended: ended.clone() };
+        let renewing = async move {
             let name = format!("naru-worker {}", std::process::id());
             let mut tick = tokio::time::interval(RENEW_EVERY);
             tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 tick.tick().await;
                 let asked = System.monotonic();
-                // A renewal that takes longer than the lease is none.
                 let lasts = Duration::from_secs(LEASE_SECONDS.unsigned_abs().into());
-                match tokio::time::timeout(lasts, store.renew_lease(id, &name)).await {
-                    Ok(Ok(())) => {
+                match store.renew_lease(id, &name).await {
+                    Ok(()) => {
                         postgres.up();
+                        // A renewal that took longer than the lease is none: it is over when it is known.
                         if renewed.send(Some(asked + lasts - MARGIN)).is_err() {
                             return;
                         }
                     }
-                    Ok(Err(error)) => {
+                    Err(error) => {
                         postgres.down(&error);
                         tracing::warn!(%error, "the lease could not be renewed");
                     }
-                    Err(_) => postgres.down("no answer"),
                 }
             }
-        });
+        };
+        tokio::spawn(ended.run_until_cancelled_owned(renewing));
         lease
     }
 
@@ -73,6 +77,7 @@ impl Lease {
 
     /// Gives the lease up, so that what is left can be taken over at once.
     pub(crate) async fn end(&self) {
+        self.ended.cancel();
         if let Err(error) = self.store.end_lease(self.id).await {
             tracing::warn!(%error, "the lease runs out by itself");
         }

@@ -127,8 +127,8 @@ async fn run(config: &WorkerConfig, telemetry: &Telemetry) -> Result<(), Box<dyn
     let (finished, to_record) = mpsc::channel(FINISHED_MAX);
     let committing = tokio::spawn(committer::run(worker.clone(), to_record));
     let conversations = TaskTracker::new();
-    intake::start(&worker, config.work.prefetch, &finished, &conversations, &tasks).await;
-    upkeep::start(&worker, &tasks).await;
+    let orphanage = intake::start(&worker, config.work.prefetch, &finished, &conversations, &tasks).await;
+    upkeep::start(&worker, orphanage, &tasks).await;
     drop(finished);
     tracing::info!(worker = %id, "ready for work");
 

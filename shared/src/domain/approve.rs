@@ -7,16 +7,21 @@
 //! 3. Not found, in time: an acquirer that dedupes gets the same reference again; another gets a net-cancel
 //!    first, and then a new reference.
 //! 4. Too late, or another amount than ours: net-cancel, and say so.
+//! 5. A reference whose net-cancel was once asked for is wanted no more, whatever an inquiry says of it: that
+//!    net-cancel may still be on its way. It is net-cancelled until the acquirer says that it is gone.
 
 use time::OffsetDateTime;
 
-use super::attempt::{ApprovalFacts, ApproveAnswer, InquiryAnswer, NetCancelAnswer, Resolution};
-use super::course::{Because, CaseKind, Claimed, Decision, Delays, Next, Step, decide};
+use super::attempt::{ApprovalFacts, ApproveAnswer, Because, InquiryAnswer, NetCancelAnswer, Resolution};
+use super::course::{CaseKind, Claimed, Decision, Delays, Next, Step, decide};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::Reference;
-use super::operation::{LetterKind, OperationResult, OperationStatus};
+use super::operation::{CLAIMED_EARLY_BY, LetterKind, OperationResult, OperationStatus};
 use super::payment::Approval;
+
+/// A busy acquirer is asked again after 8 seconds at most: a payer is waiting.
+const BUSY_TRIES_MAX: i32 = 4;
 
 pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
     if let Some(open) = claimed.open.first() {
@@ -46,6 +51,10 @@ impl Claimed {
             ApproveAnswer::Declined(failure) => {
                 decide(self.failed(failure.clone(), false).resolving(reference, Resolution::Declined))
             }
+            // It was sent before, and what became of that is as open as it was: this reference is not done with.
+            ApproveAnswer::Busy(_) | ApproveAnswer::NotSent(_) if self.was_sent(reference) => {
+                self.unknown(now, None, delays, None)
+            }
             ApproveAnswer::Busy(_) => self.try_again(reference, false, now, delays),
             ApproveAnswer::NotSent(_) => self.try_again(reference, true, now, delays),
             ApproveAnswer::Pending | ApproveAnswer::Unknown(_) => self.unknown(now, None, delays, None),
@@ -62,23 +71,32 @@ impl Claimed {
         delays: Delays<'_>,
     ) -> Step {
         let too_late = self.is_past_deadline(now);
+        let condemned = self.condemned(reference);
         let net_cancel = |because| Step::NetCancel { reference: reference.clone(), because };
-        match answer {
-            InquiryAnswer::Approved(facts) => self.approved(reference, facts, now),
-            InquiryAnswer::Declined(failure) => {
+        match (answer, condemned) {
+            (InquiryAnswer::Declined(failure), _) => {
                 decide(self.failed(failure.clone(), false).resolving(reference, Resolution::Declined))
             }
-            InquiryAnswer::Reversed => decide(self.gone(reference, true, now)),
-            InquiryAnswer::NotFound if too_late => net_cancel(Because::TooLate),
-            InquiryAnswer::NotFound if self.manners.dedupes_by_reference => {
+            (InquiryAnswer::Reversed, because) => decide(self.gone(reference, because, true, now)),
+            (
+                InquiryAnswer::Approved(_)
+                | InquiryAnswer::NotFound
+                | InquiryAnswer::Pending
+                | InquiryAnswer::NoAnswer(_),
+                Some(because),
+            ) => net_cancel(because),
+            (InquiryAnswer::Approved(facts), None) => self.approved(reference, facts, now),
+            (InquiryAnswer::NotFound | InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_), None) if too_late => {
+                net_cancel(Because::TooLate)
+            }
+            (InquiryAnswer::NotFound, None) if self.manners.dedupes_by_reference => {
                 Step::Approve { reference: reference.clone(), written: false }
             }
-            InquiryAnswer::NotFound => match self.believable_at(reference) {
+            (InquiryAnswer::NotFound, None) => match self.believable_at(reference) {
                 Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
                 Some(_) | None => net_cancel(Because::NotFound),
             },
-            InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_) if too_late => net_cancel(Because::TooLate),
-            InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_) => self.unknown(now, None, delays, None),
+            (InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_), None) => self.unknown(now, None, delays, None),
         }
     }
 
@@ -93,18 +111,10 @@ impl Claimed {
         delays: Delays<'_>,
     ) -> Step {
         match answer {
-            NetCancelAnswer::Reversed if because == Because::WrongAmount => {
-                let failure = Failure::ours(FailureCode::ProviderError, FailureReason::AmountMismatch);
-                decide(
-                    self.failed(failure, true)
-                        .resolving(reference, Resolution::Reversed)
-                        .with_case(reference, CaseKind::AmountMismatch),
-                )
-            }
-            NetCancelAnswer::Reversed => decide(self.gone(reference, true, now)),
+            NetCancelAnswer::Reversed => decide(self.gone(reference, Some(because), true, now)),
             NetCancelAnswer::NoOriginal => match self.believable_at(reference) {
                 Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
-                Some(_) | None => decide(self.gone(reference, false, now)),
+                Some(_) | None => decide(self.gone(reference, Some(because), false, now)),
             },
             NetCancelAnswer::Refused(_) => self
                 .unknown(now, None, delays, Some(LetterKind::NeedsPerson))
@@ -131,9 +141,17 @@ impl Claimed {
         )
     }
 
-    /// No money is out under this reference any more. In time there is another try, under a new one.
-    fn gone(&self, reference: &Reference, reversed: bool, now: OffsetDateTime) -> Decision {
+    /// No money is out under this reference any more. In time there is another try, under a new one; but an acquirer
+    /// that took another amount than ours is not asked again.
+    fn gone(&self, reference: &Reference, because: Option<Because>, reversed: bool, now: OffsetDateTime) -> Decision {
         let resolution = if reversed { Resolution::Reversed } else { Resolution::NotMoved };
+        if because == Some(Because::WrongAmount) {
+            let failure = Failure::ours(FailureCode::ProviderError, FailureReason::AmountMismatch);
+            return self
+                .failed(failure, reversed)
+                .resolving(reference, resolution)
+                .with_case(reference, CaseKind::AmountMismatch);
+        }
         if self.is_past_deadline(now) {
             return abandoned(self, reversed).resolving(reference, resolution);
         }
@@ -146,8 +164,11 @@ impl Claimed {
     }
 
     fn try_again(&self, reference: &Reference, spent: bool, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+        // A busy answer uses up no attempt, but a busy acquirer must be asked less and less often all the same.
+        let claims_before = i32::try_from(self.operation.fence - 1).unwrap_or(i32::MAX);
+        let tries = if spent { self.operation.attempt_count } else { claims_before.min(BUSY_TRIES_MAX) };
         // At the deadline it is claimed once more, to be given up.
-        let due_at = (now + delays(self.operation.attempt_count)).min(self.operation.deadline_at.max(now));
+        let due_at = (now + delays(tries)).min(self.operation.deadline_at.max(now) + CLAIMED_EARLY_BY);
         let work = self.work(OperationStatus::Waiting, Some(due_at), i32::from(spent));
         decide(
             Decision {
@@ -164,3 +185,6 @@ fn abandoned(claimed: &Claimed, reversed: bool) -> Decision {
     let failure = Failure::ours(FailureCode::ProviderError, FailureReason::ApprovalDeadlinePassed);
     Decision { letter: Some(LetterKind::Information), ..claimed.failed(failure, reversed) }
 }
+
+#[cfg(test)]
+mod tests;

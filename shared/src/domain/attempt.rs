@@ -55,6 +55,8 @@ words! {
         Reversed = "reversed",
         /// It never moved.
         NotMoved = "not_moved",
+        /// It was done with, and then an answer came late: a net-cancel is owed for it.
+        Reversing = "reversing",
     }
 }
 
@@ -67,6 +69,23 @@ pub struct OpenAttempt {
     pub reference: Reference,
     /// When it was written down, which is before it was sent.
     pub sent_at: OffsetDateTime,
+    /// Why its reversal was asked for, if it ever was. Such a reference is never wanted again: the reversal may still
+    /// be on its way.
+    pub condemned: Option<Because>,
+}
+
+words! {
+    /// Why something is net-cancelled. Written down before the net-cancel is sent.
+    Because {
+        /// Nobody wants it any more.
+        TooLate = "too_late",
+        /// The acquirer approved another amount than ours.
+        WrongAmount = "wrong_amount",
+        /// It can't be found, and the acquirer would charge again if asked again.
+        NotFound = "not_found",
+        /// The operation exists to reverse it.
+        Asked = "asked",
+    }
 }
 
 /// An approval as the acquirer tells it.

@@ -5,12 +5,13 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::attempt::{ApprovalFacts, Manners, OpenAttempt, Resolution};
+use super::attempt::{ApprovalFacts, Because, Manners, OpenAttempt, Resolution};
 use super::event::PaymentEvent;
 use super::failure::Failure;
 use super::id::Reference;
 use super::operation::{
-    CRASH_BUDGET, LetterKind, NEEDS_PERSON_AFTER, Operation, OperationKind, OperationResult, OperationStatus,
+    CLAIMED_EARLY_BY, CRASH_BUDGET, LetterKind, NEEDS_PERSON_AFTER, Operation, OperationKind, OperationResult,
+    OperationStatus,
 };
 use super::payment::{MoneyState, Payment, Work};
 use super::{approve, net_cancel};
@@ -55,19 +56,6 @@ pub enum Step {
     },
     /// Nothing: this is how it stands.
     Decide(Box<Decision>),
-}
-
-/// Why something is net-cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Because {
-    /// Nobody wants it any more.
-    TooLate,
-    /// The acquirer approved another amount than ours.
-    WrongAmount,
-    /// It can't be found, and the acquirer would charge again if asked again.
-    NotFound,
-    /// This operation exists to reverse it.
-    Asked,
 }
 
 words! {
@@ -194,15 +182,25 @@ impl Claimed {
 
     /// When "not found" may be believed of a reference.
     pub(super) fn believable_at(&self, reference: &Reference) -> Option<OffsetDateTime> {
-        self.open
-            .iter()
-            .chain(&self.fresh)
-            .filter(|attempt| attempt.reference == *reference)
-            .map(|attempt| self.manners.believable_at(attempt.sent_at))
-            .max()
+        self.attempts(reference).map(|attempt| self.manners.believable_at(attempt.sent_at)).max()
     }
 
-    /// We don't know: ask again later, at `at_latest` if that is sooner. Asks for a person when it has been long.
+    /// Why a net-cancel of this reference was asked for before, if it was.
+    pub(super) fn condemned(&self, reference: &Reference) -> Option<Because> {
+        self.attempts(reference).find_map(|attempt| attempt.condemned)
+    }
+
+    /// Whether this reference was sent, or may have been, before this claim.
+    pub(super) fn was_sent(&self, reference: &Reference) -> bool {
+        self.open.iter().any(|attempt| attempt.reference == *reference)
+    }
+
+    fn attempts(&self, reference: &Reference) -> impl Iterator<Item = &OpenAttempt> {
+        self.open.iter().chain(&self.fresh).filter(move |attempt| attempt.reference == *reference)
+    }
+
+    /// We don't know: ask again later, at `at_latest` if that is sooner. Asks for a person, once, when it has been long
+    /// or when a `letter` is owed anyway.
     pub(super) fn unknown(
         &self,
         now: OffsetDateTime,
@@ -211,29 +209,39 @@ impl Claimed {
         letter: Option<LetterKind>,
     ) -> Step {
         let asked = self.operation.inquiry_count;
-        let delay = if asked >= INQUIRIES_BEFORE_HOURLY { Duration::hours(1) } else { delays(asked) };
+        let mut delay = if asked >= INQUIRIES_BEFORE_HOURLY { Duration::hours(1) } else { delays(asked) };
+        let late_by = now - self.operation.deadline_at;
+        if late_by >= Duration::ZERO {
+            // The schedule may have grown long while there was hope; undoing begins with a short one of its own.
+            delay = delay.min(late_by.max(Duration::SECOND));
+        }
         let mut due_at = now + delay;
         // At the deadline the question changes from "what became of it" to "undo it": be there.
         for limit in at_latest.into_iter().chain([self.operation.deadline_at]) {
             if limit > now {
-                due_at = due_at.min(limit);
+                due_at = due_at.min(limit + CLAIMED_EARLY_BY);
             }
         }
         let long = now - self.operation.created_at >= NEEDS_PERSON_AFTER;
+        let letter = letter.or(long.then_some(LetterKind::NeedsPerson)).filter(|_| self.operation.letter.is_none());
         let work = self.work(OperationStatus::Unknown, Some(due_at), 0);
         // Twelve lines that say the same on a payer's screen are noise: tell when it began and when it is late.
-        let told = self.payment.state.operation.as_ref().is_some_and(|w| w.status == OperationStatus::Unknown);
+        let told = self.payment.state.told_of(self.operation.id) == Some(OperationStatus::Unknown);
         decide(Decision {
             event: (!told || letter.is_some()).then_some(PaymentEvent::OutcomeUnknown { work }),
-            letter: letter.or_else(|| (long && self.operation.letter.is_none()).then_some(LetterKind::NeedsPerson)),
+            letter,
             ..Decision::of(Next::Unknown { due_at })
         })
     }
 
     /// Failed for good.
     pub(super) fn failed(&self, failure: Failure, reversed: bool) -> Decision {
-        let was_reversed = reversed || self.payment.state.ever_reversed;
-        let money_state = if was_reversed { MoneyState::Reversed } else { MoneyState::NotMoved };
+        let standing = &self.payment.state;
+        let money_state = match (standing.reversals.is_empty(), reversed || standing.ever_reversed) {
+            (false, _) => MoneyState::Unknown,
+            (true, true) => MoneyState::Reversed,
+            (true, false) => MoneyState::NotMoved,
+        };
         Decision {
             event: Some(PaymentEvent::ApprovalFailed { failure: failure.clone(), reversed }),
             ..Decision::of(Next::Settled(OperationResult::Failed { failure, money_state }))

@@ -1,14 +1,16 @@
 //! What can happen to a payment, in the past tense.
 
 use super::failure::Failure;
+use super::id::OperationId;
 use super::instrument::Instrument;
+use super::operation::OperationKind;
 use super::payment::{Approval, Work};
 use crate::words::words;
 
 words! {
     /// Who an event is for.
     EventClass {
-        /// The status or the money changed: for everybody.
+        /// The status changed, or money was found where it should not be, or went back: for everybody.
         State = "state",
         /// A milestone for a waiting page: SSE and timeline only.
         Progress = "progress",
@@ -66,13 +68,15 @@ pub enum PaymentEvent {
         /// Whether money had moved and went back.
         reversed: bool,
     },
-    /// An approval was found that nobody wants any more; its reversal is queued.
+    /// An approval was found that nobody wants any more, or may be there; its reversal is queued.
     LateApproval {
         /// The reversal.
         work: Work,
     },
     /// That reversal is through.
     ReversalFinished {
+        /// The reversal.
+        operation: OperationId,
         /// Whether there was anything to reverse.
         reversed: bool,
     },
@@ -98,6 +102,24 @@ impl PaymentEvent {
             Self::ApprovalFailed { .. } => "payment.aborted",
             Self::LateApproval { .. } => "payment.late_approval",
             Self::ReversalFinished { .. } => "payment.reversed",
+        }
+    }
+
+    /// Whether it belongs to a reversal and not to the payment's own course.
+    #[must_use]
+    pub const fn is_of_reversal(&self) -> bool {
+        match self {
+            Self::LateApproval { .. } | Self::ReversalFinished { .. } => true,
+            Self::ApprovalQueued { work }
+            | Self::RetryScheduled { work, .. }
+            | Self::OutcomeUnknown { work }
+            | Self::WorkDied { work }
+            | Self::WorkRearmed { work } => matches!(work.kind, OperationKind::NetCancel),
+            Self::Authenticated { .. }
+            | Self::PayerCanceled
+            | Self::Expired
+            | Self::Approved { .. }
+            | Self::ApprovalFailed { .. } => false,
         }
     }
 

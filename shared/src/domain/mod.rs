@@ -2,12 +2,13 @@
 //!
 //! A payment ([`payment`]) is moved only by events ([`event`]) through [`payment::PaymentState::on`]. Work owed
 //! on it is an operation ([`operation`]); each call of it to an acquirer is an attempt ([`attempt`]). What a worker
-//! does next, and what an answer means, is decided in [`approve`] and [`net_cancel`].
+//! does next, and what an answer means, is decided in [`approve`] and [`net_cancel`]; what a late one means, in [`evidence`].
 
 pub mod approve;
 pub mod attempt;
 pub mod course;
 pub mod event;
+pub mod evidence;
 pub mod failure;
 pub mod id;
 pub mod instrument;
@@ -18,3 +19,5 @@ pub mod payment;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod simulation;

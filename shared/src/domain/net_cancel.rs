@@ -4,8 +4,8 @@
 
 use time::OffsetDateTime;
 
-use super::attempt::{NetCancelAnswer, Resolution};
-use super::course::{Because, CaseKind, Claimed, Decision, Delays, Next, Step, decide};
+use super::attempt::{Because, NetCancelAnswer, Resolution};
+use super::course::{CaseKind, Claimed, Decision, Delays, Next, Step, decide};
 use super::event::PaymentEvent;
 use super::id::Reference;
 use super::operation::{LetterKind, OperationResult};
@@ -32,7 +32,7 @@ impl Claimed {
             let resolution = if reversed { Resolution::Reversed } else { Resolution::NotMoved };
             decide(
                 Decision {
-                    event: Some(PaymentEvent::ReversalFinished { reversed }),
+                    event: Some(PaymentEvent::ReversalFinished { operation: self.operation.id, reversed }),
                     ..Decision::of(Next::Settled(OperationResult::Succeeded))
                 }
                 .resolving(reference, resolution),
@@ -51,3 +51,6 @@ impl Claimed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

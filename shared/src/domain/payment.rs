@@ -44,7 +44,7 @@ words! {
         Moved = "MOVED",
         /// It was with us and went back, all of it.
         Reversed = "REVERSED",
-        /// An open attempt may move it, or have moved it.
+        /// Work is owed that may move it, or have moved it.
         Unknown = "UNKNOWN",
     }
 }
@@ -124,20 +124,16 @@ pub struct PaymentState {
     pub stage: Stage,
     /// Where the payer's money is.
     pub money_state: MoneyState,
-    /// The work that is queued on it now.
+    /// The work of its own course: the approval that was asked for. What a waiting client is shown is
+    /// [`PaymentState::work`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Work>,
+    /// Approvals that nobody wants, on their way back: the work that reverses each, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reversals: Vec<Work>,
     /// Whether some of the payer's money ever moved and went back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ever_reversed: bool,
-    /// How many approvals that nobody wants are still to be reversed.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub reversals_owed: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
-const fn is_zero(n: &u32) -> bool {
-    *n == 0
 }
 
 /// A status with what is true only in it.
@@ -225,8 +221,8 @@ impl PaymentState {
             stage: Stage::Ready,
             money_state: MoneyState::NotMoved,
             operation: None,
+            reversals: Vec::new(),
             ever_reversed: false,
-            reversals_owed: 0,
         }
     }
 
@@ -235,10 +231,10 @@ impl PaymentState {
     pub const fn key_in(instrument: Instrument, work: Work) -> Self {
         Self {
             stage: Stage::InProgress { instrument },
-            money_state: MoneyState::NotMoved,
+            money_state: MoneyState::Unknown,
             operation: Some(work),
+            reversals: Vec::new(),
             ever_reversed: false,
-            reversals_owed: 0,
         }
     }
 
@@ -273,10 +269,33 @@ impl PaymentState {
         }
     }
 
+    /// The work that is owed on it now, or that was given up: what a waiting client is shown.
+    #[must_use]
+    pub fn work(&self) -> Option<&Work> {
+        let own = self.operation.as_ref();
+        own.filter(|work| work.status.is_unsettled()).or(self.reversals.first()).or(own)
+    }
+
     /// Whether work is owed on it without anybody's help.
     #[must_use]
     pub fn has_unsettled_work(&self) -> bool {
+        self.is_in_course() || !self.reversals.is_empty()
+    }
+
+    /// Whether the approval that was asked for is still open.
+    fn is_in_course(&self) -> bool {
         self.operation.as_ref().is_some_and(|work| work.status.is_unsettled())
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.operation.as_ref().is_some_and(|work| work.status == OperationStatus::Unknown)
+    }
+
+    /// How far this operation is, as the payment's newest version tells it.
+    #[must_use]
+    pub fn told_of(&self, operation: OperationId) -> Option<OperationStatus> {
+        let told = self.operation.iter().chain(&self.reversals).find(|work| work.id == operation)?;
+        Some(told.status)
     }
 
     /// Whether a stream of it may end: nothing will happen any more unless somebody asks for it.
@@ -293,72 +312,63 @@ impl PaymentState {
     /// # Errors
     /// When the event cannot happen to a payment that stands like this; both are named.
     pub fn on(&self, event: &PaymentEvent) -> Result<Self, IllegalTransition> {
-        use PaymentEvent as E;
-        let busy = self.has_unsettled_work();
+        let illegal = || IllegalTransition {
+            status: self.status().as_str(),
+            work: if self.has_unsettled_work() { "with unsettled work" } else { "without unsettled work" },
+            event: event.name(),
+        };
         let mut next = self.clone();
+        if event.is_of_reversal() { next.reverse(event) } else { next.proceed(event) }.ok_or_else(illegal)?;
+        next.money_state = next.money();
+        Ok(next)
+    }
+
+    /// What the payment's own course makes of an event; nothing when it can't be.
+    fn proceed(&mut self, event: &PaymentEvent) -> Option<()> {
+        use PaymentEvent as E;
+        let in_course = self.is_in_course();
+        let busy = self.has_unsettled_work();
         match (&self.stage, event) {
             (Stage::Ready, E::Authenticated { instrument }) => {
-                next.stage = Stage::InProgress { instrument: instrument.clone() };
+                self.stage = Stage::InProgress { instrument: instrument.clone() };
             }
             (Stage::Ready | Stage::InProgress { .. }, E::PayerCanceled) if !busy => {
-                next.stage = Stage::Aborted {
+                self.stage = Stage::Aborted {
                     instrument: self.instrument().cloned(),
                     failure: Failure::ours(FailureCode::PayProcessCanceled, FailureReason::PayerCanceled),
                 };
-                next.operation = None;
+                self.operation = None;
             }
             (Stage::Ready | Stage::InProgress { .. }, E::Expired) if !busy => {
-                next.stage = Stage::Expired { instrument: self.instrument().cloned() };
-                next.operation = None;
+                self.stage = Stage::Expired { instrument: self.instrument().cloned() };
+                self.operation = None;
             }
             (Stage::InProgress { .. }, E::ApprovalQueued { work }) if self.operation.is_none() => {
-                next.operation = Some(work.clone());
+                self.operation = Some(work.clone());
             }
-            (Stage::InProgress { instrument }, E::Approved { approval }) if busy => {
-                next.stage = Stage::Done { instrument: instrument.clone(), approval: approval.clone() };
-                next.operation = None;
+            (Stage::InProgress { instrument }, E::Approved { approval }) if in_course => {
+                self.stage = Stage::Done { instrument: instrument.clone(), approval: approval.clone() };
+                self.operation = None;
             }
-            (Stage::InProgress { instrument }, E::ApprovalFailed { failure, reversed }) if busy => {
-                next.stage = Stage::Aborted { instrument: Some(instrument.clone()), failure: failure.clone() };
-                next.operation = None;
-                next.ever_reversed |= reversed;
+            (Stage::InProgress { instrument }, E::ApprovalFailed { failure, reversed }) if in_course => {
+                self.stage = Stage::Aborted { instrument: Some(instrument.clone()), failure: failure.clone() };
+                self.operation = None;
+                self.ever_reversed |= reversed;
             }
-            (Stage::InProgress { .. }, E::RetryScheduled { work, reversed }) if busy => {
-                next.operation = Some(work.clone());
-                next.ever_reversed |= reversed;
+            (Stage::InProgress { .. }, E::RetryScheduled { work, reversed }) if in_course => {
+                self.operation = Some(work.clone());
+                self.ever_reversed |= reversed;
             }
-            (Stage::Done { .. } | Stage::Aborted { .. } | Stage::Expired { .. }, E::RetryScheduled { work, .. })
-                if busy =>
-            {
-                next.operation = Some(work.clone());
+            (Stage::InProgress { .. }, E::OutcomeUnknown { work }) if in_course => {
+                self.operation = Some(work.clone());
             }
-            (
-                Stage::InProgress { .. } | Stage::Done { .. } | Stage::Aborted { .. } | Stage::Expired { .. },
-                E::OutcomeUnknown { work },
-            ) if busy => {
-                next.operation = Some(work.clone());
+            // What may have moved money is found out, never given up.
+            (Stage::InProgress { .. }, E::WorkDied { work }) if in_course && !self.is_unknown() => {
+                self.operation = Some(work.clone());
             }
-            (Stage::InProgress { .. }, E::WorkDied { work }) if busy => {
-                next.operation = Some(work.clone());
-            }
+            // Only when nothing else is at work: one operation of a payment at a time.
             (Stage::InProgress { .. }, E::WorkRearmed { work }) if !busy && self.operation.is_some() => {
-                next.operation = Some(work.clone());
-            }
-            (
-                Stage::InProgress { .. } | Stage::Done { .. } | Stage::Aborted { .. } | Stage::Expired { .. },
-                E::LateApproval { work },
-            ) => {
-                next.reversals_owed = self.reversals_owed.saturating_add(1);
-                // The one that is at work stays in view; they are done in order.
-                next.operation = if busy { self.operation.clone() } else { Some(work.clone()) };
-            }
-            (
-                Stage::InProgress { .. } | Stage::Done { .. } | Stage::Aborted { .. } | Stage::Expired { .. },
-                E::ReversalFinished { reversed },
-            ) if self.reversals_owed > 0 => {
-                next.reversals_owed = self.reversals_owed - 1;
-                next.ever_reversed |= reversed;
-                next.operation = None;
+                self.operation = Some(work.clone());
             }
             (
                 Stage::Ready
@@ -378,25 +388,47 @@ impl PaymentState {
                 | E::WorkRearmed { .. }
                 | E::LateApproval { .. }
                 | E::ReversalFinished { .. },
-            ) => {
-                return Err(IllegalTransition {
-                    status: self.status().as_str(),
-                    work: if busy { "with unsettled work" } else { "without unsettled work" },
-                    event: event.name(),
-                });
-            }
+            ) => return None,
         }
-        next.money_state = next.money_after(event);
-        Ok(next)
+        Some(())
     }
 
-    /// Where the money is, given everything else and what just happened.
-    fn money_after(&self, event: &PaymentEvent) -> MoneyState {
-        let open = self.reversals_owed > 0
-            || matches!(event, PaymentEvent::OutcomeUnknown { .. })
-            || (self.money_state == MoneyState::Unknown
-                && matches!(event, PaymentEvent::WorkDied { .. } | PaymentEvent::WorkRearmed { .. }));
-        if open {
+    /// What a reversal's event changes; nothing when no such reversal is owed. Its course is apart from the
+    /// payment's own: a payment stays what it is while an approval that nobody wants goes back.
+    fn reverse(&mut self, event: &PaymentEvent) -> Option<()> {
+        use PaymentEvent as E;
+        let place = |id: OperationId| self.reversals.iter().position(|work| work.id == id);
+        match event {
+            E::LateApproval { work } if self.status() != PaymentStatus::Ready && place(work.id).is_none() => {
+                self.reversals.push(work.clone());
+            }
+            E::OutcomeUnknown { work } => {
+                let place = place(work.id)?;
+                *self.reversals.get_mut(place)? = work.clone();
+            }
+            E::ReversalFinished { operation, reversed } => {
+                let place = place(*operation)?;
+                self.reversals.remove(place);
+                self.ever_reversed |= reversed;
+            }
+            E::Authenticated { .. }
+            | E::PayerCanceled
+            | E::Expired
+            | E::ApprovalQueued { .. }
+            | E::Approved { .. }
+            | E::ApprovalFailed { .. }
+            | E::RetryScheduled { .. }
+            | E::WorkDied { .. }
+            | E::WorkRearmed { .. }
+            | E::LateApproval { .. } => return None,
+        }
+        Some(())
+    }
+
+    /// Where the money is. While work is owed that may move it nobody knows: a claim raises no version, so what is
+    /// queued for us may be under way at the acquirer.
+    fn money(&self) -> MoneyState {
+        if self.has_unsettled_work() {
             return MoneyState::Unknown;
         }
         match self.stage {
@@ -415,53 +447,4 @@ impl fmt::Display for PaymentStatus {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::fixtures;
-    use super::*;
-
-    /// The specification: every standing × every event. A changed rule is a changed line in the snapshot.
-    #[test]
-    fn the_grid_of_standings_and_events() {
-        let mut grid = String::new();
-        for (name, state) in fixtures::standings() {
-            for event in fixtures::events() {
-                let outcome = match state.on(&event) {
-                    Ok(next) => format!(
-                        "{} {}{}",
-                        next.status(),
-                        next.money_state.as_str(),
-                        next.operation.as_ref().map_or(String::new(), |w| format!(
-                            " [{} {}]",
-                            w.kind.as_str(),
-                            w.status.as_str()
-                        ))
-                    ),
-                    Err(_) => "—".to_owned(),
-                };
-                grid.push_str(&format!("{name:<34} {:<20} {outcome}\n", event.name()));
-            }
-            grid.push('\n');
-        }
-        insta::assert_snapshot!(grid);
-    }
-
-    #[test]
-    fn what_is_at_rest_takes_no_event_but_a_late_approval() {
-        for (name, state) in fixtures::standings().into_iter().filter(|(_, state)| state.is_at_rest()) {
-            for event in fixtures::events() {
-                if !matches!(event, PaymentEvent::LateApproval { .. }) {
-                    assert!(state.on(&event).is_err(), "{name} took {}", event.name());
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_standing_survives_being_written_and_read() {
-        for (name, state) in fixtures::standings() {
-            let json = serde_json::to_value(&state).unwrap();
-            assert_eq!(json["status"], state.status().as_str(), "{name}");
-            assert_eq!(serde_json::from_value::<PaymentState>(json).unwrap(), state, "{name}");
-        }
-    }
-}
+mod tests;

@@ -2,8 +2,10 @@
 
 use time::OffsetDateTime;
 
-use super::{Answered, Store, StoreError, read, write};
-use crate::domain::attempt::Call;
+use super::row::known;
+use super::{Answered, Late, Store, StoreError, evidence, read, write};
+use crate::domain::attempt::{Because, Call, Resolution};
+use crate::domain::evidence::{Verdict, judge};
 use crate::domain::id::{AttemptId, OperationId, Reference, WorkerId};
 
 /// A call that is about to be made, beside the one that its claim wrote down.
@@ -21,6 +23,8 @@ pub struct NewAttempt<'a> {
     pub call: Call,
     /// About, or under, which reference.
     pub reference: &'a Reference,
+    /// Why, for a net-cancel and for nothing else.
+    pub because: Option<Because>,
 }
 
 /// A call as the timeline tells it.
@@ -57,44 +61,87 @@ impl Store {
     /// Writes down a call before it is made. False when the claim no longer holds: then it must not be made.
     ///
     /// # Errors
-    /// When Postgres can't be reached; then it must not be made either.
+    /// When Postgres can't be reached; then it must not be made either. [`StoreError::Constraint`] `attempts_pkey` when
+    /// it is written down already.
     pub async fn begin_attempt(&self, attempt: &NewAttempt<'_>) -> Result<bool, StoreError> {
         let written = write!(
             self,
             sqlx::query!(
-                r#"insert into attempts (id, operation_id, call, reference, fence, worker)
-                select $1, o.id, $4, $5, $3, $6 from operations o
-                where o.id = $2 and o.fence = $3 and o.status = 'processing'"#,
+                // The row is locked, so that who claims it next sees this attempt, or this one is not written.
+                r#"insert into attempts (id, operation_id, call, reference, fence, worker, because)
+                select $1, o.id, $4, $5, $3, $6, $7 from operations o
+                where o.id = $2 and o.fence = $3 and o.status = 'processing' for share of o"#,
                 attempt.id.0,
                 attempt.operation.0,
                 attempt.fence,
                 attempt.call.as_str(),
                 attempt.reference.as_str(),
                 attempt.worker.0,
+                attempt.because.map(Because::as_str) as _,
             ),
             execute
         )?;
         Ok(written.rows_affected() == 1)
     }
 
-    /// Adds to a call what was heard, whoever holds the claim by now: evidence is not fenced.
+    /// Adds to a call what was heard, whoever holds the claim by now: evidence is not fenced. If it says that money may
+    /// be out under a reference that was done with meanwhile, its reversal is queued, in a second transaction.
     ///
     /// # Errors
-    /// When Postgres can't be reached.
-    pub async fn answer_attempt(&self, answered: &Answered) -> Result<(), StoreError> {
-        write!(
+    /// When Postgres can't be reached: then write it again.
+    pub async fn answer_attempt(&self, answered: &Answered, trace_id: &str) -> Result<Late, StoreError> {
+        let row = write!(
             self,
             sqlx::query!(
-                r#"update attempts set answered_at = now(), answer = $2, code = $3, latency_ms = $4
-                where id = $1 and answered_at is null"#,
+                r#"
+                with kept as (
+                    update attempts set answered_at = coalesce(answered_at, now()), answer = $2, code = $3,
+                        latency_ms = $4
+                    where id = $1 and (answered_at is null or answer = $2)
+                    returning call, reference, resolution
+                )
+                select k.call, coalesce(k.resolution, (
+                    select a.resolution from attempts a
+                    where a.reference = k.reference and a.call = 'approve' and a.resolution is not null limit 1
+                )) as resolution
+                from kept k
+                "#,
                 answered.attempt.0,
                 answered.word.as_str(),
                 answered.code,
                 answered.latency_ms,
             ),
-            execute
+            fetch_optional
         )?;
-        Ok(())
+        let Some(row) = row else { return Ok(Late::Nothing) };
+        let call = known(Call::parse(&row.call), "attempts", "call", answered.attempt)?;
+        let decided = row
+            .resolution
+            .as_deref()
+            .map(|word| known(Resolution::parse(word), "attempts", "resolution", answered.attempt));
+        match judge(call, answered.word, decided.transpose()?) {
+            Verdict::Nothing => Ok(Late::Nothing),
+            Verdict::Kept => Ok(Late::Kept),
+            Verdict::Reverse => self.weigh(answered, trace_id).await,
+        }
+    }
+
+    /// Judges an answer again, with the payment held.
+    async fn weigh(&self, answered: &Answered, trace_id: &str) -> Result<Late, StoreError> {
+        use sqlx::Connection as _;
+        let mut conn = self.conn().await?;
+        let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
+        sqlx::query!(
+            r#"select p.id from payments p join operations o on o.payment_id = p.id
+            join attempts a on a.operation_id = o.id where a.id = $1 for update of p"#,
+            answered.attempt.0,
+        )
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(StoreError::write)?;
+        let late = evidence::weigh_answer(&mut tx, answered, trace_id).await?;
+        tx.commit().await.map_err(StoreError::write)?;
+        Ok(late)
     }
 
     /// The calls made for an operation, in order.

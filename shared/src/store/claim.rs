@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::row::{OperationRow, PaymentRow, json};
 use super::{Store, StoreError, write};
-use crate::domain::attempt::{Manners, OpenAttempt};
+use crate::domain::attempt::{Because, Manners, OpenAttempt};
 use crate::domain::course::Claimed;
 use crate::domain::id::{AttemptId, OperationId, Reference, WorkerId};
 use crate::domain::operation::CRASH_BUDGET;
@@ -52,8 +52,14 @@ impl Store {
                 with wanted as (
                     select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $7::boolean[])
                         as w(id, attempt, reference, early_ms, again)
+                ), seen as materialized (
+                    select o.id, o.fence, o.status from operations o where o.id = any($1)
                 ), due as (
-                    select o.id, w.attempt, w.reference from operations o join wanted w on w.id = o.id
+                    select o.id, w.attempt, w.reference
+                    from wanted w join seen s on s.id = w.id
+                    -- A row that was claimed or recorded since this statement began is left alone: what it says would
+                    -- be new, and the attempts that are read below would be old.
+                    join operations o on o.id = w.id and o.fence = s.fence and o.status = s.status
                     where (
                             (o.status in ('queued', 'waiting', 'unknown')
                                 and o.due_at <= now() + w.early_ms * interval '1 millisecond')
@@ -75,6 +81,8 @@ impl Store {
                 ), open as (
                     select a.operation_id, jsonb_agg(jsonb_build_object(
                         'id', a.id, 'reference', a.reference,
+                        'condemned', (select n.because from attempts n
+                            where n.reference = a.reference and n.call = 'net_cancel' order by n.sent_at limit 1),
                         'sentAt', to_char(a.sent_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) order by a.sent_at) as attempts
                     from attempts a join claimed c on c.id = a.operation_id
                     where a.call = 'approve' and a.resolution is null
@@ -111,14 +119,18 @@ impl Store {
             ),
             fetch_all
         )?;
-        rows.into_iter()
-            .map(|row| {
+        let claims = rows.into_iter().map(|row| {
+            let id = row.id;
+            let claim = (|| {
                 let open: Vec<OpenRow> =
                     row.open.map(|open| json(open, "attempts", "open", row.id)).transpose()?.unwrap_or_default();
                 let fresh = match (row.sent_id, row.sent_reference, row.sent_at) {
-                    (Some(id), Some(reference), Some(sent_at)) => {
-                        Some(OpenAttempt { id: AttemptId(id), reference: Reference(reference), sent_at })
-                    }
+                    (Some(id), Some(reference), Some(sent_at)) => Some(OpenAttempt {
+                        id: AttemptId(id),
+                        reference: Reference(reference),
+                        sent_at,
+                        condemned: None,
+                    }),
                     _ => None,
                 };
                 let payment = PaymentRow {
@@ -170,8 +182,19 @@ impl Store {
                     manners,
                 };
                 Ok((claimed, row.now))
+            })();
+            (OperationId(id), claim)
+        });
+        // One row that can't be read must not take down those that were claimed with it.
+        Ok(claims
+            .filter_map(|(operation, claim): (_, Result<_, StoreError>)| {
+                claim
+                    .inspect_err(
+                        |error| tracing::error!(%operation, %error, "a row can't be read: it is left for a person"),
+                    )
+                    .ok()
             })
-            .collect()
+            .collect())
     }
 }
 
@@ -183,10 +206,16 @@ struct OpenRow {
     reference: String,
     #[serde(with = "time::serde::rfc3339")]
     sent_at: OffsetDateTime,
+    condemned: Option<Because>,
 }
 
 impl OpenRow {
     fn into_attempt(self) -> OpenAttempt {
-        OpenAttempt { id: AttemptId(self.id), reference: Reference(self.reference), sent_at: self.sent_at }
+        OpenAttempt {
+            id: AttemptId(self.id),
+            reference: Reference(self.reference),
+            sent_at: self.sent_at,
+            condemned: self.condemned,
+        }
     }
 }

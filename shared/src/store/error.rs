@@ -45,6 +45,11 @@ pub enum StoreError {
     Refused(#[source] sqlx::Error),
 }
 
+/// The failure of a statement whose answer did not come in time.
+pub(super) fn no_answer() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+}
+
 impl StoreError {
     /// A failure before the statement was sent.
     pub(super) fn not_written(cause: sqlx::Error) -> Self {
@@ -82,10 +87,17 @@ impl StoreError {
                 Some(_) | None => Self::Refused(cause),
             };
         }
-        if matches!(cause, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound) {
-            return Self::Refused(cause);
-        }
-        Self::Unavailable { written: when_lost, cause }
+        // The connection failed, or what came over it was cut off. Everything else is a fault of the program.
+        let lost = matches!(
+            cause,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+        );
+        if lost { Self::Unavailable { written: when_lost, cause } } else { Self::Refused(cause) }
     }
 
     /// Whether trying again later can help.

@@ -1,90 +1,145 @@
-//! An answer that comes after its claim was lost. Nothing that says money moved is ever dropped.
+//! An answer that comes after its claim was lost, or that contradicts what is being decided. Nothing that says money
+//! moved is ever dropped: its reversal is queued in the same commit.
+//!
+//! All of this runs inside a transaction that holds the payment's row.
 
-use super::row::known;
-use super::{Conn, Outcome, StoreError};
-use crate::domain::attempt::{AnswerWord, Resolution};
+use super::row::{json, known};
+use super::{Answered, Conn, Outcome, StoreError};
+use crate::domain::attempt::{AnswerWord, Call, Resolution};
 use crate::domain::event::PaymentEvent;
-use crate::domain::id::OperationId;
+use crate::domain::evidence::{Verdict, judge};
+use crate::domain::id::{AttemptId, OperationId, PaymentId};
 use crate::domain::operation::{OperationKind, OperationStatus};
 use crate::domain::payment::{PaymentState, Work};
 
-/// What was done about a late answer.
+/// What was done about an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Late {
     /// It says nothing that is not known.
     Nothing,
     /// It is kept; the operation is still open and its next inquiry will hear the same.
     Kept,
-    /// It says that money moved which nobody wants any more: this net-cancel is queued.
+    /// It says that money may be out which nobody wants any more: this net-cancel is queued.
     Reversing(OperationId),
 }
 
-/// Deals with an approval whose claim was lost, inside the transaction that holds payment and operation and has
-/// written the answer to its attempt.
-pub(super) async fn deal_with(
-    conn: Conn<'_>,
-    outcome: &Outcome,
-    standing: &PaymentState,
-    version: i64,
-) -> Result<Late, StoreError> {
-    let Some(answered) = outcome.answered.as_ref().filter(|a| a.word == AnswerWord::Approved) else {
-        return Ok(Late::Nothing);
-    };
-    let attempt = sqlx::query!(
-        r#"select a.reference, a.resolution, o.connector, o.amount, o.trace_parent
-        from attempts a join operations o on o.id = a.operation_id where a.id = $1 and a.call = 'approve'"#,
-        answered.attempt.0,
-    )
-    .fetch_optional(&mut *conn)
-    .await
-    .map_err(StoreError::write)?;
-    let Some(attempt) = attempt else { return Ok(Late::Nothing) };
-    let resolution = attempt
-        .resolution
-        .map(|word| known(Resolution::parse(&word), "attempts", "resolution", answered.attempt))
-        .transpose()?;
-    match resolution {
-        None => return Ok(Late::Kept),
-        Some(Resolution::Approved) => return Ok(Late::Nothing),
-        Some(Resolution::Declined | Resolution::Reversed | Resolution::NotMoved) => {}
+/// Weighs what a refused outcome says of money: its own answer, and the approval that it would have recorded.
+pub(super) async fn weigh_refused(conn: Conn<'_>, outcome: &Outcome) -> Result<Late, StoreError> {
+    let mut late = Late::Nothing;
+    if let Some(answered) = &outcome.answered {
+        late = weigh_answer(&mut *conn, answered, &outcome.trace_id).await?;
     }
+    match &outcome.decision.resolved {
+        Some((reference, Resolution::Approved)) if late == Late::Nothing => {
+            weigh(conn, reference.as_str(), Call::Inquire, AnswerWord::Approved, &outcome.trace_id).await
+        }
+        _ => Ok(late),
+    }
+}
 
-    let id = sqlx::query_scalar!(
-        r#"
-        with payment as (
-            update payments set operation_count = operation_count + 1 where id = $1 returning id, operation_count
-        )
-        insert into operations
-            (id, payment_id, number, kind, connector, amount, target_reference, deadline_at, trace_parent)
-        select gen_random_uuid(), id, operation_count, 'net_cancel', $2, $3, $4, now(), $5 from payment
-        returning id
-        "#,
-        outcome.payment.0,
-        attempt.connector,
-        attempt.amount,
-        attempt.reference,
-        attempt.trace_parent,
+/// Weighs one answer.
+pub(super) async fn weigh_answer(conn: Conn<'_>, answered: &Answered, trace_id: &str) -> Result<Late, StoreError> {
+    let attempt = sqlx::query!("select call, reference from attempts where id = $1", answered.attempt.0)
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(StoreError::write)?;
+    let Some(attempt) = attempt else { return Ok(Late::Nothing) };
+    let call = known(Call::parse(&attempt.call), "attempts", "call", answered.attempt)?;
+    weigh(conn, &attempt.reference, call, answered.word, trace_id).await
+}
+
+/// Weighs a decision that no money is out under a reference against what anybody else has heard of it: an approval; or
+/// nothing believable, after somebody had taken over, for then its bytes may have left late too, and "not found" was
+/// believed too soon.
+pub(super) async fn weigh_decision(
+    conn: Conn<'_>,
+    reference: &str,
+    own: Option<AttemptId>,
+    trace_id: &str,
+) -> Result<Late, StoreError> {
+    let contradicted = sqlx::query_scalar!(
+        r#"select exists (
+            select 1 from attempts a where a.reference = $1 and a.id is distinct from $2 and (
+                (a.call in ('approve', 'inquire') and a.answer = 'approved')
+                or (a.call = 'approve' and a.answer in ('unknown', 'pending') and exists (
+                    select 1 from attempts n where n.operation_id = a.operation_id and n.fence > a.fence
+                        and n.sent_at < a.answered_at)))
+        ) as "contradicted!""#,
+        reference,
+        own.map(|attempt| attempt.0) as _,
     )
     .fetch_one(&mut *conn)
     .await
     .map_err(StoreError::write)?;
-    sqlx::query!("update attempts set resolution = 'approved' where id = $1", answered.attempt.0)
-        .execute(&mut *conn)
-        .await
-        .map_err(StoreError::write)?;
+    if !contradicted {
+        return Ok(Late::Nothing);
+    }
+    weigh(conn, reference, Call::Approve, AnswerWord::Approved, trace_id).await
+}
+
+async fn weigh(
+    conn: Conn<'_>,
+    reference: &str,
+    call: Call,
+    heard: AnswerWord,
+    trace_id: &str,
+) -> Result<Late, StoreError> {
+    let decided = sqlx::query_scalar!(
+        r#"select resolution from attempts where reference = $1 and call = 'approve' order by sent_at limit 1"#,
+        reference,
+    )
+    .fetch_optional(&mut *conn)
+    .await
+    .map_err(StoreError::write)?;
+    let Some(decided) = decided else { return Ok(Late::Nothing) };
+    let decided =
+        decided.map(|word| known(Resolution::parse(&word), "attempts", "resolution", reference)).transpose()?;
+    match judge(call, heard, decided) {
+        Verdict::Nothing => Ok(Late::Nothing),
+        Verdict::Kept => Ok(Late::Kept),
+        Verdict::Reverse => reverse(conn, reference, trace_id).await.map(Late::Reversing),
+    }
+}
+
+/// Queues the net-cancel of a reference and says so on its payment.
+pub(super) async fn reverse(conn: Conn<'_>, reference: &str, trace_id: &str) -> Result<OperationId, StoreError> {
+    let queued = sqlx::query!(
+        r#"
+        with attempt as (
+            select o.payment_id, o.connector, o.amount, o.trace_parent
+            from attempts a join operations o on o.id = a.operation_id
+            where a.reference = $1 and a.call = 'approve' order by a.sent_at limit 1
+        ), payment as (
+            update payments p set operation_count = p.operation_count + 1 from attempt
+            where p.id = attempt.payment_id returning p.id, p.operation_count, p.state
+        ), operation as (
+            insert into operations
+                (id, payment_id, number, kind, connector, amount, target_reference, deadline_at, trace_parent)
+            select gen_random_uuid(), p.id, p.operation_count, 'net_cancel', a.connector, a.amount, $1, now(),
+                a.trace_parent
+            from payment p, attempt a
+            returning id
+        ), marked as (
+            update attempts set resolution = 'reversing' where reference = $1 and call = 'approve'
+        )
+        select o.id, p.id as payment, p.state from operation o, payment p
+        "#,
+        reference,
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(StoreError::write)?;
+    let operation = OperationId(queued.id);
     let work = Work {
-        id: OperationId(id),
+        id: operation,
         kind: OperationKind::NetCancel,
         status: OperationStatus::Queued,
         attempt: 0,
         next_attempt_at: None,
     };
     let event = PaymentEvent::LateApproval { work };
-    let next = standing.on(&event).map_err(|_| StoreError::Inconsistent {
-        table: "payments",
-        column: "state",
-        row: format!("{} at version {version}", outcome.payment),
-    })?;
-    super::record::move_payment(&mut *conn, outcome.payment, &next, &event, &outcome.trace_id).await?;
-    Ok(Late::Reversing(OperationId(id)))
+    let standing: PaymentState = json(queued.state, "payments", "state", queued.payment)?;
+    let next = known(standing.on(&event).ok(), "payments", "state", queued.payment)?;
+    super::record::move_payment(conn, PaymentId(queued.payment), &next, &event, trace_id).await?;
+    Ok(operation)
 }

@@ -57,7 +57,8 @@ pub struct LetterFilter {
 
 impl Store {
     /// Archives a dead message that names an operation: one letter per operation and claim, of the kind that the row
-    /// owes, or for information when it owes none. Returns whether it is a new one; `None` when there is no such operation.
+    /// owes, or for information when it owes none. A message that comes after its letter was written without it is
+    /// added to that letter. Returns whether it is a new one; `None` when there is no such operation.
     ///
     /// # Errors
     /// When Postgres can't be reached: then the message stays queued.
@@ -80,10 +81,13 @@ impl Store {
                 ), letter as (
                     insert into dead_letters (id, operation_id, fence, kind, reason, queue, body, headers)
                     select $1, id, fence, kind, $3, $4, $5, $6 from operation
-                    on conflict on constraint dead_letters_once do nothing
-                    returning 1
+                    on conflict on constraint dead_letters_once do update
+                        set queue = excluded.queue, body = excluded.body, headers = excluded.headers
+                        where dead_letters.body is null and excluded.body is not null
+                    returning xmax = 0 as new
                 )
-                select exists (select 1 from operation) as "known!", exists (select 1 from letter) as "new!"
+                select exists (select 1 from operation) as "known!",
+                    coalesce((select new from letter), false) as "new!"
                 "#,
                 id,
                 operation.0,
@@ -125,7 +129,7 @@ impl Store {
         Ok(())
     }
 
-    /// Operations that owe a letter which no message has brought for ten seconds, at most `limit`.
+    /// Operations that owe a letter which no message has brought yet, at most `limit`.
     ///
     /// # Errors
     /// When Postgres can't be asked.
@@ -136,13 +140,33 @@ impl Store {
                 r#"select o.id from operations o
                 where o.letter is not null
                     and not exists (select 1 from dead_letters d where d.operation_id = o.id and d.fence = o.letter_fence)
-                    and coalesce(o.settled_at, o.due_at) < now() - interval '10 seconds'
                 limit $1"#,
                 limit,
             ),
             fetch_all
         )?;
         Ok(ids.into_iter().map(OperationId).collect())
+    }
+
+    /// Resolves the letters that asked for somebody and whose operation has settled meanwhile, at most `limit`. Returns
+    /// how many.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn resolve_settled_letters(&self, limit: i64) -> Result<u64, StoreError> {
+        let done = write!(
+            self,
+            sqlx::query!(
+                r#"update dead_letters set resolved_at = now(), resolution = 'settled' where id in (
+                    select d.id from dead_letters d join operations o on o.id = d.operation_id
+                    where d.resolved_at is null and d.kind in ('replayable', 'needs_person')
+                        and o.status in ('succeeded', 'failed')
+                    limit $1)"#,
+                limit,
+            ),
+            execute
+        )?;
+        Ok(done.rows_affected())
     }
 
     /// Letters, the newest first.

@@ -10,7 +10,7 @@ use super::{Conn, Store, StoreError, read};
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{OperationId, PaymentId};
 use crate::domain::operation::{Connector, OperationKind, OperationStatus, Urgency, urgency};
-use crate::domain::payment::{MoneyState, PaymentState, Work};
+use crate::domain::payment::{PaymentState, Work};
 
 /// A hint that should be published: what a message says, and the queue it goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub struct StuckOperation {
 pub enum Rearmed {
     /// It was: it is due now.
     Yes,
-    /// It is settled, or the payment takes no more of it.
+    /// It is settled or under way, or the payment takes no more of it.
     NothingToDo,
 }
 
@@ -165,10 +165,19 @@ impl Store {
     pub async fn rearm(&self, operation: OperationId, trace_id: &str) -> Result<Rearmed, StoreError> {
         use sqlx::Connection as _;
         let mut conn = self.conn().await?;
-        let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
-        let rearmed = rearm_in(&mut tx, operation, trace_id).await?;
-        tx.commit().await.map_err(StoreError::write)?;
-        Ok(rearmed)
+        let transaction = async {
+            let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
+            let rearmed = rearm_in(&mut tx, operation, trace_id).await?;
+            tx.commit().await.map_err(StoreError::write)?;
+            Ok(rearmed)
+        };
+        match tokio::time::timeout(super::ANSWER_WITHIN, transaction).await {
+            Ok(done) => done,
+            Err(_) => {
+                drop(conn.detach());
+                Err(StoreError::write(super::error::no_answer()))
+            }
+        }
     }
 }
 
@@ -191,7 +200,6 @@ async fn rearm_in(conn: Conn<'_>, operation: OperationId, trace_id: &str) -> Res
     let kind = known(OperationKind::parse(&row.kind), "operations", "kind", operation)?;
     let standing: PaymentState = json(payment.state, "payments", "state", payment.id)?;
     let next_status = match status {
-        OperationStatus::Dead if standing.money_state == MoneyState::Unknown => OperationStatus::Unknown,
         OperationStatus::Dead => OperationStatus::Queued,
         OperationStatus::Unknown => OperationStatus::Unknown,
         OperationStatus::Queued
@@ -200,21 +208,21 @@ async fn rearm_in(conn: Conn<'_>, operation: OperationId, trace_id: &str) -> Res
         | OperationStatus::Succeeded
         | OperationStatus::Failed => return Ok(Rearmed::NothingToDo),
     };
+    if status == OperationStatus::Dead {
+        let work = Work { id: operation, kind, status: next_status, attempt: row.attempt_count, next_attempt_at: None };
+        let event = PaymentEvent::WorkRearmed { work };
+        // A payment that has ended meanwhile, or on which something else is at work, takes it no more.
+        let Ok(next) = standing.on(&event) else { return Ok(Rearmed::NothingToDo) };
+        super::record::move_payment(&mut *conn, PaymentId(payment.id), &next, &event, trace_id).await?;
+    }
     sqlx::query!(
-        "update operations set status = $2, due_at = now(), nudge_at = now(), nudge_count = 0, claim_count = 0 where id = $1",
+        r#"update operations set status = $2, due_at = now(), nudge_at = now(), nudge_count = 0, claim_count = 0,
+            letter = null, letter_fence = null where id = $1"#,
         operation.0,
         next_status.as_str(),
     )
     .execute(&mut *conn)
     .await
     .map_err(StoreError::write)?;
-    let work = Work { id: operation, kind, status: next_status, attempt: row.attempt_count, next_attempt_at: None };
-    let event = PaymentEvent::WorkRearmed { work };
-    if status == OperationStatus::Dead {
-        // A payment that expired meanwhile takes no such event; the claim will find that out and settle the row.
-        if let Ok(next) = standing.on(&event) {
-            super::record::move_payment(&mut *conn, PaymentId(payment.id), &next, &event, trace_id).await?;
-        }
-    }
     Ok(Rearmed::Yes)
 }

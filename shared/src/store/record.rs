@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use super::operation::HintOwed;
 use super::row::{json, to_json};
-use super::{Conn, Late, Store, StoreError, write};
-use crate::domain::attempt::AnswerWord;
+use super::{Conn, Late, Store, StoreError, evidence, write};
+use crate::domain::attempt::{AnswerWord, Resolution};
 use crate::domain::course::{Claimed, Decision, Next};
 use crate::domain::event::PaymentEvent;
-use crate::domain::id::{AttemptId, OperationId, PaymentId};
-use crate::domain::operation::{OperationKind, OperationResult};
-use crate::domain::payment::{IllegalTransition, PaymentState};
+use crate::domain::id::{AttemptId, OperationId, PaymentId, Reference};
+use crate::domain::operation::{OperationKind, OperationResult, OperationStatus};
+use crate::domain::payment::{PaymentState, Work};
 
 /// How long after a row is due the sweeper sends another hint, should the first have been lost.
 const NUDGE_AFTER: Duration = Duration::seconds(5);
@@ -44,8 +44,10 @@ pub struct Outcome {
     pub payment: PaymentId,
     /// The version of the payment that the decision was made on.
     pub version: i64,
-    /// How the payment stands afterwards; nothing when the event is none.
+    /// How the payment stands afterwards; nothing when the event is none, or does not fit.
     pub state: Option<PaymentState>,
+    /// Whether the payment takes the event as the claim saw it. If not it is decided again on how it stands by then.
+    pub fits: bool,
     /// What was decided.
     pub decision: Decision,
     /// The answer of the call that the claim wrote down.
@@ -71,37 +73,37 @@ pub enum Recorded {
         /// What was done about the answer.
         late: Late,
     },
+    /// The payment does not take what happened, which can't be: the operation is dead, with a letter that asks for a
+    /// person, and an approval that was to be recorded is reversed.
+    Unfit {
+        /// What was done about the answer.
+        late: Late,
+    },
 }
 
 impl Outcome {
     /// What a claim came to, with how its payment stands afterwards.
-    ///
-    /// # Errors
-    /// When the payment does not take the event as it stands.
-    pub fn new(
-        claimed: &Claimed,
-        decision: Decision,
-        answered: Option<Answered>,
-        trace_id: String,
-    ) -> Result<Self, IllegalTransition> {
+    #[must_use]
+    pub fn new(claimed: &Claimed, decision: Decision, answered: Option<Answered>, trace_id: String) -> Self {
         let Claimed { operation, payment, .. } = claimed;
-        let state = decision.event.as_ref().map(|event| payment.state.on(event)).transpose()?;
-        Ok(Self {
+        let state = decision.event.as_ref().map(|event| payment.state.on(event)).transpose();
+        Self {
             operation: operation.id,
             kind: operation.kind,
             fence: operation.fence,
             payment: payment.id,
             version: payment.version,
-            state,
+            fits: state.is_ok(),
+            state: state.ok().flatten(),
             decision,
             answered,
             trace_id,
-        })
+        }
     }
 
-    /// Whether it needs more than the common statement.
+    /// Whether the common statement is enough.
     fn is_plain(&self) -> bool {
-        self.decision.case.is_none()
+        self.fits && self.decision.case.is_none()
     }
 
     /// When the sweeper should look after it, if work is still owed.
@@ -135,8 +137,8 @@ impl Store {
     /// events. All of them, or none. Returns the operations whose turn it is now that these are settled.
     ///
     /// # Errors
-    /// [`StoreError::BatchDisagrees`] when a claim was lost, a payment has moved on, or an outcome needs more than
-    /// this: then record them one by one. Unavailable: write them again until they are recorded or refused.
+    /// [`StoreError::BatchDisagrees`] when a claim was lost, a payment has moved on, evidence contradicts a decision, or
+    /// an outcome needs more than this: then record them one by one. Unavailable: write them again until they are recorded or refused.
     pub async fn record_batch(&self, outcomes: &[Outcome]) -> Result<Vec<HintOwed>, StoreError> {
         if !outcomes.iter().all(Outcome::is_plain) {
             return Err(StoreError::BatchDisagrees);
@@ -184,22 +186,29 @@ impl Store {
                     from payment p join item i on i.payment = p.id
                     returning 1
                 ), attempt as (
+                    -- By reference, whichever operation sent it: a net-cancel settles the attempts of an approval.
                     update attempts a set resolution = coalesce(i.resolution, a.resolution),
                         answered_at = case when a.id = i.attempt then now() else a.answered_at end,
                         answer = case when a.id = i.attempt then i.answer else a.answer end,
                         code = case when a.id = i.attempt then i.code else a.code end,
                         latency_ms = case when a.id = i.attempt then i.latency_ms else a.latency_ms end
                     from item i
-                    where a.operation_id = i.operation and a.call = 'approve'
-                        and (a.id = i.attempt or a.reference = i.reference)
-                    returning 1
+                    where a.call = 'approve' and (a.id = i.attempt or a.reference = i.reference)
+                    -- Somebody else heard otherwise of what is recorded here as never taken: see `evidence`.
+                    returning a.operation_id = i.operation and a.id is distinct from i.attempt
+                        and a.resolution in ('declined', 'not_moved')
+                        and (a.answer = 'approved' or (a.answer in ('unknown', 'pending') and exists (
+                            select 1 from attempts n where n.operation_id = a.operation_id and n.fence > a.fence
+                                and n.sent_at < a.answered_at))) as contradicted
                 ), next as (
-                    select o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
+                    select distinct on (o.payment_id) o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
                     from item i join operations o on o.payment_id = i.payment
                     where o.id <> i.operation and o.status in ('queued', 'waiting', 'unknown')
                         and i.result is not null
+                    order by o.payment_id, o.number
                 )
                 select naru_must_agree($24, (select count(*) from operation)) as "operations!",
+                    naru_must_agree(0, (select count(*) from attempt where contradicted)) as "evidence!",
                     naru_must_agree($25, (select count(*) from payment), (select count(*) from event)) as "payments!",
                     (select coalesce(jsonb_agg(to_jsonb(next)), '[]') from next) as "next!"
                 "#,
@@ -242,10 +251,19 @@ impl Store {
     /// Unavailable: write it again until it is recorded or refused.
     pub async fn record_one(&self, outcome: &Outcome) -> Result<Recorded, StoreError> {
         let mut conn = self.conn().await?;
-        let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
-        let recorded = record_in(&mut tx, outcome).await?;
-        tx.commit().await.map_err(StoreError::write)?;
-        Ok(recorded)
+        let transaction = async {
+            let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
+            let recorded = record_in(&mut tx, outcome).await?;
+            tx.commit().await.map_err(StoreError::write)?;
+            Ok(recorded)
+        };
+        match tokio::time::timeout(super::ANSWER_WITHIN, transaction).await {
+            Ok(done) => done,
+            Err(_) => {
+                drop(conn.detach());
+                Err(StoreError::write(super::error::no_answer()))
+            }
+        }
     }
 }
 
@@ -269,13 +287,16 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     keep_answer(&mut *conn, outcome).await?;
     let standing: PaymentState = json(payment.state, "payments", "state", outcome.payment)?;
     if !holds {
-        let late = super::evidence::deal_with(&mut *conn, outcome, &standing, payment.version).await?;
+        let late = evidence::weigh_refused(&mut *conn, outcome).await?;
         return Ok(Recorded::Refused { late });
     }
 
     // The payment may have moved on since the claim: what happened is decided on how it stands now.
     let event = outcome.decision.event.as_ref();
-    let next = event.map(|event| standing.on(event)).transpose().ok().flatten();
+    let Ok(next) = event.map(|event| standing.on(event)).transpose() else {
+        let late = bury(&mut *conn, outcome, &standing).await?;
+        return Ok(Recorded::Unfit { late });
+    };
     let version = payment.version + i64::from(next.is_some());
     let decision = &outcome.decision;
     sqlx::query!(
@@ -303,14 +324,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         move_payment(&mut *conn, outcome.payment, next, event, &outcome.trace_id).await?;
     }
     if let Some((reference, resolution)) = &decision.resolved {
-        sqlx::query!(
-            "update attempts set resolution = $2 where reference = $1 and call = 'approve'",
-            reference.as_str(),
-            resolution.as_str(),
-        )
-        .execute(&mut *conn)
-        .await
-        .map_err(StoreError::write)?;
+        resolve(&mut *conn, reference, *resolution).await?;
     }
     if let Some((reference, kind)) = &decision.case {
         sqlx::query!(
@@ -327,9 +341,60 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         .await
         .map_err(StoreError::write)?;
     }
+    let mut version = version;
+    if let (OperationKind::Approve, Some((reference, Resolution::Declined | Resolution::NotMoved))) =
+        (outcome.kind, &decision.resolved)
+    {
+        let own = outcome.answered.as_ref().map(|answered| answered.attempt);
+        let late = evidence::weigh_decision(&mut *conn, reference.as_str(), own, &outcome.trace_id).await?;
+        version += i64::from(matches!(late, Late::Reversing(_)));
+    }
     let owed =
         if outcome.result().is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
     Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed })
+}
+
+/// Gives up an operation whose outcome its payment does not take. No money may hang on that: an approval is reversed.
+async fn bury(conn: Conn<'_>, outcome: &Outcome, standing: &PaymentState) -> Result<Late, StoreError> {
+    let attempts = sqlx::query_scalar!(
+        r#"update operations set status = 'dead', owner = null, claimed_at = null, nudge_at = null,
+            letter = 'needs_person', letter_fence = fence where id = $1 returning attempt_count"#,
+        outcome.operation.0,
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(StoreError::write)?;
+    let work = Work {
+        id: outcome.operation,
+        kind: outcome.kind,
+        status: OperationStatus::Dead,
+        attempt: attempts,
+        next_attempt_at: None,
+    };
+    let event = PaymentEvent::WorkDied { work };
+    if let Ok(next) = standing.on(&event) {
+        move_payment(&mut *conn, outcome.payment, &next, &event, &outcome.trace_id).await?;
+    }
+    match (outcome.kind, &outcome.decision.resolved) {
+        (OperationKind::Approve, Some((reference, Resolution::Approved))) => {
+            evidence::reverse(conn, reference.as_str(), &outcome.trace_id).await.map(Late::Reversing)
+        }
+        (_, Some((reference, resolution))) => resolve(conn, reference, *resolution).await.map(|()| Late::Kept),
+        (_, None) => Ok(Late::Nothing),
+    }
+}
+
+/// Writes what became of a reference to every attempt that used it.
+async fn resolve(conn: Conn<'_>, reference: &Reference, resolution: Resolution) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update attempts set resolution = $2 where reference = $1 and call = 'approve'",
+        reference.as_str(),
+        resolution.as_str(),
+    )
+    .execute(conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(())
 }
 
 /// Evidence is never fenced.

@@ -15,9 +15,12 @@ impl Store {
             sqlx::query_scalar!(
                 r#"select count(*) as "rows!" from operations o
                 where o.nudge_at <= now() and o.connector = $1
-                    and (o.kind = 'net_cancel' or o.status in ('unknown', 'processing')) = $2"#,
+                    and case
+                        when o.kind = 'net_cancel' or o.status in ('unknown', 'processing') then 'recover'
+                        when o.kind = 'approve' then 'pay'
+                        else 'back' end = $2"#,
                 connector.as_str(),
-                urgency == Urgency::Recover,
+                urgency.as_str(),
             ),
             fetch_one
         )
@@ -37,7 +40,10 @@ impl Store {
                 with due as (
                     select o.id from operations o
                     where o.nudge_at <= now() and o.connector = $1
-                        and (o.kind = 'net_cancel' or o.status in ('unknown', 'processing')) = $2
+                        and case
+                        when o.kind = 'net_cancel' or o.status in ('unknown', 'processing') then 'recover'
+                        when o.kind = 'approve' then 'pay'
+                        else 'back' end = $2
                     order by o.nudge_at limit $3
                     for update skip locked
                 )
@@ -47,7 +53,7 @@ impl Store {
                 returning o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
                 "#,
                 connector.as_str(),
-                urgency == Urgency::Recover,
+                urgency.as_str(),
                 limit,
             ),
             fetch_all

@@ -48,7 +48,11 @@ pub async fn violations(pool: &PgPool, journal: &str, dedupes: bool) -> Vec<Stri
     let entries: Vec<serde_json::Value> =
         whole.lines().map(|line| serde_json::from_str(line).expect("the journal is JSON lines")).collect();
     sqlx::raw_sql(JOURNAL).execute(pool).await.expect("the journal's tables can be made");
-    sqlx::query("insert into checker.setting (dedupes) values ($1)").bind(dedupes).execute(pool).await.expect("it is set");
+    sqlx::query("insert into checker.setting (dedupes) values ($1)")
+        .bind(dedupes)
+        .execute(pool)
+        .await
+        .expect("it is set");
     let load = "insert into checker.entry select (entry ->> 'seq')::bigint, entry from unnest($1::jsonb[]) entry";
     sqlx::query(load).bind(entries).execute(pool).await.expect("the journal is loaded");
 

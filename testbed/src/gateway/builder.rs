@@ -198,17 +198,16 @@ impl Builder {
         std::fs::create_dir_all(&holds).expect("the test's folder can be written");
         let [internal] = ports();
         let is_proxied = |link| {
-            self.proxied.iter().any(|(of, who)| {
-                *of == link && (matches!(who, Who::Everyone | Who::Workers) || *who == Who::Worker(n))
-            })
+            self.proxied
+                .iter()
+                .any(|(of, who)| *of == link && (matches!(who, Who::Everyone | Who::Workers) || *who == Who::Worker(n)))
         };
         let mut environment = self.environment_of(common, proxies, is_proxied);
         environment.push(("NARU_INTERNAL_LISTEN", format!("127.0.0.1:{internal}")));
         environment.push(("NARU_HOLD_DIR", holds.display().to_string()));
         let ready = format!("http://127.0.0.1:{internal}/readyz");
         let metrics = format!("http://127.0.0.1:{internal}/metrics");
-        let program =
-            Program::start(&format!("worker-{n}"), "naru-worker", &environment, folder, ready, Some(metrics));
+        let program = Program::start(&format!("worker-{n}"), "naru-worker", &environment, folder, ready, Some(metrics));
         Worker::new(program, holds)
     }
 
@@ -222,9 +221,8 @@ impl Builder {
         operator_token: &str,
     ) -> Program {
         let [internal] = ports();
-        let is_proxied = |link| {
-            self.proxied.iter().any(|(of, who)| *of == link && matches!(who, Who::Everyone | Who::Apis))
-        };
+        let is_proxied =
+            |link| self.proxied.iter().any(|(of, who)| *of == link && matches!(who, Who::Everyone | Who::Apis));
         let mut environment = self.environment_of(common, proxies, is_proxied);
         environment.extend([
             ("NARU_API_LISTEN", format!("127.0.0.1:{port}")),

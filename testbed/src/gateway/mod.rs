@@ -175,8 +175,12 @@ impl Gateway {
     /// # Panics
     /// When none comes there.
     pub async fn first_at(&self, point: &str, work: impl Future<Output = Accepted>) -> (&Worker, Hold, Accepted) {
-        let mut holds: Vec<(&Worker, Hold)> =
-            self.workers.iter().filter(|worker| worker.is_running()).map(|worker| (worker, worker.hold_at(point))).collect();
+        let mut holds: Vec<(&Worker, Hold)> = self
+            .workers
+            .iter()
+            .filter(|worker| worker.is_running())
+            .map(|worker| (worker, worker.hold_at(point)))
+            .collect();
         let accepted = work.await;
         let what = format!("a worker reaches {point}");
         let first = async || holds.iter().position(|(_, hold)| hold.is_reached());
@@ -254,7 +258,12 @@ impl Gateway {
     pub async fn check_now(&self) {
         let journal = std::fs::read_to_string(self.journal()).expect("the journal can be read");
         let violations = checker::violations(self.db(), &journal, self.dedupes).await;
-        assert!(violations.is_empty(), "invariants are violated:\n{}\nlogs: {}", violations.join("\n"), self.folder.display());
+        assert!(
+            violations.is_empty(),
+            "invariants are violated:\n{}\nlogs: {}",
+            violations.join("\n"),
+            self.folder.display()
+        );
     }
 
     /// The card company's journal: one JSON object a line.

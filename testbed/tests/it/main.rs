@@ -1,12 +1,22 @@
 //! What must hold of Naru as a whole, against real servers. One program, so that it is linked once; a module per
 //! capability.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected ends there")]
 
 mod authz;
 mod bad_input;
+mod broker;
+mod card_data;
 mod crash;
+mod happy;
 mod idempotency;
+mod poison;
 mod postgres;
 mod problem;
+mod races;
 mod raw;
+mod redis;
+mod schedule;
+mod streams;
+mod torture;
 mod worker;
 mod zombie;

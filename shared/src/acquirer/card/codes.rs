@@ -22,9 +22,12 @@ pub(super) fn decline(code: &str) -> Failure {
         // 05 "do not honor", and whatever else it may say: it said no.
         _ => FailureCode::RejectCardCompany,
     };
-    // The code goes into logs and answers: keep what can be a code.
-    let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    Failure::declined(meaning, code)
+    Failure::declined(meaning, self::code(code))
+}
+
+/// Its code as it may go into logs, rows and answers: what can be one.
+pub(super) fn code(word: &str) -> String {
+    word.chars().filter(char::is_ascii_alphanumeric).take(8).collect()
 }
 
 pub(super) fn card_type(word: &str) -> CardType {

@@ -74,6 +74,7 @@ impl CardCompany {
             .call::<_, wire::Registered>(Method::POST, "v1/cards", Some(&body), traceparent, REGISTRATION_TIMEOUT)
             .await;
         match heard {
+            Heard::Answer(token) if !token.is_sound() => Err(RegisterError::Unavailable("malformed".into())),
             Heard::Answer(token) => Ok(Card {
                 token: token.token,
                 bin: card.number.bin().to_owned(),
@@ -171,7 +172,9 @@ impl CardCompany {
             Heard::Answer(answer) => match answer.result.as_str() {
                 "reversed" | "already_reversed" => NetCancelAnswer::Reversed,
                 "no_original" => NetCancelAnswer::NoOriginal,
-                "refused" => NetCancelAnswer::Refused(answer.response_code.unwrap_or_else(|| "refused".into())),
+                "refused" => {
+                    NetCancelAnswer::Refused(codes::code(&answer.response_code.unwrap_or_else(|| "refused".into())))
+                }
                 _ => NetCancelAnswer::NoAnswer("unknown_result".into()),
             },
             Heard::Said { status, .. } => NetCancelAnswer::NoAnswer(format!("http_{status}")),
@@ -183,7 +186,9 @@ impl CardCompany {
 /// What an approval says, if it says enough to be one. An amount that is no money of ours stays without one, and
 /// is then never taken for ours.
 fn facts(answer: &wire::Transaction) -> Option<ApprovalFacts> {
-    let number = answer.approval_number.as_deref().filter(|n| !n.is_empty() && n.len() <= 8)?;
+    // It goes into receipts and into Postgres, which stores no NUL: what is no number is no approval.
+    let is_number = |n: &&str| (1..=8).contains(&n.len()) && n.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let number = answer.approval_number.as_deref().filter(is_number)?;
     let money = answer
         .currency
         .as_deref()

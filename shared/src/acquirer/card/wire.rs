@@ -27,6 +27,15 @@ pub(super) struct Registered {
     pub owner_type: String,
 }
 
+impl Registered {
+    /// Whether what is to be stored for years is what a card company sends: printable, and not endless.
+    pub(super) fn is_sound(&self) -> bool {
+        let code = |code: &str| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let token = (1..=200).contains(&self.token.len()) && self.token.bytes().all(|byte| byte.is_ascii_graphic());
+        token && code(&self.issuer_code) && code(&self.acquirer_code)
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Approve<'a> {

@@ -1,0 +1,89 @@
+use std::fmt::Write as _;
+
+use super::super::fixtures::{self, events, standings};
+use super::*;
+
+/// The specification: every standing × every event. A changed rule is a changed line in the snapshot.
+#[test]
+fn the_grid_of_standings_and_events() {
+    let mut grid = String::new();
+    for (name, state) in standings() {
+        writeln!(grid, "{name}: {}", in_a_line(&state)).unwrap();
+        for (event, what) in events() {
+            let outcome = state.on(&what).map_or_else(|_| "—".to_owned(), |next| in_a_line(&next));
+            writeln!(grid, "    {event:<28} {outcome}").unwrap();
+        }
+    }
+    insta::assert_snapshot!(grid);
+}
+
+fn in_a_line(state: &PaymentState) -> String {
+    let work = |work: &Work| format!("[{} {}]", work.kind.as_str(), work.status.as_str());
+    let mut line = format!("{} {}", state.status(), state.money_state.as_str());
+    for each in state.operation.iter().chain(&state.reversals).map(work) {
+        write!(line, " {each}").unwrap();
+    }
+    line
+}
+
+#[test]
+fn what_is_at_rest_takes_no_event_but_a_late_approval() {
+    for (name, state) in standings().into_iter().filter(|(_, state)| state.is_at_rest()) {
+        for (event, what) in events() {
+            if !matches!(what, PaymentEvent::LateApproval { .. }) {
+                assert!(state.on(&what).is_err(), "{name} took {event}");
+            }
+        }
+    }
+}
+
+#[test]
+fn money_is_told_only_when_nothing_can_move_it() {
+    for (name, state) in standings() {
+        for next in events().iter().filter_map(|(_, event)| state.on(event).ok()) {
+            assert_eq!(next.money_state == MoneyState::Unknown, next.has_unsettled_work(), "after {name}: {next:?}");
+            assert!(next.money_state != MoneyState::Moved || next.status() == PaymentStatus::Done, "after {name}");
+            assert!(!next.is_at_rest() || next.money_state != MoneyState::Unknown, "after {name}");
+        }
+    }
+}
+
+#[test]
+fn a_payment_stays_what_it_is_while_an_approval_that_nobody_wants_goes_back() {
+    for (name, state) in standings().into_iter().filter(|(_, state)| state.status() != PaymentStatus::Ready) {
+        let late = PaymentEvent::LateApproval { work: fixtures::reversal(9, OperationStatus::Queued) };
+        let reversing = state.on(&late).unwrap();
+        assert!(!reversing.is_at_rest(), "{name}");
+        let back = PaymentEvent::ReversalFinished { operation: OperationId(uuid::Uuid::from_u128(9)), reversed: false };
+        assert_eq!(reversing.on(&back).unwrap(), state, "{name}");
+    }
+}
+
+#[test]
+fn the_work_in_view_is_the_one_that_is_done_now() {
+    use OperationKind::{Approve, NetCancel};
+    #[rustfmt::skip]
+    let table = [
+        ("ready",                       None),
+        ("in progress, queued",         Some((Approve,   OperationStatus::Queued))),
+        ("in progress, retrying, late", Some((Approve,   OperationStatus::Waiting))),
+        ("in progress, dead",           Some((Approve,   OperationStatus::Dead))),
+        ("in progress, dead, late",     Some((NetCancel, OperationStatus::Queued))),
+        ("done",                        None),
+        ("done, late",                  Some((NetCancel, OperationStatus::Queued))),
+    ];
+    let standings = standings();
+    for (name, work) in table {
+        let (_, state) = standings.iter().find(|(standing, _)| *standing == name).unwrap();
+        assert_eq!(state.work().map(|work| (work.kind, work.status)), work, "{name}");
+    }
+}
+
+#[test]
+fn a_standing_survives_being_written_and_read() {
+    for (name, state) in standings() {
+        let json = serde_json::to_value(&state).unwrap();
+        assert_eq!(json["status"], state.status().as_str(), "{name}");
+        assert_eq!(serde_json::from_value::<PaymentState>(json).unwrap(), state, "{name}");
+    }
+}

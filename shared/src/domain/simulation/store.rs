@@ -1,0 +1,267 @@
+//! What Postgres does for the real ones: fences, open attempts, evidence. `store/` says the same in SQL.
+
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::super::attempt::{Answer, AnswerWord, Because, Call, Manners, OpenAttempt, Resolution};
+use super::super::course::{Claimed, Decision, Next};
+use super::super::event::PaymentEvent;
+use super::super::evidence::{Verdict, judge};
+use super::super::fixtures::{self, reversal};
+use super::super::id::{AttemptId, OperationId, Reference};
+use super::super::operation::{CRASH_BUDGET, Operation, OperationKind, OperationStatus};
+use super::super::payment::Payment;
+
+struct Row {
+    operation: Operation,
+    claimed_at: OffsetDateTime,
+    owner_dies: Option<OffsetDateTime>,
+}
+
+struct Attempt {
+    id: AttemptId,
+    operation: usize,
+    call: Call,
+    reference: Reference,
+    fence: i64,
+    sent_at: OffsetDateTime,
+    because: Option<Because>,
+    answer: Option<AnswerWord>,
+    answered_at: Option<OffsetDateTime>,
+    resolution: Option<Resolution>,
+}
+
+pub(super) struct Store {
+    pub(super) payment: Payment,
+    rows: Vec<Row>,
+    attempts: Vec<Attempt>,
+}
+
+impl Store {
+    pub(super) fn new() -> Self {
+        let payment = fixtures::payment();
+        let operation = fixtures::approval_of(&payment);
+        let row = Row { operation, claimed_at: payment.created_at, owner_dies: None };
+        Self { payment, rows: vec![row], attempts: Vec::new() }
+    }
+
+    /// The operation whose turn it is, and when it may be claimed.
+    pub(super) fn next_claim(&self) -> Option<(OffsetDateTime, usize)> {
+        let place = self.rows.iter().position(|row| row.operation.status.is_unsettled())?;
+        let row = &self.rows[place];
+        let at = if row.operation.status == OperationStatus::Processing {
+            let old = row.claimed_at + Duration::seconds(60);
+            row.owner_dies.map_or(old, |dies| old.min(dies.max(row.claimed_at)))
+        } else {
+            row.operation.due_at
+        };
+        Some((at, place))
+    }
+
+    pub(super) fn claim(&mut self, place: usize, now: OffsetDateTime, manners: Manners) -> Claimed {
+        let row = &mut self.rows[place];
+        row.claimed_at = now;
+        row.operation.status = OperationStatus::Processing;
+        row.operation.fence += 1;
+        row.operation.claim_count += 1;
+        let operation = row.operation.clone();
+        let condemned = |reference: &Reference| {
+            let mut all = self.attempts.iter().filter(|a| a.reference == *reference);
+            all.find_map(|a| a.because)
+        };
+        let open: Vec<OpenAttempt> = self
+            .attempts
+            .iter()
+            .filter(|a| a.operation == place && a.call == Call::Approve && a.resolution.is_none())
+            .map(|a| OpenAttempt {
+                id: a.id,
+                reference: a.reference.clone(),
+                sent_at: a.sent_at,
+                condemned: condemned(&a.reference),
+            })
+            .collect();
+        let sends = operation.kind == OperationKind::Approve
+            && open.is_empty()
+            && operation.deadline_at > now
+            && operation.claim_count <= CRASH_BUDGET;
+        let fresh = sends.then(|| {
+            let id = self.next_id();
+            let reference = Reference::of(id);
+            self.write(place, id, Call::Approve, reference.clone(), None, now);
+            OpenAttempt { id, reference, sent_at: now, condemned: None }
+        });
+        Claimed { operation, payment: self.payment.clone(), open, fresh, manners }
+    }
+
+    /// The others notice that the holder of a claim is gone when its lease has run out.
+    pub(super) fn owner_dies(&mut self, place: usize, fence: i64, at: Option<OffsetDateTime>) {
+        if self.holds(place, fence) {
+            let row = &mut self.rows[place];
+            row.owner_dies = at.map(|at| at.max(row.claimed_at + Duration::seconds(1)));
+        }
+    }
+
+    fn next_id(&self) -> AttemptId {
+        AttemptId(Uuid::from_u128(1_000 + u128::try_from(self.attempts.len()).unwrap()))
+    }
+
+    fn write(
+        &mut self,
+        operation: usize,
+        id: AttemptId,
+        call: Call,
+        reference: Reference,
+        because: Option<Because>,
+        sent_at: OffsetDateTime,
+    ) -> usize {
+        self.attempts.push(Attempt {
+            id,
+            operation,
+            call,
+            reference,
+            fence: self.rows[operation].operation.fence,
+            sent_at,
+            because,
+            answer: None,
+            answered_at: None,
+            resolution: None,
+        });
+        self.attempts.len() - 1
+    }
+
+    pub(super) fn place_of(&self, id: Option<AttemptId>) -> usize {
+        self.attempts.iter().position(|a| Some(a.id) == id).unwrap()
+    }
+
+    fn holds(&self, place: usize, fence: i64) -> bool {
+        let operation = &self.rows[place].operation;
+        operation.fence == fence && operation.status == OperationStatus::Processing
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        place: usize,
+        fence: i64,
+        call: Call,
+        reference: &Reference,
+        because: Option<Because>,
+        now: OffsetDateTime,
+    ) -> Option<usize> {
+        if !self.holds(place, fence) {
+            return None;
+        }
+        let id = self.next_id();
+        Some(self.write(place, id, call, reference.clone(), because, now))
+    }
+
+    fn answer(&mut self, attempt: usize, answer: &Answer, now: OffsetDateTime) {
+        self.attempts[attempt].answer = Some(answer.word());
+        self.attempts[attempt].answered_at = Some(now);
+    }
+
+    /// Whether somebody has taken over before this was heard: then its bytes may have left late, too.
+    fn was_heard_late(&self, a: &Attempt) -> bool {
+        self.attempts.iter().any(|n| {
+            n.operation == a.operation && n.fence > a.fence && a.answered_at.is_some_and(|heard| n.sent_at < heard)
+        })
+    }
+
+    pub(super) fn keep(&mut self, attempt: usize, answer: &Answer, now: OffsetDateTime) {
+        self.answer(attempt, answer, now);
+        let (call, reference) = (self.attempts[attempt].call, self.attempts[attempt].reference.clone());
+        self.weigh(&reference, call, answer.word(), now);
+    }
+
+    pub(super) fn record(
+        &mut self,
+        place: usize,
+        fence: i64,
+        decision: &Decision,
+        answered: Option<(usize, Answer)>,
+        now: OffsetDateTime,
+    ) {
+        let own = answered.as_ref().map(|(attempt, _)| *attempt);
+        if let Some((attempt, answer)) = &answered {
+            self.answer(*attempt, answer, now);
+        }
+        if !self.holds(place, fence) {
+            if let Some((attempt, answer)) = answered {
+                self.keep(attempt, &answer, now);
+            } else if let Some((reference, Resolution::Approved)) = &decision.resolved {
+                self.weigh(reference, Call::Inquire, AnswerWord::Approved, now);
+            }
+            return;
+        }
+        let row = &mut self.rows[place];
+        row.owner_dies = None;
+        let operation = &mut row.operation;
+        operation.status = decision.next.status();
+        operation.claim_count = 0;
+        operation.due_at = decision.next.due_at().unwrap_or(operation.due_at);
+        operation.letter = decision.letter.or(operation.letter);
+        match decision.next {
+            Next::Waiting { spent, .. } => operation.attempt_count += i32::from(spent),
+            Next::Unknown { .. } => operation.inquiry_count += 1,
+            Next::Settled(_) | Next::Dead => {}
+        }
+        let kind = operation.kind;
+        if let Some(event) = &decision.event {
+            self.happen(event);
+        }
+        let Some((reference, resolution)) = &decision.resolved else { return };
+        self.resolve(reference, *resolution);
+        let contradicts = |a: &Attempt| {
+            a.reference == *reference
+                && match (a.call, a.answer) {
+                    (Call::Approve | Call::Inquire, Some(AnswerWord::Approved)) => true,
+                    (Call::Approve, Some(AnswerWord::Unknown | AnswerWord::Pending)) => self.was_heard_late(a),
+                    _ => false,
+                }
+        };
+        let contradicted = self.attempts.iter().enumerate().any(|(place, a)| Some(place) != own && contradicts(a));
+        let denies = matches!(resolution, Resolution::Declined | Resolution::NotMoved);
+        if kind == OperationKind::Approve && denies && contradicted {
+            self.weigh(reference, Call::Approve, AnswerWord::Approved, now);
+        }
+    }
+
+    fn happen(&mut self, event: &PaymentEvent) {
+        // A decision that its payment does not take is a mistake in the domain.
+        self.payment.state = self.payment.state.on(event).unwrap();
+        self.payment.version += 1;
+    }
+
+    fn resolve(&mut self, reference: &Reference, resolution: Resolution) {
+        let of = |a: &&mut Attempt| a.reference == *reference && a.call == Call::Approve;
+        self.attempts.iter_mut().filter(of).for_each(|a| a.resolution = Some(resolution));
+    }
+
+    fn weigh(&mut self, reference: &Reference, call: Call, heard: AnswerWord, now: OffsetDateTime) {
+        let decided =
+            self.attempts.iter().find(|a| a.reference == *reference && a.call == Call::Approve).unwrap().resolution;
+        if judge(call, heard, decided) != Verdict::Reverse {
+            return;
+        }
+        let number = i32::try_from(self.rows.len()).unwrap() + 1;
+        let work = reversal(100 + u128::try_from(self.rows.len()).unwrap(), OperationStatus::Queued);
+        let operation = Operation {
+            id: OperationId(work.id.0),
+            number,
+            kind: OperationKind::NetCancel,
+            target: Some(reference.clone()),
+            due_at: now,
+            deadline_at: now,
+            created_at: now,
+            ..fixtures::approval_of(&self.payment)
+        };
+        self.rows.push(Row { operation, claimed_at: now, owner_dies: None });
+        self.resolve(reference, Resolution::Reversing);
+        self.happen(&PaymentEvent::LateApproval { work });
+    }
+
+    pub(super) fn nothing_is_open(&self) -> bool {
+        self.attempts
+            .iter()
+            .all(|a| a.call != Call::Approve || !matches!(a.resolution, None | Some(Resolution::Reversing)))
+    }
+}
