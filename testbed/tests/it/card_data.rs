@@ -59,7 +59,8 @@ async fn nothing_of_a_card_is_kept_or_told() {
     gateway.settled().await;
     // Messages stay where they are when nobody comes for them.
     gateway.worker().kill9();
-    let waiting = seen.add(gateway.shop.key_in(&typed("slow")).idempotency_key("waiting").prefer("respond-async")).await;
+    let waiting =
+        seen.add(gateway.shop.key_in(&typed("slow")).idempotency_key("waiting").prefer("respond-async")).await;
     assert_eq!(waiting.status, 202, "{waiting:?}");
     outages(&gateway, &mut seen).await;
 
@@ -70,7 +71,17 @@ async fn nothing_of_a_card_is_kept_or_told() {
 /// Payments that succeed, fail, are repeated, and take detours.
 async fn payments(gateway: &Gateway, seen: &mut Seen) {
     let shop = &gateway.shop;
-    for card in ["approve", "decline_51", "decline_82", "error_twice", "drop_after", "malformed", "wrong_amount", "refuse_token_82", "refuse_token_63"] {
+    for card in [
+        "approve",
+        "decline_51",
+        "decline_82",
+        "error_twice",
+        "drop_after",
+        "malformed",
+        "wrong_amount",
+        "refuse_token_82",
+        "refuse_token_63",
+    ] {
         let order = typed(card);
         for _ in 0..2 {
             let answer = seen.add(shop.key_in(&order).idempotency_key(card)).await;
@@ -90,7 +101,11 @@ async fn payments(gateway: &Gateway, seen: &mut Seen) {
         seen.add(shop.confirm(created.payment_key(), &order.order_id, 12_000)).await;
         seen.add(payer.look()).await;
         seen.add(shop.events(created.payment_key())).await;
-        seen.add(shop.call(Method::GET, &format!("/v1/payments/{}/events", created.payment_key())).header("accept", "text/event-stream")).await;
+        seen.add(
+            shop.call(Method::GET, &format!("/v1/payments/{}/events", created.payment_key()))
+                .header("accept", "text/event-stream"),
+        )
+        .await;
     }
     seen.add(shop.list("limit=100")).await;
     seen.add(gateway.operator.letters()).await;
@@ -120,7 +135,10 @@ async fn refusals(gateway: &Gateway, seen: &mut Seen) {
         let answer = seen.add(gateway.shop.key_in(&wrong).idempotency_key("wrong")).await;
         assert!(answer.status >= 400, "{answer:?}");
         let created = seen.add(gateway.shop.create(&Payment::of(12_000))).await;
-        let path = format!("/checkout/v1/{}/authenticate", created.text("checkout.url").rsplit('/').next().unwrap_or_default());
+        let path = format!(
+            "/checkout/v1/{}/authenticate",
+            created.text("checkout.url").rsplit('/').next().unwrap_or_default()
+        );
         seen.add(gateway.shop.post(&path, &wrong.key_in_body())).await;
     }
 }
@@ -150,15 +168,32 @@ async fn misplaced(gateway: &Gateway, seen: &mut Seen) {
         ("application/json", format!("{body}{body}")),
         ("application/json", body.replacen('{', &format!("{{\"{number}\":1,\"{number}\":2,"), 1)),
     ] {
-        for path in ["/v1/payments/key-in", "/v1/payments", "/v1/payments/confirm", "/checkout/v1/co_x/authenticate", "/nowhere"] {
+        for path in [
+            "/v1/payments/key-in",
+            "/v1/payments",
+            "/v1/payments/confirm",
+            "/checkout/v1/co_x/authenticate",
+            "/nowhere",
+        ] {
             seen.add_request(shop.request(Method::POST, path).header("content-type", kind).body(body.clone())).await;
         }
     }
     // Calls that take no card ignore these, and name only what they are called.
-    let ignored = Payment::of(12_000).with("cardNumber", number).with("cvc", LONG_CVC).with(number, IDENTITY).with("card", json!({ number: LONG_PASSWORD }));
+    let ignored = Payment::of(12_000)
+        .with("cardNumber", number)
+        .with("cvc", LONG_CVC)
+        .with(number, IDENTITY)
+        .with("card", json!({ number: LONG_PASSWORD }));
     let answer = seen.add(shop.create(&ignored).idempotency_key("ignored")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    for (name, value) in [("authorization", format!("Basic {number}")), ("authorization", number.to_owned()), ("traceparent", number.to_owned()), ("prefer", format!("wait={number}")), ("last-event-id", number.to_owned()), ("accept-language", number.to_owned())] {
+    for (name, value) in [
+        ("authorization", format!("Basic {number}")),
+        ("authorization", number.to_owned()),
+        ("traceparent", number.to_owned()),
+        ("prefer", format!("wait={number}")),
+        ("last-event-id", number.to_owned()),
+        ("accept-language", number.to_owned()),
+    ] {
         seen.add(shop.anonymous(Method::GET, "/v1/payments").header(name, &value)).await;
     }
 }
@@ -188,7 +223,13 @@ async fn look_everywhere(gateway: &Gateway, seen: &Seen) -> Vec<String> {
     ] {
         all.extend(forms_of(name, digits));
     }
-    for short in [format!("\"{CVC}\""), format!("\\\"{CVC}\\\""), format!("cvc={CVC}"), format!("cvc: {CVC}"), format!("Cvc({CVC}")] {
+    for short in [
+        format!("\"{CVC}\""),
+        format!("\\\"{CVC}\\\""),
+        format!("cvc={CVC}"),
+        format!("cvc: {CVC}"),
+        format!("Cvc({CVC}"),
+    ] {
         all.push((format!("CVC as {short}"), short.into_bytes()));
     }
     let finder = Finder::of(all);
@@ -202,14 +243,33 @@ async fn look_everywhere(gateway: &Gateway, seen: &Seen) -> Vec<String> {
     }
     // Logs and the card company's journal; then files of Postgres with its log of changes, of RabbitMQ, of Redis.
     found.extend(finder.found_under(gateway.folder()));
-    sqlx::query("checkpoint").execute(gateway.db()).await.ok();
+    let _ = sqlx::query("checkpoint").execute(gateway.db()).await;
+    found.extend(found_in_redis(gateway, &finder).await);
+    // What must be in them, so that not finding the rest says something.
+    let known =
+        Finder::of(vec![("orders".into(), b"a pair of socks".into()), ("queues".into(), b"work.pay.card".into())]);
+    let mut known_in = 0;
     for home in gateway.own.homes() {
-        assert!(home.exists(), "{} is there", home.display());
+        known_in += usize::from(!known.found_under(&home).is_empty());
         found.extend(finder.found_under(&home));
     }
+    assert!(known_in >= 2, "the files of Postgres and RabbitMQ can be read");
     let planted = finder.found_in(format!("{{\"cvc\":\"{CVC}\"}} {}", cards::number("approve")).as_bytes());
     assert!(planted.len() >= 2, "the finder finds what is there");
     found.sort();
     found.dedup();
+    found
+}
+
+async fn found_in_redis(gateway: &Gateway, finder: &Finder) -> Vec<String> {
+    let client = redis::Client::open(gateway.own.redis().url()).expect("the address can be read");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("Redis answers");
+    let keys: Vec<Vec<u8>> =
+        redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("Redis lists its keys");
+    let mut found = Vec::new();
+    for key in keys {
+        let value: Vec<u8> = redis::cmd("DUMP").arg(&key).query_async(&mut connection).await.unwrap_or_default();
+        found.extend(finder.found_in(&[key, value].concat()).into_iter().map(|what| format!("Redis: {what}")));
+    }
     found
 }
