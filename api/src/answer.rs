@@ -34,7 +34,8 @@ pub fn paid(app: &App, payment: &Payment, context: &RequestContext) -> Response 
 }
 
 /// Waits for an operation's outcome as long as the client likes, and answers with it. Holds no database connection
-/// while it waits.
+/// while it waits. `seen` is the payment's version when the operation was accepted; 0 when that was by another request,
+/// which may have been answered by now.
 ///
 /// # Errors
 /// The decline; or `OUTCOME_OPEN` when it is still open and the client did not promise to understand `202`.
@@ -49,7 +50,9 @@ pub async fn outcome(
     let waited = async {
         let mut seen = seen;
         loop {
-            watching.newer_than(seen).await;
+            if seen > 0 {
+                watching.newer_than(seen).await;
+            }
             let settled = read(app, operation).await?;
             if settled.result.is_some() {
                 return Ok(settled);
@@ -57,13 +60,17 @@ pub async fn outcome(
             seen = settled.payment.version.max(seen);
         }
     };
-    match tokio::time::timeout(prefer.wait(), waited).await {
-        Ok(settled) => settle(app, context, settled?),
-        Err(_) => {
-            let now = read(app, operation).await?;
-            if now.result.is_some() { settle(app, context, now) } else { open(app, context, prefer, &now.payment) }
-        }
-    }
+    let settled = tokio::select! {
+        settled = waited => Some(settled?),
+        () = tokio::time::sleep(prefer.wait()) => None,
+        // This instance stops; what was accepted goes on without it.
+        () = app.shutdown.cancelled() => None,
+    };
+    let settled = match settled {
+        Some(settled) => settled,
+        None => read(app, operation).await?,
+    };
+    if settled.result.is_some() { settle(app, context, settled) } else { open(app, context, prefer, &settled.payment) }
 }
 
 async fn read(app: &App, operation: OperationId) -> Result<Settled, Problem> {
@@ -98,6 +105,10 @@ fn open(app: &App, context: &RequestContext, prefer: Prefer, payment: &Payment) 
     let events = app.events_url(&payment.key);
     if !prefer.understands_open() {
         return Err(Problem::because(Reason::OutcomeOpen)
+            .detail(
+                "결제 결과를 아직 확인하고 있습니다. 다시 결제하지 말고 결제를 조회해 주세요.",
+                "The outcome is not known yet. Do not pay again: query the payment.",
+            )
             .location(&app.payment_url(&payment.key))
             .header(EVENTS, &events)
             .with("paymentKey", payment.key.as_str())

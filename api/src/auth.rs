@@ -31,8 +31,11 @@ pub struct KeyRing {
     api_keys: [u8; 32],
     checkout_tokens: [u8; 32],
     fingerprints: [u8; 32],
-    seen: Mutex<HashMap<[u8; 32], (Instant, Option<Arc<Principal>>)>>,
+    seen: Mutex<HashMap<[u8; 32], Seen>>,
 }
+
+/// When a key was looked up, and who it spoke for; nobody, when it is nobody's.
+type Seen = (Instant, Option<Arc<Principal>>);
 
 impl KeyRing {
     /// A key ring of this secret.

@@ -42,6 +42,11 @@ impl<T> TossBody<T> {
     pub fn fingerprint(&self, key: &[u8; 32]) -> Fingerprint {
         Fingerprint::of(&self.understood, key)
     }
+
+    /// What was understood; nothing else of the body stays in memory.
+    pub fn into_fields(self) -> T {
+        self.fields
+    }
 }
 
 impl<T> OwnBody<T> {

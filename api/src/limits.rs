@@ -59,7 +59,8 @@ pub fn edge(routes: Router, settings: EdgeSettings) -> Router {
 fn without_trailing_slash(mut request: Request) -> Request {
     let path = request.uri().path();
     let trimmed = path.trim_end_matches('/');
-    if trimmed.is_empty() || trimmed.len() == path.len() {
+    // The viewer of the API's description lives in a folder: its slash is its own.
+    if trimmed.is_empty() || trimmed.len() == path.len() || trimmed == "/docs" {
         return request;
     }
     let shorter = match request.uri().query() {

@@ -11,11 +11,11 @@ use naru_api::hub::Hub;
 use naru_api::limits::{EdgeSettings, edge, serve};
 use naru_api::{ops, routes};
 use naru_shared::acquirer::card::{CardCompany, CardConfig};
-use naru_shared::broker::{Broker, BrokerConfig, DeclareError, LinkState, Relay, StartError};
+use naru_shared::broker::{Broker, BrokerConfig, LinkState, Relay};
 use naru_shared::bus::{Bus, BusConfig};
 use naru_shared::config::ApiConfig;
 use naru_shared::store::{Store, StoreOptions};
-use naru_shared::system::{System, environment};
+use naru_shared::system::{System, environment, stop_signal};
 use naru_shared::telemetry::{Dependency, Need, Readiness, Telemetry, internal_routes};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -69,13 +69,8 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
         },
     )?;
     let broker_config = BrokerConfig { url: config.broker.url.expose().clone(), name: "naru-api".into() };
-    if let Err(error) = Broker::declare(&broker_config).await {
-        match error {
-            // Payments are accepted all the same: the row is the outbox.
-            StartError::Declare(DeclareError::Unreachable(_)) => tracing::warn!(%error, "starting without RabbitMQ"),
-            other => return Err(other.into()),
-        }
-    }
+    // Payments are accepted all the same: the row is the outbox.
+    Broker::declare_if_reachable(&broker_config).await?;
     let broker = Broker::start(&broker_config, shutdown.clone())?;
     let bus = Bus::connect(&BusConfig { url: config.redis.url.expose().clone(), prefix: config.redis.prefix.clone() })?;
     let cards = CardCompany::new(&CardConfig {
@@ -124,7 +119,7 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
 
     let stop = shutdown.clone();
     tokio::spawn(async move {
-        stopped().await;
+        stop_signal().await;
         tracing::info!("stopping: ending streams, finishing requests");
         stop.cancel();
     });
@@ -155,24 +150,9 @@ impl Looking {
             }
             match broker.publishing() {
                 LinkState::Up => self.rabbitmq.up(),
-                other => self.rabbitmq.down(format!("{other:?}")),
+                state @ (LinkState::Down | LinkState::Blocked) => self.rabbitmq.down(format!("{state:?}")),
             }
             if bus.is_connected() { self.redis.up() } else { self.redis.down("not connected") }
-        }
-    }
-}
-
-async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = interrupt.await;
         }
     }
 }

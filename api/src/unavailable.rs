@@ -20,7 +20,12 @@ pub fn refuse(error: StoreError) -> Problem {
         }
         StoreError::Unavailable { written: Written::Perhaps, .. } => {
             tracing::warn!(error = format!("{error:?}"), "not known: the answer to a commit was lost");
-            Problem::because(Reason::CommitUnknown).retry_after(COME_BACK)
+            Problem::because(Reason::CommitUnknown)
+                .detail(
+                    "요청이 접수되었는지 아직 알 수 없습니다. 다시 결제하지 말고 주문번호로 결제를 조회해 주세요.",
+                    "Whether the request was accepted is not known yet. Do not pay again: query the payment by its order id.",
+                )
+                .retry_after(COME_BACK)
         }
         StoreError::Constraint { .. }
         | StoreError::BatchDisagrees

@@ -1,5 +1,7 @@
 //! `naru dead`: what the operators' API says of dead letters and stuck payments.
 
+use std::io::Write as _;
+
 use clap::Args;
 use reqwest::header;
 use serde_json::Value;
@@ -28,8 +30,7 @@ impl Dead {
         let get = |path: String| http.get(format!("{ops}{path}")).header(header::AUTHORIZATION, &bearer);
         if let Some(id) = self.show {
             let letter = ask(get(format!("/ops/v1/dead-letters/{id}"))).await?;
-            println!("{}", serde_json::to_string_pretty(&letter)?);
-            return Ok(());
+            return say(&serde_json::to_string_pretty(&letter)?);
         }
         if let Some(id) = self.replay {
             let url = format!("{ops}/ops/v1/dead-letters/{id}/replay");
@@ -39,33 +40,42 @@ impl Dead {
         }
         let letters = ask(get(format!("/ops/v1/dead-letters?resolved={}", self.all))).await?;
         let stuck = ask(get("/ops/v1/stuck".into())).await?;
-        print(
+        let letters = table(
             "dead letters",
             &letters,
             &["id", "kind", "reason", "operationKind", "operationStatus", "paymentKey", "diedAt"],
         );
-        print(
+        let stuck = table(
             "stuck payments",
             &stuck,
             &["operation", "kind", "status", "attemptCount", "inquiryCount", "paymentKey", "dueAt"],
         );
-        Ok(())
+        say(&format!("{letters}\n{stuck}"))
     }
 }
 
-fn print(what: &str, page: &Value, columns: &[&str]) {
+/// Prints a text; whoever has read enough (`| head`) may go.
+fn say(text: &str) -> Outcome {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        said => Ok(said?),
+    }
+}
+
+fn table(what: &str, page: &Value, columns: &[&str]) -> String {
     let rows = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
     let more = if page["hasMore"] == true { " (and more)" } else { "" };
-    println!("{} {what}{more}", rows.len());
+    let mut lines = vec![format!("{} {what}{more}", rows.len())];
     for row in rows {
         let cells: Vec<String> = columns
             .iter()
             .map(|column| match &row[*column] {
                 Value::String(text) => text.clone(),
                 Value::Null => "-".to_owned(),
-                other => other.to_string(),
+                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
             })
             .collect();
-        println!("  {}", cells.join("  "));
+        lines.push(format!("  {}", cells.join("  ")));
     }
+    lines.join("\n")
 }

@@ -47,6 +47,22 @@ pub fn dice() -> impl Rng {
     rand::rng()
 }
 
+/// Waits until somebody asks this program to stop: SIGTERM, or Ctrl-C.
+pub async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupt.await;
+        }
+    }
+}
+
 /// What the process's environment says about `name`; nothing when it is unset, empty or not UTF-8.
 ///
 /// Programs hand this to [`crate::config`] once, at start; nothing reads the environment later.

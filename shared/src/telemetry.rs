@@ -54,7 +54,9 @@ impl Telemetry {
         // TLS (OTLP over https, Postgres, AMQP, Redis) uses one provider; a second installation is harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
 
-        let filter = EnvFilter::builder().parse(&settings.filter).map_err(|_| TelemetryError::Filter)?;
+        // A connection that is lost is an error to lapin, and an everyday thing to us, told by us. A filter may ask for it.
+        let filter =
+            EnvFilter::builder().parse(format!("lapin=off,{}", settings.filter)).map_err(|_| TelemetryError::Filter)?;
         let endpoint = settings.otlp_endpoint.as_ref();
         let export = endpoint.map(|url| Export::start(url, service)).transpose()?;
         let traces = export.as_ref().map(|export| tracing_opentelemetry::layer().with_tracer(export.tracer()));

@@ -1,13 +1,13 @@
 //! Claims what has arrived: several rows in one statement when several wait.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::crash::hold_point;
 use naru_shared::domain::id::{AttemptId, OperationId};
-use naru_shared::domain::operation::Connector;
+use naru_shared::domain::operation::{CLAIMED_EARLY_BY, Connector};
 use naru_shared::store::Wanted;
 use naru_shared::system::System;
 use tokio::sync::mpsc;
@@ -19,8 +19,6 @@ use crate::{Worker, conversation};
 
 /// Rows claimed by one statement at most.
 const BATCH_MAX: usize = 64;
-/// A hint this early is on time; what is left of the wait is not worth another hop.
-const EARLY_MS: i64 = 250;
 
 pub(crate) async fn run(
     worker: Worker,
@@ -35,7 +33,7 @@ pub(crate) async fn run(
         let mut wanted: HashMap<OperationId, Job> = HashMap::with_capacity(arrived.len());
         for job in arrived.drain(..) {
             if let Some(twice) = wanted.insert(OperationId(job.hint.operation), job) {
-                twice.delivery.done();
+                twice.receipt.done();
             }
         }
         for held in claim(&worker, &connectors, connector, wanted).await {
@@ -89,18 +87,44 @@ async fn claim(
         .into_iter()
         .filter_map(|(claimed, claimed_at)| {
             let job = jobs.remove(&claimed.operation.id)?;
-            Some(Held { claimed, claimed_at: (claimed_at, at), queue: job.queue, delivery: job.delivery })
+            Some(Held { claimed, claimed_at: (claimed_at, at), queue: job.queue, receipt: job.receipt })
         })
         .collect();
-    for (_, job) in jobs {
-        metrics::counter!("naru_worker_stale_hints_total").increment(1);
-        job.delivery.done();
+    let nobody = unknown(worker, &jobs).await;
+    for (operation, job) in jobs {
+        if nobody.contains(&operation) {
+            metrics::counter!("naru_worker_poison_total", "kind" => "unknown_operation").increment(1);
+            tracing::warn!(%operation, "a message names no operation of ours");
+            job.receipt.reject();
+        } else {
+            metrics::counter!("naru_worker_stale_hints_total").increment(1);
+            job.receipt.done();
+        }
     }
     held
 }
 
+/// Those of what could not be claimed that don't exist at all. When that can't be found out they are taken as stale.
+async fn unknown(worker: &Worker, jobs: &HashMap<OperationId, Job>) -> HashSet<OperationId> {
+    let mut unknown: HashSet<OperationId> = jobs.keys().copied().collect();
+    if !unknown.is_empty() {
+        let asked: Vec<OperationId> = unknown.iter().copied().collect();
+        match worker.store.known_operations(&asked).await {
+            Ok(known) => known.iter().for_each(|operation| {
+                unknown.remove(operation);
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "whether stale hints name anything is not known");
+                unknown.clear();
+            }
+        }
+    }
+    unknown
+}
+
 /// A hint that came early after its hops is taken all the same, as far ahead as it is.
 fn early_ms(job: &Job, now: time::OffsetDateTime) -> i64 {
+    let early_ms = i64::try_from(CLAIMED_EARLY_BY.whole_milliseconds()).unwrap_or(0);
     let ahead = i64::try_from((job.hint.due_at - now).whole_milliseconds()).unwrap_or(0);
-    ahead.saturating_add(50).clamp(EARLY_MS, 60_000)
+    ahead.saturating_add(50).clamp(early_ms, 60_000)
 }

@@ -42,7 +42,7 @@ pub(crate) async fn run(worker: Worker, mut finished: mpsc::Receiver<Finished>) 
 async fn commit(worker: &Worker, batch: Vec<Finished>) {
     let (batch, lost): (Vec<_>, Vec<_>) = batch.into_iter().partition(|finished| finished.outcome.is_some());
     for finished in lost {
-        finished.delivery.done();
+        finished.receipt.done();
     }
     let outcomes: Vec<Outcome> = batch.iter().filter_map(|finished| finished.outcome.clone()).collect();
     if outcomes.is_empty() {
@@ -92,20 +92,20 @@ async fn one_by_one(worker: &Worker, batch: Vec<Finished>) {
                 metrics::counter!("naru_worker_refused_decisions_total").increment(1);
                 let late = told(late);
                 tracing::warn!(operation = %outcome.operation, fence = outcome.fence, late, "a late decision is refused");
-                finished.delivery.done();
+                finished.receipt.done();
             }
             Ok(Recorded::Unfit { late }) => {
                 metrics::counter!("naru_worker_illegal_decisions_total").increment(1);
                 let late = told(late);
                 tracing::error!(operation = %outcome.operation, late, "a payment does not take what happened to it");
-                finished.delivery.reject();
+                finished.receipt.reject();
             }
             Err(error) => {
                 // The statement itself is wrong: no repetition helps, and the row must not be lost with it. It stays
                 // claimed, is taken over in a minute, and begins with an inquiry.
                 tracing::error!(error = format!("{error:?}"), operation = %outcome.operation, "an outcome can't be recorded");
                 metrics::counter!("naru_worker_unrecordable_total").increment(1);
-                finished.delivery.done();
+                finished.receipt.done();
             }
         }
     }
@@ -180,16 +180,16 @@ fn hint_next(worker: &Worker, next: Vec<HintOwed>) {
     }
 }
 
+/// What a message says that is owed.
+pub(crate) fn hint(owed: &HintOwed) -> Hint {
+    let attempt = u32::try_from(owed.attempt).unwrap_or(0);
+    Hint { operation: owed.operation.0, attempt, due_at: owed.due_at, waited: 0 }
+}
+
 /// The message of a hint that is owed, on the way its due time asks for; nothing when it stays in Postgres for now.
 pub(crate) fn outgoing(owed: &HintOwed, now: OffsetDateTime) -> Option<Outgoing> {
     let queue = WorkQueue::new(owed.connector.as_str(), owed.urgency);
-    let hint = Hint {
-        operation: owed.operation.0,
-        attempt: u32::try_from(owed.attempt).unwrap_or(0),
-        due_at: owed.due_at,
-        waited: 0,
-    };
-    Some(Outgoing::due(queue, &hint, now)?.with_traceparent(&owed.trace_parent))
+    Some(Outgoing::due(queue, &hint(owed), now)?.with_traceparent(&owed.trace_parent))
 }
 
 /// Wakes streams and waiting requests. Bounded by the bus at 100 ms; they look for themselves every 1.5 s.
@@ -203,8 +203,8 @@ fn settle(finished: Finished) {
     match finished.outcome.as_ref().map(End::of) {
         Some(End::Reject(letter, _)) => {
             tracing::warn!(letter = letter.as_str(), "a message goes to the dead letters");
-            finished.delivery.reject();
+            finished.receipt.reject();
         }
-        Some(End::Done | End::RetryAfter(_)) | None => finished.delivery.done(),
+        Some(End::Done | End::RetryAfter(_)) | None => finished.receipt.done(),
     }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn hold(worker: Worker, connectors: Arc<Connectors>, held: Held
         queue: held.queue,
         attempt,
         traceparent: held.claimed.operation.trace_parent.clone(),
-        delivery: held.delivery,
+        receipt: held.receipt,
     };
     // The committer outlives every conversation.
     let _ = finished.send(done).await;

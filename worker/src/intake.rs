@@ -1,5 +1,6 @@
 //! Messages in: what is no hint is rejected, what is early waits again, the rest is claimed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use naru_shared::broker::{Delivery, Outgoing, WorkQueue, ladder};
@@ -12,17 +13,23 @@ use tokio_util::task::TaskTracker;
 use crate::job::{Finished, Job};
 use crate::{Worker, claimer};
 
+/// Where jobs that need no message are handed in.
+pub(crate) type Orphanage = HashMap<Connector, mpsc::Sender<Job>>;
+
 /// Starts consuming every work queue of every connector.
 ///
 /// Each queue has its own consumer, channel and share of what is done at once (`prefetch`, the limit of a connector's
 /// concurrency; a fifth of it is for recovery, so that recovery never waits behind the storm it should end).
+///
+/// Returns where the sweeper hands in the orphans that it finds.
 pub(crate) async fn start(
     worker: &Worker,
     prefetch: u16,
     finished: &mpsc::Sender<Finished>,
     conversations: &TaskTracker,
     tasks: &TaskTracker,
-) {
+) -> Orphanage {
+    let mut orphanage = HashMap::new();
     for &connector in Connector::ALL {
         for &urgency in Urgency::ALL {
             let queue = WorkQueue::new(connector.as_str(), urgency);
@@ -33,6 +40,9 @@ pub(crate) async fn start(
             let (arrived, deliveries) = mpsc::channel(usize::from(share));
             let (jobs, to_claim) = mpsc::channel(usize::from(share));
             worker.broker.consume(&queue.name(), share, arrived).await;
+            if urgency == Urgency::Recover {
+                orphanage.insert(connector, jobs.clone());
+            }
             tasks.spawn(take(worker.clone(), queue, deliveries, jobs));
             tasks.spawn(claimer::run(
                 worker.clone(),
@@ -44,6 +54,7 @@ pub(crate) async fn start(
             ));
         }
     }
+    orphanage
 }
 
 async fn take(worker: Worker, queue: WorkQueue, mut deliveries: mpsc::Receiver<Delivery>, jobs: mpsc::Sender<Job>) {
@@ -59,7 +70,7 @@ async fn take(worker: Worker, queue: WorkQueue, mut deliveries: mpsc::Receiver<D
         };
         let now = System.now();
         if ladder::is_on_time(hint.due_at, now, hint.waited) {
-            if jobs.send(Job { hint, queue, delivery }).await.is_err() {
+            if jobs.send(Job { hint, queue, receipt: delivery.into() }).await.is_err() {
                 return;
             }
         } else {

@@ -8,11 +8,41 @@ use naru_shared::domain::operation::LetterKind;
 use naru_shared::store::Outcome;
 use time::OffsetDateTime;
 
-/// A hint that is on time, with the message that brought it.
+/// The message that brought a job, to be settled when the job ends; an orphan that its finder keeps came without one.
+pub(crate) struct Receipt(Option<Delivery>);
+
+impl Receipt {
+    /// Of an orphan.
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
+    /// The message has done what it was for.
+    pub(crate) fn done(self) {
+        if let Some(delivery) = self.0 {
+            delivery.done();
+        }
+    }
+
+    /// The message goes to the dead letters. Without one the letter is written by upkeep.
+    pub(crate) fn reject(self) {
+        if let Some(delivery) = self.0 {
+            delivery.reject();
+        }
+    }
+}
+
+impl From<Delivery> for Receipt {
+    fn from(delivery: Delivery) -> Self {
+        Self(Some(delivery))
+    }
+}
+
+/// A hint that is on time, with what came with it.
 pub(crate) struct Job {
     pub(crate) hint: Hint,
     pub(crate) queue: WorkQueue,
-    pub(crate) delivery: Delivery,
+    pub(crate) receipt: Receipt,
 }
 
 /// A row that this worker holds.
@@ -21,7 +51,7 @@ pub(crate) struct Held {
     /// The database's time when it was claimed, and ours.
     pub(crate) claimed_at: (OffsetDateTime, Instant),
     pub(crate) queue: WorkQueue,
-    pub(crate) delivery: Delivery,
+    pub(crate) receipt: Receipt,
 }
 
 /// What a conversation came to.
@@ -31,7 +61,7 @@ pub(crate) struct Finished {
     pub(crate) queue: WorkQueue,
     pub(crate) attempt: i32,
     pub(crate) traceparent: String,
-    pub(crate) delivery: Delivery,
+    pub(crate) receipt: Receipt,
 }
 
 /// How a job ends. One place turns this into what the broker is told.

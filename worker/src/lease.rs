@@ -40,20 +40,19 @@ impl Lease {
             loop {
                 tick.tick().await;
                 let asked = System.monotonic();
-                // A renewal that takes longer than the lease is none.
                 let lasts = Duration::from_secs(LEASE_SECONDS.unsigned_abs().into());
-                match tokio::time::timeout(lasts, store.renew_lease(id, &name)).await {
-                    Ok(Ok(())) => {
+                match store.renew_lease(id, &name).await {
+                    Ok(()) => {
                         postgres.up();
+                        // A renewal that took longer than the lease is none: it is over when it is known.
                         if renewed.send(Some(asked + lasts - MARGIN)).is_err() {
                             return;
                         }
                     }
-                    Ok(Err(error)) => {
+                    Err(error) => {
                         postgres.down(&error);
                         tracing::warn!(%error, "the lease could not be renewed");
                     }
-                    Err(_) => postgres.down("no answer"),
                 }
             }
         };

@@ -18,13 +18,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use naru_shared::broker::{Broker, BrokerConfig, Relay, StartError};
+use naru_shared::broker::{Broker, BrokerConfig, Relay};
 use naru_shared::bus::{Bus, BusConfig};
 use naru_shared::clock::Ids as _;
 use naru_shared::config::WorkerConfig;
 use naru_shared::domain::id::WorkerId;
 use naru_shared::store::{Store, StoreOptions};
-use naru_shared::system::{System, environment};
+use naru_shared::system::{System, environment, stop_signal};
 use naru_shared::telemetry::{Need, Readiness, Telemetry, internal_routes};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -100,14 +100,7 @@ async fn run(config: &WorkerConfig, telemetry: &Telemetry) -> Result<(), Box<dyn
     )?;
 
     let broker_config = BrokerConfig { url: config.broker.url.expose().clone(), name: "naru-worker".into() };
-    if let Err(error) = Broker::declare(&broker_config).await {
-        match error {
-            StartError::Declare(naru_shared::broker::DeclareError::Unreachable(_)) => {
-                tracing::warn!(%error, "starting without RabbitMQ");
-            }
-            other => return Err(other.into()),
-        }
-    }
+    Broker::declare_if_reachable(&broker_config).await?;
     let broker = Broker::start(&broker_config, shutdown.clone())?;
     let bus = Bus::connect(&BusConfig { url: config.redis.url.expose().clone(), prefix: config.redis.prefix.clone() })?;
 
@@ -134,12 +127,12 @@ async fn run(config: &WorkerConfig, telemetry: &Telemetry) -> Result<(), Box<dyn
     let (finished, to_record) = mpsc::channel(FINISHED_MAX);
     let committing = tokio::spawn(committer::run(worker.clone(), to_record));
     let conversations = TaskTracker::new();
-    intake::start(&worker, config.work.prefetch, &finished, &conversations, &tasks).await;
-    upkeep::start(&worker, &tasks).await;
+    let orphanage = intake::start(&worker, config.work.prefetch, &finished, &conversations, &tasks).await;
+    upkeep::start(&worker, orphanage, &tasks).await;
     drop(finished);
     tracing::info!(worker = %id, "ready for work");
 
-    stopped().await;
+    stop_signal().await;
     tracing::info!("stopping: finishing what has begun");
     shutdown.cancel();
     let drained = async {
@@ -177,20 +170,5 @@ async fn watch_links(worker: Worker, readiness: Readiness) {
             broker.down("not connected")
         }
         if worker.bus.is_connected() { redis.up() } else { redis.down("not connected") }
-    }
-}
-
-async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = interrupt.await;
-        }
     }
 }

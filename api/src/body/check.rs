@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 use naru_shared::secret::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, NotACardField};
 use time::format_description::well_known::Rfc3339;
-use time::{Date, OffsetDateTime};
+use time::{Date, OffsetDateTime, UtcOffset};
 use url::{Host, Url};
 
 use crate::problem::{FieldError, Problem};
@@ -171,9 +171,10 @@ impl Check {
         self.require(field, digits, good, "must be a phone number of 8 to 15 digits")
     }
 
-    /// A moment, ISO 8601 with offset.
+    /// A moment, ISO 8601 with offset; in UTC, where the last hours of the year 9999 west of it don't exist.
     pub fn moment(&mut self, field: &str, text: &str) -> Option<OffsetDateTime> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok();
+        let moment = moment.and_then(|moment| moment.checked_to_offset(UtcOffset::UTC));
         if moment.is_none() {
             self.wrong(field, "must be a time such as 2026-11-22T15:04:05+09:00");
         }
@@ -231,7 +232,14 @@ impl Check {
 }
 
 fn is_line(text: &str, characters_max: usize) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= characters_max && !text.chars().any(char::is_control)
+    let allowed = |c: char| !c.is_control() && !turns_text(c);
+    !text.trim().is_empty() && text.chars().count() <= characters_max && text.chars().all(allowed)
+}
+
+/// Whether `c` makes what follows run the other way, so that a payer is shown something else than is written (`00051`
+/// for `15000`). Arabic and Hebrew need none of these.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn is_email(text: &str) -> bool {
@@ -291,6 +299,8 @@ mod tests {
             ("", false),
             ("  ", false),
             ("a\nb", false),
+            ("שלום", true),
+            ("a\u{202e}b", false),
         ] {
             assert_eq!(accepts(|c| c.order_name("orderName", text).map(str::len)), good, "{text}");
         }
@@ -354,6 +364,9 @@ mod tests {
             ("2026-11-22T15:04:05Z", true),
             ("2026-11-22T15:04:05", false),
             ("2026-02-30T00:00:00Z", false),
+            ("9999-12-31T23:59:59Z", true),
+            ("9999-12-31T23:59:59-23:59", false),
+            ("0000-01-01T00:00:00+23:59", true),
             ("now", false),
         ] {
             assert_eq!(accepts(|c| c.moment("approveBefore", text)), good, "{text}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use bytes::BytesMut;
@@ -15,6 +15,13 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Most time for a body to arrive.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// Most bytes that are read of a body only to be thrown away: who is still sending when the connection ends does not hear
+/// why it did.
+const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most time for that.
+const DISCARDED_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The whole body.
 pub(super) async fn receive(request: Request) -> Result<BytesMut, Problem> {
@@ -34,22 +41,42 @@ async fn receive_within(time_max: Duration, request: Request) -> Result<BytesMut
 }
 
 async fn collect(headers: &HeaderMap, body: Body) -> Result<BytesMut, Problem> {
-    let too_large = || Problem::because(Reason::BodyTooLarge);
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(too_large());
+    let mut pieces = body.into_data_stream();
+    if let Some(length) = announced
+        && length > BODY_BYTES_MAX
+    {
+        if length <= DISCARDED_BYTES_MAX {
+            discard(pieces).await;
+        }
+        return Err(Problem::because(Reason::BodyTooLarge));
     }
     let mut bytes = BytesMut::new();
-    let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
         // The client broke off, or sent chunks that are none.
         let piece = piece.map_err(|_| Problem::because(Reason::BodyTooSlow))?;
         if bytes.len() + piece.len() > BODY_BYTES_MAX {
-            return Err(too_large());
+            discard(pieces).await;
+            return Err(Problem::because(Reason::BodyTooLarge));
         }
         bytes.extend_from_slice(&piece);
     }
     Ok(bytes)
+}
+
+/// Hears a client out that sends more than it may, within bounds.
+async fn discard(mut pieces: BodyDataStream) {
+    let hear_out = async {
+        let mut discarded = 0;
+        while let Some(Ok(piece)) = pieces.next().await {
+            discarded += piece.len();
+            if discarded > DISCARDED_BYTES_MAX {
+                return;
+            }
+        }
+    };
+    // Whoever takes longer may find the connection ended.
+    let _ = tokio::time::timeout(DISCARDED_TIME_MAX, hear_out).await;
 }
 
 /// `application/json`, in UTF-8 if it says anything about that.

@@ -94,7 +94,7 @@ impl<S: Sync> FromRequestParts<S> for Credentials {
 #[cfg(test)]
 mod tests {
     use base64::engine::general_purpose::STANDARD;
-    use naru_shared::api_key::KeyMode;
+    use naru_shared::domain::id::Mode;
     use proptest::prelude::*;
 
     use super::*;
@@ -106,7 +106,7 @@ mod tests {
     }
 
     fn key(kind: KeyKind) -> ApiKey {
-        ApiKey::generate(KeyMode::Test, kind, &[3; 24])
+        ApiKey::generate(Mode::Test, kind, &[3; 24])
     }
 
     #[test]

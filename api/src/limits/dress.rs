@@ -4,6 +4,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use naru_shared::telemetry::mask;
 
 use crate::context::RequestContext;
 
@@ -47,7 +48,7 @@ fn ignored_fields(names: &[String]) -> Option<HeaderValue> {
         _ => '?',
     };
     let shown: Vec<String> =
-        names.iter().take(IGNORED_FIELDS_MAX).map(|name| name.chars().take(100).map(plain).collect()).collect();
+        names.iter().take(IGNORED_FIELDS_MAX).map(|name| mask(name).chars().take(100).map(plain).collect()).collect();
     match shown.is_empty() {
         true => None,
         false => HeaderValue::from_str(&shown.join(", ")).ok(),
@@ -63,6 +64,7 @@ mod tests {
         assert_eq!(ignored_fields(&[]), None);
         let names = ["taxAmount".to_owned(), "a\r\nx: y".to_owned(), "이름".to_owned()];
         assert_eq!(ignored_fields(&names).unwrap(), "taxAmount, a??x??y, ??");
+        assert_eq!(ignored_fields(&["4242-4242-4242-4242".to_owned()]).unwrap(), "424242??????4242");
         let many = vec!["x".repeat(500); 500];
         assert!(ignored_fields(&many).unwrap().len() < 2_100);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use naru_shared::clock::Random;
@@ -50,7 +50,7 @@ pub(super) async fn observe(State(random): State<Arc<dyn Random>>, mut request: 
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "answered"
         );
-        let labels = [("method", method.to_string()), ("route", route)];
+        let labels = [("method", counted(&method).to_owned()), ("route", route)];
         metrics::histogram!("naru_http_request_seconds", &labels).record(took.as_secs_f64());
         let [method, route] = labels;
         metrics::counter!("naru_http_requests_total", &[method, route, ("status", status.to_string())]).increment(1);
@@ -61,4 +61,28 @@ pub(super) async fn observe(State(random): State<Arc<dyn Random>>, mut request: 
     }
     .instrument(span)
     .await
+}
+
+/// The method as a label. Anybody can make one up, and every new label is kept until we end: those are counted as one.
+fn counted(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
+            method.as_str()
+        }
+        _ => "(other)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn made_up_methods_are_one_label() {
+        for (method, label) in
+            [("GET", "GET"), ("DELETE", "DELETE"), ("get", "(other)"), ("BREW", "(other)"), ("X1", "(other)")]
+        {
+            assert_eq!(counted(&method.parse().unwrap()), label);
+        }
+    }
 }

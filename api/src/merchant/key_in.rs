@@ -105,7 +105,8 @@ pub(super) async fn key_in(
     body: TossBody<KeyInFields>,
 ) -> Result<Response, Problem> {
     let fingerprint = body.fingerprint(app.keys.fingerprints());
-    let fields = body.fields;
+    // Waiting for an outcome can take a minute, and nothing that was typed may outlive the card's registration.
+    let fields = body.into_fields();
     let mut check = Check::new();
     let order = OrderFields {
         amount: fields.amount,
@@ -126,8 +127,8 @@ pub(super) async fn key_in(
         customer_identity_number: fields.customer_identity_number,
         cvc: fields.cvc,
         card_installment_plan: fields.card_installment_plan,
-    };
-    let card = card.check(&mut check);
+    }
+    .check(&mut check);
     let before = check.optional(fields.approve_before.as_deref(), |check, text| check.moment("approveBefore", text));
     let (order, card, before) = check.finish(|| Some((order?, card?, before?)))?;
     check_minimum(&order)?;

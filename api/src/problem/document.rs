@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use naru_shared::telemetry::mask;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -33,9 +34,10 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// `field` is wrong because of `reason`, which does not repeat the value.
+    /// `field` is wrong because of `reason`, which does not repeat the value. A name is the caller's text, too: what looks
+    /// like a card or a key in it is not sent back.
     pub fn new(field: impl Into<String>, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { field: field.into(), reason: reason.into() }
+        Self { field: mask(&field.into()).into_owned(), reason: reason.into() }
     }
 }
 

@@ -154,6 +154,20 @@ impl Broker {
         Ok(())
     }
 
+    /// The same for a program that is of use without a broker: that it is away is logged, and no reason to stop.
+    ///
+    /// # Errors
+    /// As [`Broker::declare`], save that it is away.
+    pub async fn declare_if_reachable(config: &BrokerConfig) -> Result<(), StartError> {
+        match Self::declare(config).await {
+            Err(StartError::Declare(error @ DeclareError::Unreachable(_))) => {
+                tracing::warn!(%error, "starting without RabbitMQ");
+                Ok(())
+            }
+            declared => declared,
+        }
+    }
+
     /// Starts to connect, and stays connected from then on. When `shutdown` is cancelled consumers
     /// take no more; publishing goes on until [`Broker::close`], for what is still being worked on.
     ///

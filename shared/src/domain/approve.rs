@@ -17,7 +17,7 @@ use super::course::{CaseKind, Claimed, Decision, Delays, Next, Step, decide};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::Reference;
-use super::operation::{LetterKind, OperationResult, OperationStatus};
+use super::operation::{CLAIMED_EARLY_BY, LetterKind, OperationResult, OperationStatus};
 use super::payment::Approval;
 
 /// A busy acquirer is asked again after 8 seconds at most: a payer is waiting.
@@ -168,7 +168,7 @@ impl Claimed {
         let claims_before = i32::try_from(self.operation.fence - 1).unwrap_or(i32::MAX);
         let tries = if spent { self.operation.attempt_count } else { claims_before.min(BUSY_TRIES_MAX) };
         // At the deadline it is claimed once more, to be given up.
-        let due_at = (now + delays(tries)).min(self.operation.deadline_at.max(now));
+        let due_at = (now + delays(tries)).min(self.operation.deadline_at.max(now) + CLAIMED_EARLY_BY);
         let work = self.work(OperationStatus::Waiting, Some(due_at), i32::from(spent));
         decide(
             Decision {

@@ -10,7 +10,8 @@ use super::event::PaymentEvent;
 use super::failure::Failure;
 use super::id::Reference;
 use super::operation::{
-    CRASH_BUDGET, LetterKind, NEEDS_PERSON_AFTER, Operation, OperationKind, OperationResult, OperationStatus,
+    CLAIMED_EARLY_BY, CRASH_BUDGET, LetterKind, NEEDS_PERSON_AFTER, Operation, OperationKind, OperationResult,
+    OperationStatus,
 };
 use super::payment::{MoneyState, Payment, Work};
 use super::{approve, net_cancel};
@@ -208,12 +209,17 @@ impl Claimed {
         letter: Option<LetterKind>,
     ) -> Step {
         let asked = self.operation.inquiry_count;
-        let delay = if asked >= INQUIRIES_BEFORE_HOURLY { Duration::hours(1) } else { delays(asked) };
+        let mut delay = if asked >= INQUIRIES_BEFORE_HOURLY { Duration::hours(1) } else { delays(asked) };
+        let late_by = now - self.operation.deadline_at;
+        if late_by >= Duration::ZERO {
+            // The schedule may have grown long while there was hope; undoing begins with a short one of its own.
+            delay = delay.min(late_by.max(Duration::SECOND));
+        }
         let mut due_at = now + delay;
         // At the deadline the question changes from "what became of it" to "undo it": be there.
         for limit in at_latest.into_iter().chain([self.operation.deadline_at]) {
             if limit > now {
-                due_at = due_at.min(limit);
+                due_at = due_at.min(limit + CLAIMED_EARLY_BY);
             }
         }
         let long = now - self.operation.created_at >= NEEDS_PERSON_AFTER;

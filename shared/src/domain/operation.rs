@@ -11,6 +11,10 @@ use crate::words::words;
 /// How long after its acceptance an approval may still be sent, unless the merchant said sooner (`approveBefore`).
 pub const APPROVE_WITHIN: Duration = Duration::minutes(3);
 
+/// A claim may come this much before it is due; what is left of the wait is not worth another hop. Where something else is to
+/// be done from a moment on, the claim for it is due this much after that moment: an early one would only repeat itself.
+pub const CLAIMED_EARLY_BY: Duration = Duration::milliseconds(250);
+
 /// After this long without knowing, a letter asks for a person. The work goes on.
 pub const NEEDS_PERSON_AFTER: Duration = Duration::minutes(10);
 

@@ -45,6 +45,11 @@ pub enum StoreError {
     Refused(#[source] sqlx::Error),
 }
 
+/// The failure of a statement whose answer did not come in time.
+pub(super) fn no_answer() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+}
+
 impl StoreError {
     /// A failure before the statement was sent.
     pub(super) fn not_written(cause: sqlx::Error) -> Self {

@@ -80,6 +80,11 @@ impl Lent {
         let Self { conn, kept, _turn } = self;
         kept.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
     }
+
+    /// Closes it without a word: nobody answers on it any more.
+    pub(super) fn forget(self) {
+        drop(self.conn.detach());
+    }
 }
 
 impl Deref for Lent {

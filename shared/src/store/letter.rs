@@ -148,6 +148,27 @@ impl Store {
         Ok(ids.into_iter().map(OperationId).collect())
     }
 
+    /// Resolves the letters that asked for somebody and whose operation has settled meanwhile, at most `limit`. Returns
+    /// how many.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn resolve_settled_letters(&self, limit: i64) -> Result<u64, StoreError> {
+        let done = write!(
+            self,
+            sqlx::query!(
+                r#"update dead_letters set resolved_at = now(), resolution = 'settled' where id in (
+                    select d.id from dead_letters d join operations o on o.id = d.operation_id
+                    where d.resolved_at is null and d.kind in ('replayable', 'needs_person')
+                        and o.status in ('succeeded', 'failed')
+                    limit $1)"#,
+                limit,
+            ),
+            execute
+        )?;
+        Ok(done.rows_affected())
+    }
+
     /// Letters, the newest first.
     ///
     /// # Errors

@@ -138,15 +138,32 @@ impl Store {
     }
 }
 
+/// How long Postgres may take to answer; it gives up a statement sooner by itself. Nobody tells of a connection that leads
+/// nowhere any more: a firewall forgot it, or the machine at its other end is gone.
+const ANSWER_WITHIN: Duration = Duration::from_secs(7);
+
+/// What was asked on a connection, if the answer comes in time. Without one the connection is of no use any more.
+macro_rules! answered {
+    ($conn:ident, $asked:expr, $failed:expr) => {
+        match tokio::time::timeout($crate::store::ANSWER_WITHIN, $asked).await {
+            Ok(Ok(answered)) => {
+                $conn.keep();
+                Ok(answered)
+            }
+            Ok(Err(error)) => Err($failed(error)),
+            Err(_) => {
+                $conn.forget();
+                Err($failed($crate::store::error::no_answer()))
+            }
+        }
+    };
+}
+
 /// Runs one statement that writes, so that its failure says whether anything can have been written.
 macro_rules! write {
     ($store:expr, $query:expr, $fetch:ident) => {{
         let mut conn = $store.conn().await?;
-        let done = $query.$fetch(&mut *conn).await.map_err($crate::store::StoreError::write);
-        if done.is_ok() {
-            conn.keep();
-        }
-        done
+        $crate::store::answered!(conn, $query.$fetch(&mut *conn), $crate::store::StoreError::write)
     }};
 }
 
@@ -154,15 +171,11 @@ macro_rules! write {
 macro_rules! read {
     ($store:expr, $query:expr, $fetch:ident) => {{
         let mut conn = $store.conn().await?;
-        let done = $query.$fetch(&mut *conn).await.map_err($crate::store::StoreError::read);
-        if done.is_ok() {
-            conn.keep();
-        }
-        done
+        $crate::store::answered!(conn, $query.$fetch(&mut *conn), $crate::store::StoreError::read)
     }};
 }
 
-pub(crate) use {read, write};
+pub(crate) use {answered, read, write};
 
 /// The one connection of a transaction's functions.
 type Conn<'a> = &'a mut PgConnection;

@@ -165,10 +165,19 @@ impl Store {
     pub async fn rearm(&self, operation: OperationId, trace_id: &str) -> Result<Rearmed, StoreError> {
         use sqlx::Connection as _;
         let mut conn = self.conn().await?;
-        let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
-        let rearmed = rearm_in(&mut tx, operation, trace_id).await?;
-        tx.commit().await.map_err(StoreError::write)?;
-        Ok(rearmed)
+        let transaction = async {
+            let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
+            let rearmed = rearm_in(&mut tx, operation, trace_id).await?;
+            tx.commit().await.map_err(StoreError::write)?;
+            Ok(rearmed)
+        };
+        match tokio::time::timeout(super::ANSWER_WITHIN, transaction).await {
+            Ok(done) => done,
+            Err(_) => {
+                conn.forget();
+                Err(StoreError::write(super::error::no_answer()))
+            }
+        }
     }
 }
 

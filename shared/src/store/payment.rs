@@ -446,6 +446,16 @@ impl Store {
         row.map(OperationRow::into_operation).transpose()
     }
 
+    /// Those of these operations that exist.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn known_operations(&self, ids: &[OperationId]) -> Result<Vec<OperationId>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let known = read!(self, sqlx::query_scalar!("select id from operations where id = any($1)", &ids), fetch_all)?;
+        Ok(known.into_iter().map(OperationId).collect())
+    }
+
     /// The operations of a payment, in their order.
     ///
     /// # Errors

@@ -251,10 +251,19 @@ impl Store {
     /// Unavailable: write it again until it is recorded or refused.
     pub async fn record_one(&self, outcome: &Outcome) -> Result<Recorded, StoreError> {
         let mut conn = self.conn().await?;
-        let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
-        let recorded = record_in(&mut tx, outcome).await?;
-        tx.commit().await.map_err(StoreError::write)?;
-        Ok(recorded)
+        let transaction = async {
+            let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
+            let recorded = record_in(&mut tx, outcome).await?;
+            tx.commit().await.map_err(StoreError::write)?;
+            Ok(recorded)
+        };
+        match tokio::time::timeout(super::ANSWER_WITHIN, transaction).await {
+            Ok(done) => done,
+            Err(_) => {
+                conn.forget();
+                Err(StoreError::write(super::error::no_answer()))
+            }
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Answers that come late: kept, and acted on in the same commit.
 
-use naru_shared::domain::attempt::{Answer, ApproveAnswer, InquiryAnswer, NetCancelAnswer};
+use naru_shared::domain::attempt::{Answer, ApprovalFacts, ApproveAnswer, InquiryAnswer, NetCancelAnswer};
 use naru_shared::domain::course::Claimed;
 use naru_shared::domain::id::{AttemptId, WorkerId};
 use naru_shared::domain::payment::{MoneyState, PaymentStatus};
 use naru_shared::store::{Late, NewAttempt, Outcome, Recorded};
 use uuid::Uuid;
 
-use crate::house::{House, Sold, TRACE, answered, approved, decision, much_later, outcome, two_seconds, unknown};
+use crate::house::{House, Sold, TRACE, answered, approved, decision, much_later, outcome, two_seconds, unknown, won};
 
 /// A claim was lost; the next one found nothing at the acquirer when it was too late, and gave the payment up.
 async fn given_up(house: &House, sold: Sold) -> (WorkerId, Claimed) {
@@ -113,10 +113,8 @@ async fn what_an_inquiry_of_a_lost_claim_heard_is_weighed() {
     let third_worker = house.another_worker().await;
     let third = house.claims(third_worker, sold.operation).await.unwrap();
     house.store.record_batch(&[gives_up(&third)]).await.unwrap();
-    let heard = Answer::Inquire(match approved() {
-        ApproveAnswer::Approved(facts) => InquiryAnswer::Approved(facts),
-        other => panic!("{other:?}"),
-    });
+    let facts = ApprovalFacts { money: Some(won(15_000)), number: "12345678".into() };
+    let heard = Answer::Inquire(InquiryAnswer::Approved(facts));
     let late = house.store.answer_attempt(&answered(inquiry.id, &heard), TRACE).await.unwrap();
     assert!(matches!(late, Late::Reversing(_)), "{late:?}");
     house.leave().await;

@@ -1,5 +1,5 @@
 //! What the store promises, against a real Postgres.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expected")]
+#![expect(clippy::unwrap_used, reason = "a test says what it expected")]
 #![expect(clippy::disallowed_methods, reason = "a test makes its own ids, and reads its environment")]
 
 mod accepting;

@@ -1,4 +1,4 @@
-//! Slow chores: letters whose message was lost, idempotency keys that are old enough to be forgotten.
+//! Slow chores: letters whose message was lost, letters that settled themselves, idempotency keys that are old enough to be forgotten.
 
 use std::time::Duration;
 
@@ -28,8 +28,10 @@ async fn chores(worker: &Worker) -> Result<(), StoreError> {
             let headers = json!({ "naru": "the message was lost; the row tells" });
             let reason = row.letter_reason();
             worker.store.archive_letter(System.ordered(), operation, reason, None, None, &headers).await?;
+            metrics::counter!("naru_dead_letters_total", "reason" => reason).increment(1);
         }
     }
+    worker.store.resolve_settled_letters(BATCH_MAX).await?;
     let forgotten = worker.store.forget_old_keys(BATCH_MAX).await?;
     if forgotten > 0 {
         tracing::info!(forgotten, "old idempotency keys are forgotten");

@@ -13,13 +13,14 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::task::TaskTracker;
 
 use crate::Worker;
+use crate::intake::Orphanage;
 
 /// Dead messages taken at once at most.
 const DEAD_PREFETCH: u16 = 32;
 
 /// Starts all of them.
-pub(crate) async fn start(worker: &Worker, tasks: &TaskTracker) {
-    tasks.spawn(sweeper::run(worker.clone()));
+pub(crate) async fn start(worker: &Worker, orphanage: Orphanage, tasks: &TaskTracker) {
+    tasks.spawn(sweeper::run(worker.clone(), orphanage));
     tasks.spawn(expiry::run(worker.clone()));
     tasks.spawn(housekeeper::run(worker.clone()));
     let (arrived, dead) = mpsc::channel(usize::from(DEAD_PREFETCH));

@@ -1,6 +1,6 @@
 //! Sends hints for rows that nobody came for. A lost message costs seconds, never a payment.
 //!
-//! Two kinds of rows are found. Those whose owner's lease is out are told of at once, for money may hang on them. Those
+//! Two kinds of rows are found. Those whose owner's lease is out are taken over at once, for money may hang on them. Those
 //! whose `nudge_at` has passed have lost their message, or their message still waits behind others: how many it is,
 //! the queue's own depth says, and only the difference is sent. So a backlog makes no storm of duplicates.
 
@@ -14,7 +14,9 @@ use naru_shared::system::System;
 
 use super::{every, next};
 use crate::Worker;
-use crate::committer::outgoing;
+use crate::committer::{hint, outgoing};
+use crate::intake::Orphanage;
+use crate::job::{Job, Receipt};
 
 const EVERY: Duration = Duration::from_millis(500);
 /// Hints of one tick at most: 500 a second.
@@ -23,22 +25,23 @@ const BATCH_MAX: i64 = 250;
 /// all the same, which is a twentieth of them a minute.
 const TRICKLE: i64 = 2_400;
 
-pub(super) async fn run(worker: Worker) {
+pub(super) async fn run(worker: Worker, orphanage: Orphanage) {
     let mut tick = every(EVERY);
     while next(&worker, &mut tick).await {
-        // Without a broker there is nobody to tell, and a nudge that reaches nobody would only postpone the next.
-        if worker.broker.publishing() != LinkState::Up {
-            continue;
-        }
-        if let Err(error) = sweep(&worker).await {
+        if let Err(error) = sweep(&worker, &orphanage).await {
             tracing::warn!(%error, "sweeping waits for Postgres");
         }
     }
 }
 
-async fn sweep(worker: &Worker) -> Result<(), StoreError> {
+async fn sweep(worker: &Worker, orphanage: &Orphanage) -> Result<(), StoreError> {
     let orphans = worker.store.orphans(BATCH_MAX).await?;
-    send(worker, orphans, "orphan").await;
+    let left = keep(orphanage, orphans);
+    send(worker, left, "orphan").await;
+    // Without a broker there is nobody to tell, and a nudge that reaches nobody would only postpone the next.
+    if worker.broker.publishing() != LinkState::Up {
+        return Ok(());
+    }
     for &connector in Connector::ALL {
         for &urgency in Urgency::ALL {
             let overdue = worker.store.overdue(connector, urgency).await?;
@@ -56,6 +59,23 @@ async fn sweep(worker: &Worker) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Keeps orphans for this worker, which is alive; a message might go to one that is frozen as the orphans' owner is. Returns
+/// those it has no room for.
+fn keep(orphanage: &Orphanage, orphans: Vec<HintOwed>) -> Vec<HintOwed> {
+    let mut left = Vec::new();
+    for owed in orphans {
+        let queue = WorkQueue::new(owed.connector.as_str(), owed.urgency);
+        let job = Job { hint: hint(&owed), queue, receipt: Receipt::none() };
+        if orphanage.get(&owed.connector).is_some_and(|jobs| jobs.try_send(job).is_ok()) {
+            metrics::counter!("naru_sweeper_orphans_kept_total").increment(1);
+            tracing::info!(operation = %owed.operation, "an orphan is taken over");
+        } else {
+            left.push(owed);
+        }
+    }
+    left
 }
 
 async fn send(worker: &Worker, rows: Vec<HintOwed>, why: &'static str) {

@@ -11,7 +11,7 @@ cargo xtask pay [OPTIONS]             makes a payment on the running stack and s
 cargo xtask dead [OPTIONS]            shows the dead letters of the running stack
 cargo xtask test [NAME]               every check that CI makes, or one: fmt, queries, clippy, docs, deny, unit,
                                       a package, or the tests whose names contain NAME
-cargo xtask bench [OPTIONS]           measures payments per second beside the floor of this machine
+cargo xtask bench [OPTIONS]             measures payments per second beside the floor of this machine (see `bench --help`)
 cargo xtask sqlx                      refreshes shared/.sqlx after a change of queries or migrations";
 
 pub(crate) fn run() -> ExitCode {

@@ -2,14 +2,10 @@
 
 use std::process::{Command, ExitCode};
 
-use naru_servers::{Failure, Settings};
+use naru_servers::Failure;
 
 use crate::progress::say;
 use crate::{process, root};
-
-const SECRETS: [&str; 2] = ["NARU_MASTER_SECRET", "NARU_OPS_TOKEN"];
-/// As many random bytes as without containers.
-const SECRET_BYTES: usize = 32;
 
 pub(super) fn run(fresh: bool) -> Result<ExitCode, Failure> {
     if process::output("docker", &["compose", "version"]).is_none() {
@@ -18,16 +14,13 @@ pub(super) fn run(fresh: bool) -> Result<ExitCode, Failure> {
             Failure::new("use docker compose", "it is not installed, or its engine does not run").advice(advice)
         );
     }
-    let stack = root::stack();
-    std::fs::create_dir_all(&stack).map_err(|cause| Failure::new(format!("create {}", stack.display()), cause))?;
-    let mut settings = Settings::load(&stack.join("docker-settings"));
-    let secrets = SECRETS.map(|name| settings.secret(name, SECRET_BYTES).map(|secret| (name, secret)));
-    settings.save()?;
-    let secrets = secrets.into_iter().collect::<Result<Vec<_>, _>>()?;
+    // Into .env, where compose looks; secrets that are there already stay.
+    let mut secrets = Command::new(root::root().join("deploy/secrets.sh"));
+    process::run_well(&mut secrets, "write secrets to .env", "its messages above say why")?;
 
     let compose = |arguments: &[&str]| {
         let mut docker = Command::new("docker");
-        docker.arg("compose").args(arguments).envs(secrets.iter().map(|(name, value)| (name, value)));
+        docker.arg("compose").args(arguments).current_dir(root::root());
         docker
     };
     if fresh {

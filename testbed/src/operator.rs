@@ -1,0 +1,49 @@
+//! An operator, at the operators' own listener.
+
+use reqwest::{Client, Method};
+
+use crate::http::{CALL_LIMIT, Call, client};
+
+/// Somebody with the operators' token. Cheap to clone.
+#[derive(Clone)]
+pub struct Operator {
+    base: String,
+    token: String,
+    http: Client,
+}
+
+impl Operator {
+    pub(crate) fn new(base: String, token: String) -> Self {
+        Self { base, token, http: client(CALL_LIMIT) }
+    }
+
+    /// `GET /ops/v1/dead-letters`
+    pub fn letters(&self) -> Call {
+        self.call(Method::GET, "/ops/v1/dead-letters")
+    }
+
+    /// `GET /ops/v1/dead-letters/{id}`
+    pub fn letter(&self, id: &str) -> Call {
+        self.call(Method::GET, &format!("/ops/v1/dead-letters/{id}"))
+    }
+
+    /// `POST /ops/v1/dead-letters/{id}/replay`
+    pub fn replay(&self, id: &str) -> Call {
+        self.call(Method::POST, &format!("/ops/v1/dead-letters/{id}/replay"))
+    }
+
+    /// `GET /ops/v1/stuck`
+    pub fn stuck(&self) -> Call {
+        self.call(Method::GET, "/ops/v1/stuck")
+    }
+
+    /// Any call with the token.
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call::new(self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token))
+    }
+
+    /// Any call without it.
+    pub fn anonymous(&self, method: Method, path: &str) -> Call {
+        Call::new(self.http.request(method, format!("{}{path}", self.base)))
+    }
+}

@@ -1,0 +1,152 @@
+//! A merchant's server: everything that the API offers it.
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::http::{CALL_LIMIT, Call, client};
+use crate::{Answer, Payer, Payment, Stream};
+
+/// A merchant with keys of its own. Cheap to clone.
+#[derive(Clone)]
+pub struct Shop {
+    base: String,
+    http: Client,
+    /// The public id of the merchant (`mId`).
+    pub mid: String,
+    /// Its secret key.
+    pub secret_key: String,
+    /// Its client key.
+    pub client_key: String,
+}
+
+impl Shop {
+    pub(crate) fn new(base: String, mid: String, secret_key: String, client_key: String) -> Self {
+        Self { base, http: client(CALL_LIMIT), mid, secret_key, client_key }
+    }
+
+    /// `POST /v1/payments/key-in`
+    pub fn key_in(&self, payment: &Payment) -> Call {
+        self.post("/v1/payments/key-in", &payment.key_in_body())
+    }
+
+    /// `POST /v1/payments`
+    pub fn create(&self, payment: &Payment) -> Call {
+        self.post("/v1/payments", &payment.create_body())
+    }
+
+    /// `POST /v1/payments/confirm`
+    pub fn confirm(&self, payment_key: &str, order_id: &str, amount: i64) -> Call {
+        self.post("/v1/payments/confirm", &json!({ "paymentKey": payment_key, "orderId": order_id, "amount": amount }))
+    }
+
+    /// `GET /v1/payments/{paymentKey}`
+    pub fn get(&self, payment_key: &str) -> Call {
+        self.call(Method::GET, &format!("/v1/payments/{payment_key}"))
+    }
+
+    /// `GET /v1/payments/orders/{orderId}`
+    pub fn get_order(&self, order_id: &str) -> Call {
+        self.call(Method::GET, &format!("/v1/payments/orders/{order_id}"))
+    }
+
+    /// `GET /v1/payments?…`
+    pub fn list(&self, query: &str) -> Call {
+        self.call(Method::GET, &format!("/v1/payments?{query}"))
+    }
+
+    /// `GET /v1/payments/{paymentKey}/events` as JSON.
+    pub fn events(&self, payment_key: &str) -> Call {
+        self.call(Method::GET, &events_path(payment_key)).header("accept", "application/json")
+    }
+
+    /// `GET /v1/payments/{paymentKey}/events` as a stream, with the secret key.
+    pub async fn stream(&self, payment_key: &str) -> Stream {
+        let authorization = basic(&self.secret_key);
+        Stream::open(&self.url(&events_path(payment_key)), &authorization, None).await
+    }
+
+    /// The same, as a browser that was handed a checkout token does it.
+    pub async fn stream_as_browser(&self, payment_key: &str, checkout_token: &str) -> Stream {
+        Stream::open(&self.url(&events_path(payment_key)), &format!("Bearer {checkout_token}"), None).await
+    }
+
+    /// Any `POST` with the secret key.
+    pub fn post(&self, path: &str, body: &Value) -> Call {
+        Call::new(self.http.post(self.url(path)).header("authorization", basic(&self.secret_key)).json(body))
+    }
+
+    /// Any call with the secret key and no body.
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call::new(self.http.request(method, self.url(path)).header("authorization", basic(&self.secret_key)))
+    }
+
+    /// Any call without a key.
+    pub fn anonymous(&self, method: Method, path: &str) -> Call {
+        Call::new(self.http.request(method, self.url(path)))
+    }
+
+    /// A call that a test makes up by itself, key included.
+    #[must_use]
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, self.url(path)).header("authorization", basic(&self.secret_key))
+    }
+
+    /// Has a typed-in card's payment accepted without waiting for its outcome (which may be known all the same), and
+    /// returns its key.
+    ///
+    /// # Panics
+    /// When it is not accepted.
+    pub async fn begin(&self, payment: &Payment) -> String {
+        let answer = self.key_in(payment).prefer("respond-async").await;
+        let key = answer.header("location").rsplit('/').next().filter(|key| !key.is_empty());
+        let accepted = matches!(answer.status, 200 | 202) || answer.text("code").starts_with("REJECT_");
+        assert!(accepted, "{answer:?}");
+        key.unwrap_or_else(|| answer.payment_key()).to_owned()
+    }
+
+    /// The same without a key.
+    #[must_use]
+    pub fn anonymous_request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    /// Creates a payment, lets the payer authenticate with the order's card, and returns what create answered: the
+    /// payment is ready to be confirmed.
+    ///
+    /// # Panics
+    /// When either is refused.
+    pub async fn authenticated(&self, payment: &Payment) -> Answer {
+        let created = self.create(payment).await.expecting(200);
+        let payer = self.payer_of(&created);
+        let _ = payer.authenticate(payment).await.expecting(200);
+        created
+    }
+
+    /// The payer of a payment that was created.
+    ///
+    /// # Panics
+    /// When the answer has no checkout.
+    #[must_use]
+    pub fn payer_of(&self, created: &Answer) -> Payer {
+        let url = created.text("checkout.url");
+        let checkout_id = url.rsplit('/').next().filter(|id| !id.is_empty());
+        let checkout_id = checkout_id.unwrap_or_else(|| panic!("no checkout.url: {created:?}"));
+        Payer::new(self.base.clone(), checkout_id.to_owned())
+    }
+
+    /// An absolute address of the API.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+fn events_path(payment_key: &str) -> String {
+    format!("/v1/payments/{payment_key}/events")
+}
+
+/// Basic authentication with the key as user and no password, as Toss has it.
+pub(crate) fn basic(key: &str) -> String {
+    use base64::Engine as _;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{key}:")))
+}

@@ -1,0 +1,118 @@
+//! The API's own description of its calls: what is attacked is read from here, so that no new call is forgotten.
+
+use std::collections::BTreeSet;
+
+use naru_testbed::Shop;
+use reqwest::Method;
+use serde_json::Value;
+
+/// Statuses that any call may answer with, because the edge refuses before the call is looked at.
+const GENERAL: [u16; 9] = [400, 401, 403, 404, 405, 408, 413, 415, 431];
+
+/// One call.
+#[derive(Debug, Clone)]
+pub(crate) struct Described {
+    pub(crate) method: Method,
+    /// `/v1/payments/{paymentKey}`
+    pub(crate) path: String,
+    /// Fields of its body; none when it takes no body.
+    pub(crate) body: Option<Vec<Field>>,
+    /// Parameters of its query.
+    pub(crate) query: Vec<Field>,
+    /// Headers it reads, in lower case.
+    pub(crate) headers: Vec<String>,
+    statuses: BTreeSet<u16>,
+}
+
+/// One field of a body, or one parameter.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) required: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What a field must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Integer,
+    Text,
+    Object,
+}
+
+impl Described {
+    /// `POST /v1/payments`
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// Whether it is a call that Toss Payments also has, which ignores fields it does not know.
+    pub(crate) fn is_tosss(&self) -> bool {
+        self.path.starts_with("/v1/")
+    }
+
+    /// Whether the document allows this status.
+    pub(crate) fn lists(&self, status: u16) -> bool {
+        self.statuses.contains(&status) || GENERAL.contains(&status)
+    }
+}
+
+/// Every call that the API describes.
+pub(crate) async fn described(shop: &Shop) -> Vec<Described> {
+    let answer = shop.anonymous(Method::GET, "/openapi.json").await.expecting(200);
+    let document = answer.body;
+    let mut calls = Vec::new();
+    for (path, methods) in document["paths"].as_object().expect("the document has paths") {
+        for (method, operation) in methods.as_object().expect("a path has methods") {
+            calls.push(described_call(&document, path, method, operation));
+        }
+    }
+    assert!(calls.len() >= 10, "the document describes only {} calls", calls.len());
+    calls
+}
+
+fn described_call(document: &Value, path: &str, method: &str, operation: &Value) -> Described {
+    let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+    let in_place = |place: &str| parameters.iter().filter(|parameter| parameter["in"] == place).collect::<Vec<_>>();
+    let schema = operation.pointer("/requestBody/content/application~1json/schema");
+    Described {
+        method: method.to_ascii_uppercase().parse().expect("a method"),
+        path: path.to_owned(),
+        body: schema.map(|schema| fields(document, schema)),
+        query: in_place("query")
+            .into_iter()
+            .map(|parameter| field(parameter["name"].as_str(), parameter["required"] == true, &parameter["schema"]))
+            .collect(),
+        headers: in_place("header").iter().filter_map(|header| Some(header["name"].as_str()?.to_lowercase())).collect(),
+        statuses: operation["responses"]
+            .as_object()
+            .map(|responses| responses.keys().filter_map(|status| status.parse().ok()).collect())
+            .unwrap_or_default(),
+    }
+}
+
+fn fields(document: &Value, schema: &Value) -> Vec<Field> {
+    let schema = match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).expect("a reference leads somewhere"),
+        None => schema,
+    };
+    assert_eq!(schema["type"], "object", "a body is one object: teach this test to read {schema}");
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+    properties
+        .iter()
+        .map(|(name, schema)| field(Some(name), required.contains(&name.as_str().into()), schema))
+        .collect()
+}
+
+fn field(name: Option<&str>, required: bool, schema: &Value) -> Field {
+    let has_type = |wanted: &str| match &schema["type"] {
+        Value::String(kind) => kind == wanted,
+        Value::Array(kinds) => kinds.iter().any(|kind| kind == wanted),
+        _ => false,
+    };
+    let kind = [("integer", Kind::Integer), ("string", Kind::Text), ("object", Kind::Object)];
+    let kind = kind.into_iter().find(|(word, _)| has_type(word));
+    let (_, kind) = kind.unwrap_or_else(|| panic!("{name:?}: teach this test what a {schema} is"));
+    Field { name: name.expect("a field has a name").to_owned(), required, kind }
+}

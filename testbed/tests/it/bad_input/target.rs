@@ -1,0 +1,111 @@
+//! A good request for each call, of which one thing at a time is made wrong.
+
+use base64::Engine as _;
+use naru_testbed::{Gateway, Payment, canary, cards};
+use reqwest::RequestBuilder;
+use serde_json::Value;
+
+use super::document::Described;
+use super::wrong::Wrong;
+
+/// A call with everything it needs to succeed.
+pub(crate) struct Target {
+    pub(crate) call: Described,
+    /// The path, filled in.
+    path: String,
+    /// Fields of the good body, as JSON text.
+    good: Vec<(String, String)>,
+}
+
+impl Target {
+    /// Prepares a payment that this call would succeed with.
+    ///
+    /// # Panics
+    /// When the call has a parameter or field that this does not know: say what a good one is.
+    pub(crate) async fn prepare(gateway: &Gateway, call: Described) -> Self {
+        let order = Payment::of(12_000);
+        let confirms =
+            call.path == "/v1/payments/confirm" || (call.path == "/v1/payments/{paymentKey}" && call.body.is_some());
+        let created = if confirms {
+            gateway.shop.authenticated(&order).await
+        } else {
+            gateway.shop.create(&order).await.expecting(200)
+        };
+        let checkout_id = created.text("checkout.url").rsplit('/').next().unwrap_or_default();
+        let path = call
+            .path
+            .replace("{paymentKey}", created.payment_key())
+            .replace("{orderId}", &order.order_id)
+            .replace("{checkoutId}", checkout_id);
+        assert!(!path.contains('{'), "say what {path} is filled in with");
+        let order_id = if confirms { order.order_id.clone() } else { Payment::of(1).order_id };
+        let fields = call.body.iter().flatten();
+        let good = fields.map(|field| {
+            let value: Value = match field.name.as_str() {
+                "amount" => 12_000.into(),
+                "orderId" => order_id.as_str().into(),
+                "paymentKey" => created.payment_key().into(),
+                "orderName" => "양말 한 켤레".into(),
+                "currency" => "KRW".into(),
+                "taxFreeAmount" => 0.into(),
+                "customerName" => "홍길동".into(),
+                "customerEmail" => "hong@shop.example".into(),
+                "metadata" => serde_json::json!({ "color": "red" }),
+                "method" => "카드".into(),
+                "successUrl" => "https://shop.example/paid".into(),
+                "failUrl" => "https://shop.example/failed".into(),
+                "cardNumber" => cards::number("approve").into(),
+                "cardExpirationYear" => "39".into(),
+                "cardExpirationMonth" => "12".into(),
+                "cardPassword" => "12".into(),
+                "customerIdentityNumber" => canary::IDENTITY_NUMBER.into(),
+                "cvc" => "123".into(),
+                "cardInstallmentPlan" => 0.into(),
+                "approveBefore" => "2999-12-31T23:59:59+09:00".into(),
+                other => panic!("{}: say what a good {other} is", call.name()),
+            };
+            (field.name.clone(), value.to_string())
+        });
+        Self { good: good.collect(), call: call.clone(), path }
+    }
+
+    /// The address, with a query.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The good body with this instead of one field.
+    pub(crate) fn body_with(&self, name: &str, wrong: &Wrong) -> Vec<u8> {
+        let mut members: Vec<Vec<u8>> = Vec::new();
+        for (good, value) in &self.good {
+            let value = match good == name {
+                true => wrong.raw.as_deref(),
+                false => Some(value.as_bytes()),
+            };
+            if let Some(value) = value {
+                members.push([format!("\"{good}\":").as_bytes(), value].concat());
+            }
+        }
+        [b"{".as_slice(), &members.join(b",".as_slice()), b"}"].concat()
+    }
+
+    /// The good body.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        self.body_with("", &Wrong { what: "nothing", raw: None })
+    }
+
+    /// The call with some body; the checkout's calls need no key and are made without one.
+    pub(crate) fn request(&self, gateway: &Gateway, body: Vec<u8>) -> RequestBuilder {
+        self.bare(gateway).header("content-type", "application/json").body(body)
+    }
+
+    /// The call without body and content type.
+    pub(crate) fn bare(&self, gateway: &Gateway) -> RequestBuilder {
+        gateway.shop.request(self.call.method.clone(), &self.path)
+    }
+}
+
+/// `Basic` credentials of a key.
+pub(crate) fn basic(key: &str) -> String {
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{key}:")))
+}

@@ -1,0 +1,18 @@
+//! What must hold of Naru as a whole, against real servers. One program, so that it is linked once; a module per
+//! capability.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected ends there")]
+
+mod bad_input;
+mod broker;
+mod crash;
+mod happy;
+mod poison;
+mod postgres;
+mod problem;
+mod races;
+mod raw;
+mod redis;
+mod schedule;
+mod streams;
+mod worker;
+mod zombie;

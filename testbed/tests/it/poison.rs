@@ -1,0 +1,96 @@
+//! Messages that nobody of ours sent: archived to the byte, and never in the way.
+
+use std::time::Duration;
+
+use lapin::options::BasicPublishOptions;
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use naru_testbed::{Gateway, Payment, eventually};
+use serde_json::json;
+
+const SOON: Duration = Duration::from_secs(20);
+const QUEUE: &str = "work.pay.card";
+
+/// Each kind of poison, with the reason that its letter names.
+fn poisons() -> Vec<(&'static str, Vec<u8>)> {
+    let nobody = "00000000-0000-7000-8000-000000000000";
+    let unknown = json!({ "v": 1, "operation": nobody, "attempt": 0, "dueAt": 0, "waited": 0 }).to_string();
+    let newer = json!({ "v": 2, "operation": nobody }).to_string();
+    vec![
+        ("not_utf8", vec![b'{', 0xff, 0xfe, b'}']),
+        ("unknown_version", newer.into_bytes()),
+        ("not_json", b"hello".to_vec()),
+        ("not_json", Vec::new()),
+        ("bad_field", json!({ "v": 1, "operation": "order-1" }).to_string().into_bytes()),
+        ("too_large", vec![b'x'; 5_000_000]),
+        ("unknown_operation", unknown.into_bytes()),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poison_is_archived_and_blocks_nothing() {
+    let gateway = Gateway::with().apis(0).start().await;
+    let connection =
+        Connection::connect(gateway.amqp_url(), ConnectionProperties::default()).await.expect("it connects");
+    let channel = connection.create_channel().await.expect("it opens a channel");
+    for (_, body) in poisons() {
+        for _ in 0..3 {
+            let properties = BasicProperties::default().with_delivery_mode(2);
+            let sent = channel.basic_publish(
+                "naru.work".into(),
+                QUEUE.into(),
+                BasicPublishOptions::default(),
+                &body,
+                properties,
+            );
+            let _ = sent.await.expect("it publishes");
+        }
+    }
+    let payment = Payment::of(12_000);
+    let accepted = gateway.accept(&payment).await;
+    gateway.until_standing(&accepted, "DONE", "MOVED", SOON).await;
+    for (reason, body) in poisons() {
+        let letter = "select kind from dead_letters where reason = $1 and body = $2 and queue = $3";
+        let kind = eventually(reason, SOON, async || {
+            let query = sqlx::query_scalar::<_, String>(letter).bind(reason).bind(&body).bind(QUEUE);
+            query.fetch_optional(gateway.db()).await.expect("Postgres answers")
+        })
+        .await;
+        assert_eq!(kind, "poison", "{reason}");
+    }
+    gateway.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_reads_what_died() {
+    let gateway = Gateway::start().await;
+    let payment = Payment::of(12_000).card("net_cancel_refused");
+    let accepted = gateway.shop.key_in(&payment).prefer("respond-async").await.expecting(202);
+    let letter = eventually("a letter asks for a person", SOON, async || {
+        let letters = gateway.operator.letters().await.expecting(200);
+        let found = letters.text.contains(accepted.payment_key()) && letters.text.contains("needs_person");
+        found.then_some(letters)
+    })
+    .await;
+    let of_ours = |letter: &&serde_json::Value| letter["paymentKey"] == accepted.payment_key();
+    let listed = letter.body.as_object().and_then(|body| body.values().find_map(|value| value.as_array()));
+    let id = listed.and_then(|letters| letters.iter().find(of_ours)?["id"].as_str()).expect("it is listed").to_owned();
+    let shown = gateway.operator.letter(&id).await.expecting(200);
+    assert!(shown.text.contains("net_cancel"), "the attempts are shown: {shown:?}");
+    eventually("it is among the stuck", SOON, async || {
+        gateway.operator.stuck().await.expecting(200).text.contains(accepted.payment_key()).then_some(())
+    })
+    .await;
+    assert_eq!(gateway.operator.anonymous(reqwest::Method::GET, "/ops/v1/dead-letters").await.status, 401);
+
+    // The card company changes its mind, and the operator sends it back to work.
+    gateway.bank.script(&payment.order_id, "net_cancel", json!([{ "do": "approve" }])).await;
+    let replayed = gateway.operator.replay(&id).await;
+    assert!((200..300).contains(&replayed.status), "{replayed:?}");
+    eventually("it went back", SOON, async || {
+        let read = gateway.shop.get(accepted.payment_key()).await;
+        (read.text("status") == "ABORTED" && read.text("moneyState") == "REVERSED").then_some(())
+    })
+    .await;
+    gateway.bank.expect(&payment.order_id).charged_then_reversed().await;
+    gateway.check().await;
+}
