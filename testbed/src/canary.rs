@@ -65,8 +65,12 @@ impl Finder {
             if !self.begins[pair(window[0], window[1])] {
                 continue;
             }
-            let Some(candidates) = window.first_chunk::<4>().and_then(|start| self.by_start.get(start)) else { continue };
-            found.extend(candidates.iter().filter(|(_, needle)| bytes[at..].starts_with(needle)).map(|(name, _)| name.clone()));
+            let Some(candidates) = window.first_chunk::<4>().and_then(|start| self.by_start.get(start)) else {
+                continue;
+            };
+            found.extend(
+                candidates.iter().filter(|(_, needle)| bytes[at..].starts_with(needle)).map(|(name, _)| name.clone()),
+            );
         }
         found.into_iter().collect()
     }
@@ -145,7 +149,9 @@ pub async fn tables(pool: &PgPool) -> Vec<(String, String)> {
 /// When the database can't be read.
 pub async fn found_in_database(pool: &PgPool) -> Vec<String> {
     let tables = tables(pool).await;
-    let found = tables.iter().flat_map(|(name, rows)| found_in(rows.as_bytes()).into_iter().map(move |what| format!("{name}: {what}")));
+    let found = tables
+        .iter()
+        .flat_map(|(name, rows)| found_in(rows.as_bytes()).into_iter().map(move |what| format!("{name}: {what}")));
     found.collect()
 }
 

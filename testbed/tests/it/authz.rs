@@ -149,7 +149,9 @@ async fn every_call_as_everybody() {
             let answer = send(request).await;
             let what = format!("{} as {who}", call.name());
             if answer.status != 200 {
-                complaints.extend(complaint(&answer, |status| call.lists(status)).map(|why| format!("{what}: {why}\n{answer:?}")));
+                complaints.extend(
+                    complaint(&answer, |status| call.lists(status)).map(|why| format!("{what}: {why}\n{answer:?}")),
+                );
                 if rows(&gateway).await != before {
                     complaints.push(format!("{what} was refused and wrote something"));
                 }
@@ -163,8 +165,11 @@ async fn every_call_as_everybody() {
     for (place, outcome) in &found {
         match expected.get(place) {
             Some(right) if right == outcome => {}
-            Some(right) => complaints.push(format!("{} as {}: {outcome}, but authz.txt says {right}", place.0, place.1)),
-            None => complaints.push(format!("{} as {}: {outcome}, and authz.txt does not say what is right", place.0, place.1)),
+            Some(right) => {
+                complaints.push(format!("{} as {}: {outcome}, but authz.txt says {right}", place.0, place.1))
+            }
+            None => complaints
+                .push(format!("{} as {}: {outcome}, and authz.txt does not say what is right", place.0, place.1)),
         }
     }
     let gone = expected.keys().filter(|place| !found.contains_key(place));
@@ -189,7 +194,10 @@ async fn another_merchants_payment_is_like_none() {
     let stranger = gateway.another_shop().await;
     let live = gateway.live_shop().await;
     for call in described(&gateway.shop).await {
-        if !call.path.starts_with("/v1/payments/{") && !call.path.starts_with("/v1/payments/orders/") && call.path != "/v1/payments/confirm" {
+        if !call.path.starts_with("/v1/payments/{")
+            && !call.path.starts_with("/v1/payments/orders/")
+            && call.path != "/v1/payments/confirm"
+        {
             continue;
         }
         let target = Target::prepare(&gateway, call.clone()).await;
@@ -234,7 +242,11 @@ fn told(answer: &Answer) -> serde_json::Value {
 async fn streams_are_guarded_like_lists() {
     let gateway = Gateway::start().await;
     let everybody = Everybody::of(&gateway).await;
-    let call = described(&gateway.shop).await.into_iter().find(|call| call.path.ends_with("/events")).expect("there are events");
+    let call = described(&gateway.shop)
+        .await
+        .into_iter()
+        .find(|call| call.path.ends_with("/events"))
+        .expect("there are events");
     let table = expected();
     for who in EVERYBODY {
         let target = Target::prepare(&gateway, call.clone()).await;
@@ -243,7 +255,8 @@ async fn streams_are_guarded_like_lists() {
         } else {
             let _ = target.payer(&gateway).cancel().await.expecting(200);
         }
-        let mut request = gateway.shop.anonymous_request(Method::GET, target.path()).header("accept", "text/event-stream");
+        let mut request =
+            gateway.shop.anonymous_request(Method::GET, target.path()).header("accept", "text/event-stream");
         for (name, value) in everybody.headers(who, &gateway, &target) {
             request = request.header(name, value);
         }
@@ -319,9 +332,34 @@ async fn operators_and_nobody_else() {
 async fn the_public_listener_has_no_back_door() {
     let gateway = Gateway::start().await;
     for path in [
-        "/ops/v1/dead-letters", "/ops/v1/stuck", "/ops", "/metrics", "/debug", "/debug/pprof", "/admin", "/admin/scripts", "/actuator/env",
-        "/internal", "/health", "/env", "/.env", "/.git/config", "/test", "/v1/test", "/v1/cards", "/v1/keys", "/swagger", "/graphql", "/v2/payments",
-        "/v1/merchants", "/server-status", "/config", "/v1", "/", "/problems/..", "/docs/../../etc/passwd",
+        "/ops/v1/dead-letters",
+        "/ops/v1/stuck",
+        "/ops",
+        "/metrics",
+        "/debug",
+        "/debug/pprof",
+        "/admin",
+        "/admin/scripts",
+        "/actuator/env",
+        "/internal",
+        "/health",
+        "/env",
+        "/.env",
+        "/.git/config",
+        "/test",
+        "/v1/test",
+        "/v1/cards",
+        "/v1/keys",
+        "/swagger",
+        "/graphql",
+        "/v2/payments",
+        "/v1/merchants",
+        "/server-status",
+        "/config",
+        "/v1",
+        "/",
+        "/problems/..",
+        "/docs/../../etc/passwd",
     ] {
         for method in [Method::GET, Method::POST] {
             let answer = gateway.shop.call(method.clone(), path).await;

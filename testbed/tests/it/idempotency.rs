@@ -17,7 +17,11 @@ fn assert_same(first: &Answer, again: &Answer) {
     for name in ["content-type", "location"] {
         assert_eq!(first.header(name), again.header(name), "{name}");
     }
-    assert_eq!((first.header("idempotent-replayed"), again.header("idempotent-replayed")), ("", "true"), "{first:?}\n{again:?}");
+    assert_eq!(
+        (first.header("idempotent-replayed"), again.header("idempotent-replayed")),
+        ("", "true"),
+        "{first:?}\n{again:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +61,8 @@ async fn the_same_request_is_the_same_answer_also_after_a_restart() {
         assert_same(first, again);
     }
     // The other form of confirm is another call: its key is another key, and the payment is done.
-    let other = shop.post(&by_path, &json!({ "orderId": confirmed.order_id, "amount": 12_000 })).idempotency_key("confirm");
+    let other =
+        shop.post(&by_path, &json!({ "orderId": confirmed.order_id, "amount": 12_000 })).idempotency_key("confirm");
     let other = other.await.expecting_problem(400, "ALREADY_PROCESSED_PAYMENT");
     assert_eq!(other.text("paymentMoneyState"), "MOVED");
     gateway.bank.expect(&paid.order_id).charged_once().await;
@@ -91,20 +96,27 @@ async fn while_it_is_open_the_same_request_is_told_to_come_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_request_under_the_same_key_is_refused_by_what_differs() {
     let gateway = Gateway::start().await;
-    let order = Payment::of(12_000).with("cvc", "1234").with("cardPassword", "12").with("metadata", json!({ "a": "1", "b": "2" }));
+    let order = Payment::of(12_000)
+        .with("cvc", "1234")
+        .with("cardPassword", "12")
+        .with("metadata", json!({ "a": "1", "b": "2" }));
     let first = gateway.shop.key_in(&order).idempotency_key("one").await.expecting(200);
     let differing: [(Payment, &[&str]); 7] = [
         (order.clone().with("amount", 12_001), &["amount"]),
         (order.clone().card("approve").with("cardNumber", naru_testbed::cards::number("decline_51")), &["cardNumber"]),
         (order.clone().with("orderName", "two pairs of socks"), &["orderName"]),
-        (order.clone().order(&Payment::of(1).order_id).with("cardExpirationMonth", "11"), &["cardExpirationMonth", "orderId"]),
+        (
+            order.clone().order(&Payment::of(1).order_id).with("cardExpirationMonth", "11"),
+            &["cardExpirationMonth", "orderId"],
+        ),
         (order.clone().with("metadata", json!({ "a": "1", "b": "3" })), &["metadata.b"]),
         (order.clone().with("currency", "KRW"), &["currency"]),
         (order.clone().with("metadata", json!(null)), &["metadata.a", "metadata.b"]),
     ];
     for (other, fields) in differing {
         let answer = gateway.shop.key_in(&other).idempotency_key("one").await.expecting_problem(422, "INVALID_REQUEST");
-        let named: Vec<&str> = answer.at("errors").as_array().into_iter().flatten().filter_map(|error| error["field"].as_str()).collect();
+        let named: Vec<&str> =
+            answer.at("errors").as_array().into_iter().flatten().filter_map(|error| error["field"].as_str()).collect();
         assert_eq!((named.as_slice(), answer.text("reason")), (fields, "IDEMPOTENCY_KEY_REUSED"), "{answer:?}");
         assert_eq!(answer.text("moneyState"), "NOT_MOVED");
     }
@@ -179,7 +191,10 @@ async fn eight_at_once_are_one_payment_and_one_answer() {
         let waiting = gateway.shop.authenticated(&order.clone().order(&Payment::of(1).order_id)).await;
         let key_in = async || until_answered(|| gateway.shop.key_in(&order).idempotency_key(card)).await;
         let confirm = async || {
-            until_answered(|| gateway.shop.confirm(waiting.payment_key(), waiting.text("orderId"), 12_000).idempotency_key(card)).await
+            until_answered(|| {
+                gateway.shop.confirm(waiting.payment_key(), waiting.text("orderId"), 12_000).idempotency_key(card)
+            })
+            .await
         };
         let (answers, confirms) = tokio::join!(
             futures::future::join_all((0..8).map(|_| key_in())),
@@ -187,11 +202,19 @@ async fn eight_at_once_are_one_payment_and_one_answer() {
         );
         for answers in [answers, confirms] {
             let first = &answers[0];
-            assert!(answers.iter().all(|answer| (answer.status, &answer.text) == (first.status, &first.text)), "{answers:#?}");
+            assert!(
+                answers.iter().all(|answer| (answer.status, &answer.text) == (first.status, &first.text)),
+                "{answers:#?}"
+            );
             assert_eq!(first.status, if card == "approve" { 200 } else { 403 }, "{first:?}");
         }
         let payments = gateway.shop.list("limit=100").await.expecting(200);
-        let of_order = payments.at("data").as_array().into_iter().flatten().filter(|payment| payment["orderId"] == order.order_id.as_str());
+        let of_order = payments
+            .at("data")
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|payment| payment["orderId"] == order.order_id.as_str());
         assert_eq!(of_order.count(), 1);
         assert!(gateway.bank.asked(&order.order_id, "approve").await <= 1);
     }
@@ -215,8 +238,12 @@ async fn killed_between_commit_and_answer() {
     let waiting = gateway.shop.authenticated(&order.clone().order(&Payment::of(1).order_id)).await;
     let orders = [order.order_id.clone(), waiting.text("orderId").to_owned()];
     let key_in = || gateway.shop.key_in(&order).idempotency_key("killed");
-    let confirm = || gateway.shop.confirm(waiting.payment_key(), waiting.text("orderId"), 12_000).idempotency_key("killed");
-    let held = [gateway.bank.hold(&orders[0], "approve", "after").await, gateway.bank.hold(&orders[1], "approve", "after").await];
+    let confirm =
+        || gateway.shop.confirm(waiting.payment_key(), waiting.text("orderId"), 12_000).idempotency_key("killed");
+    let held = [
+        gateway.bank.hold(&orders[0], "approve", "after").await,
+        gateway.bank.hold(&orders[1], "approve", "after").await,
+    ];
     let kill = async {
         for held in &held {
             held.reached().await;
