@@ -17,8 +17,7 @@ use crate::cards;
 pub const IDENTITY_NUMBER: &str = "7305551239";
 
 /// A CVC is too short to be looked for by itself; written like this it is one.
-const CVC_NAMES: [&str; 4] =
-    ["\"cvc\":\"", "\"cardPassword\":\"", "\"cardNumber\":\"", "\"customerIdentityNumber\":\""];
+const CVC_NAMES: [&str; 3] = ["\"cvc\":\"", "\"cardPassword\":\"", "\"customerIdentityNumber\":\""];
 
 /// All forms in which a test's card data might be found.
 #[must_use]
