@@ -59,7 +59,8 @@ async fn nothing_of_a_card_is_kept_or_told() {
     gateway.settled().await;
     // Messages stay where they are when nobody comes for them.
     gateway.worker().kill9();
-    let waiting = seen.add(gateway.shop.key_in(&typed("slow")).idempotency_key("waiting").prefer("respond-async")).await;
+    let waiting =
+        seen.add(gateway.shop.key_in(&typed("slow")).idempotency_key("waiting").prefer("respond-async")).await;
     assert_eq!(waiting.status, 202, "{waiting:?}");
     outages(&gateway, &mut seen).await;
 
@@ -70,7 +71,17 @@ async fn nothing_of_a_card_is_kept_or_told() {
 /// Payments that succeed, fail, are repeated, and take detours.
 async fn payments(gateway: &Gateway, seen: &mut Seen) {
     let shop = &gateway.shop;
-    for card in ["approve", "decline_51", "decline_82", "error_twice", "drop_after", "malformed", "wrong_amount", "refuse_token_82", "refuse_token_63"] {
+    for card in [
+        "approve",
+        "decline_51",
+        "decline_82",
+        "error_twice",
+        "drop_after",
+        "malformed",
+        "wrong_amount",
+        "refuse_token_82",
+        "refuse_token_63",
+    ] {
         let order = typed(card);
         for _ in 0..2 {
             let answer = seen.add(shop.key_in(&order).idempotency_key(card)).await;
@@ -90,7 +101,11 @@ async fn payments(gateway: &Gateway, seen: &mut Seen) {
         seen.add(shop.confirm(created.payment_key(), &order.order_id, 12_000)).await;
         seen.add(payer.look()).await;
         seen.add(shop.events(created.payment_key())).await;
-        seen.add(shop.call(Method::GET, &format!("/v1/payments/{}/events", created.payment_key())).header("accept", "text/event-stream")).await;
+        seen.add(
+            shop.call(Method::GET, &format!("/v1/payments/{}/events", created.payment_key()))
+                .header("accept", "text/event-stream"),
+        )
+        .await;
     }
     seen.add(shop.list("limit=100")).await;
     seen.add(gateway.operator.letters()).await;
@@ -120,7 +135,10 @@ async fn refusals(gateway: &Gateway, seen: &mut Seen) {
         let answer = seen.add(gateway.shop.key_in(&wrong).idempotency_key("wrong")).await;
         assert!(answer.status >= 400, "{answer:?}");
         let created = seen.add(gateway.shop.create(&Payment::of(12_000))).await;
-        let path = format!("/checkout/v1/{}/authenticate", created.text("checkout.url").rsplit('/').next().unwrap_or_default());
+        let path = format!(
+            "/checkout/v1/{}/authenticate",
+            created.text("checkout.url").rsplit('/').next().unwrap_or_default()
+        );
         seen.add(gateway.shop.post(&path, &wrong.key_in_body())).await;
     }
 }
@@ -150,15 +168,32 @@ async fn misplaced(gateway: &Gateway, seen: &mut Seen) {
         ("application/json", format!("{body}{body}")),
         ("application/json", body.replacen('{', &format!("{{\"{number}\":1,\"{number}\":2,"), 1)),
     ] {
-        for path in ["/v1/payments/key-in", "/v1/payments", "/v1/payments/confirm", "/checkout/v1/co_x/authenticate", "/nowhere"] {
+        for path in [
+            "/v1/payments/key-in",
+            "/v1/payments",
+            "/v1/payments/confirm",
+            "/checkout/v1/co_x/authenticate",
+            "/nowhere",
+        ] {
             seen.add_request(shop.request(Method::POST, path).header("content-type", kind).body(body.clone())).await;
         }
     }
     // Calls that take no card ignore these, and name only what they are called.
-    let ignored = Payment::of(12_000).with("cardNumber", number).with("cvc", LONG_CVC).with(number, IDENTITY).with("card", json!({ number: LONG_PASSWORD }));
+    let ignored = Payment::of(12_000)
+        .with("cardNumber", number)
+        .with("cvc", LONG_CVC)
+        .with(number, IDENTITY)
+        .with("card", json!({ number: LONG_PASSWORD }));
     let answer = seen.add(shop.create(&ignored).idempotency_key("ignored")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    for (name, value) in [("authorization", format!("Basic {number}")), ("authorization", number.to_owned()), ("traceparent", number.to_owned()), ("prefer", format!("wait={number}")), ("last-event-id", number.to_owned()), ("accept-language", number.to_owned())] {
+    for (name, value) in [
+        ("authorization", format!("Basic {number}")),
+        ("authorization", number.to_owned()),
+        ("traceparent", number.to_owned()),
+        ("prefer", format!("wait={number}")),
+        ("last-event-id", number.to_owned()),
+        ("accept-language", number.to_owned()),
+    ] {
         seen.add(shop.anonymous(Method::GET, "/v1/payments").header(name, &value)).await;
     }
 }
@@ -188,7 +223,13 @@ async fn look_everywhere(gateway: &Gateway, seen: &Seen) -> Vec<String> {
     ] {
         all.extend(forms_of(name, digits));
     }
-    for short in [format!("\"{CVC}\""), format!("\\\"{CVC}\\\""), format!("cvc={CVC}"), format!("cvc: {CVC}"), format!("Cvc({CVC}")] {
+    for short in [
+        format!("\"{CVC}\""),
+        format!("\\\"{CVC}\\\""),
+        format!("cvc={CVC}"),
+        format!("cvc: {CVC}"),
+        format!("Cvc({CVC}"),
+    ] {
         all.push((format!("CVC as {short}"), short.into_bytes()));
     }
     let finder = Finder::of(all);

@@ -112,19 +112,55 @@ async fn requests_within_requests() {
     let shop = &gateway.shop;
     let before = rows(&gateway).await;
     let body = Payment::of(12_000).create_body().to_string();
-    let inner = head(shop, "POST /v1/payments", &["content-type: application/json", &format!("content-length: {}", body.len())]);
+    let inner = head(
+        shop,
+        "POST /v1/payments",
+        &["content-type: application/json", &format!("content-length: {}", body.len())],
+    );
     let smuggled = format!("{inner}\r\n{body}");
     let whole = smuggled.len();
     for (what, headers, before_it) in [
-        ("a length and chunks", vec![format!("content-length: {}", whole + 5), "transfer-encoding: chunked".to_owned()], "0\r\n\r\n"),
-        ("chunks and a length", vec!["transfer-encoding: chunked".to_owned(), format!("content-length: {}", whole + 5)], "0\r\n\r\n"),
+        (
+            "a length and chunks",
+            vec![format!("content-length: {}", whole + 5), "transfer-encoding: chunked".to_owned()],
+            "0\r\n\r\n",
+        ),
+        (
+            "chunks and a length",
+            vec!["transfer-encoding: chunked".to_owned(), format!("content-length: {}", whole + 5)],
+            "0\r\n\r\n",
+        ),
         ("two lengths", vec!["content-length: 0".to_owned(), format!("content-length: {whole}")], ""),
         ("two lengths in one", vec![format!("content-length: 0, {whole}")], ""),
-        ("chunks, spelled oddly", vec![format!("content-length: {}", whole + 5), "transfer-encoding: xchunked".to_owned()], "0\r\n\r\n"),
-        ("chunks behind a tab", vec![format!("content-length: {}", whole + 5), "transfer-encoding:\tchunked".to_owned()], "0\r\n\r\n"),
-        ("chunks with a space", vec![format!("content-length: {}", whole + 5), "transfer-encoding : chunked".to_owned()], "0\r\n\r\n"),
-        ("chunks twice", vec![format!("content-length: {}", whole + 5), "transfer-encoding: chunked".to_owned(), "transfer-encoding: identity".to_owned()], "0\r\n\r\n"),
-        ("chunks in HTTP/1.0", vec![format!("content-length: {}", whole + 5), "transfer-encoding: chunked".to_owned()], "0\r\n\r\n"),
+        (
+            "chunks, spelled oddly",
+            vec![format!("content-length: {}", whole + 5), "transfer-encoding: xchunked".to_owned()],
+            "0\r\n\r\n",
+        ),
+        (
+            "chunks behind a tab",
+            vec![format!("content-length: {}", whole + 5), "transfer-encoding:\tchunked".to_owned()],
+            "0\r\n\r\n",
+        ),
+        (
+            "chunks with a space",
+            vec![format!("content-length: {}", whole + 5), "transfer-encoding : chunked".to_owned()],
+            "0\r\n\r\n",
+        ),
+        (
+            "chunks twice",
+            vec![
+                format!("content-length: {}", whole + 5),
+                "transfer-encoding: chunked".to_owned(),
+                "transfer-encoding: identity".to_owned(),
+            ],
+            "0\r\n\r\n",
+        ),
+        (
+            "chunks in HTTP/1.0",
+            vec![format!("content-length: {}", whole + 5), "transfer-encoding: chunked".to_owned()],
+            "0\r\n\r\n",
+        ),
     ] {
         let mut raw = Raw::open(shop).await;
         let headers: Vec<&str> = headers.iter().map(String::as_str).chain(["content-type: application/json"]).collect();
@@ -136,7 +172,10 @@ async fn requests_within_requests() {
         let first = raw.answer().await;
         assert_eq!(first.status, 400, "{what}: {first:?}");
         let second = raw.answer().await;
-        assert_eq!(second.status, 0, "{what}: after a request that can be read in two ways nothing more is heard: {second:?}");
+        assert_eq!(
+            second.status, 0,
+            "{what}: after a request that can be read in two ways nothing more is heard: {second:?}"
+        );
         assert_eq!(rows(&gateway).await, before, "{what}: something was written");
     }
 }
