@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::KeyRing;
 use crate::backlog::Backlog;
+use crate::checkout::Tries;
 use crate::hub::Hub;
 
 /// What every handler needs. Cheap to clone.
@@ -36,6 +37,8 @@ pub struct Parts {
     pub hub: Hub,
     /// Who turns a card into a token.
     pub cards: Arc<dyn Registers>,
+    /// How many cards payers have tried.
+    pub tries: Tries,
     /// Keys, and whose they are.
     pub keys: KeyRing,
     /// How much is waiting for the acquirers.

@@ -40,8 +40,15 @@ pub(super) async fn authenticate(
     drop(body);
     let payment = find(&app, &checkout_id).await?;
     refuse_unless_ready(&payment)?;
-    let token = register(&app, &payment.mid, &card, context.trace).await?;
+    app.tries.count(payment.id)?;
+    let registered = register(&app, &payment.mid, &card, context.trace).await;
     drop(card);
+    match &registered {
+        Ok(_) => app.tries.forget(payment.id),
+        Err(problem) if problem.status().is_server_error() => app.tries.give_back(payment.id),
+        Err(_) => {}
+    }
+    let token = registered?;
 
     let event = PaymentEvent::Authenticated { instrument: Instrument::Card(token) };
     let next = payment.state.on(&event).map_err(|_| Problem::of(Code::AlreadyProcessedPayment))?;

@@ -2,6 +2,7 @@
 //! API describes and the table lacks fails.
 
 use std::collections::BTreeMap;
+use std::future::IntoFuture as _;
 
 use naru_shared::api_key::CheckoutToken;
 use naru_testbed::{Answer, Gateway, Payment, Shop};
@@ -371,4 +372,20 @@ async fn the_public_listener_has_no_back_door() {
     for secret in ["password", "127.0.0.1", "postgres://", "amqp://", "redis://"] {
         assert!(!ready.text.contains(secret), "{ready:?}");
     }
+}
+
+/// A checkout is no place to find out which numbers are cards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payer_may_try_ten_cards() {
+    let gateway = Gateway::start().await;
+    let order = Payment::of(12_000);
+    let payer = gateway.shop.payer_of(&gateway.shop.create(&order).await.expecting(200));
+    let wrong = order.clone().card("refuse_token_82");
+    let tries = futures::future::join_all((0..30).map(|_| payer.authenticate(&wrong).into_future())).await;
+    let refused = tries.iter().filter(|answer| answer.text("reason") == "TOO_MANY_CARDS").count();
+    assert_eq!(refused, 20, "{tries:#?}");
+    assert!(tries.iter().all(|answer| complaint(answer, |status| matches!(status, 400 | 403)).is_none()), "{tries:#?}");
+    let _ = payer.authenticate(&order).await.expecting_problem(403, "EXCEED_MAX_AUTH_COUNT");
+    let other = Payment::of(12_000);
+    let _ = gateway.shop.authenticated(&other).await;
 }

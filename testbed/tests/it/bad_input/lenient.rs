@@ -167,7 +167,17 @@ async fn no_body_where_all_is_optional() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_for_people() {
     let gateway = Gateway::start().await;
-    for page in ["/docs", "/docs/", "/docs/index.html", "/problems", "/problems/", "/problems/INVALID_REQUEST.md", "/openapi.json", "/readyz", "/livez/"] {
+    for page in [
+        "/docs",
+        "/docs/",
+        "/docs/index.html",
+        "/problems",
+        "/problems/",
+        "/problems/INVALID_REQUEST.md",
+        "/openapi.json",
+        "/readyz",
+        "/livez/",
+    ] {
         let mut path = page.to_owned();
         for _ in 0..3 {
             let answer = gateway.shop.anonymous(Method::GET, &path).await;
