@@ -3,7 +3,9 @@
 //! Every card that a test uses is a canary: its number, however it is written, may occur in no database, broker, cache,
 //! log or answer. First six and last four digits are all that may be kept.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,9 +50,8 @@ pub fn needles() -> Vec<(String, Vec<u8>)> {
 /// What of it occurs in these bytes.
 #[must_use]
 pub fn found_in(bytes: &[u8]) -> Vec<String> {
-    let needles = needles();
-    let found = needles.iter().filter(|(_, needle)| contains(bytes, needle));
-    found.map(|(name, _)| name.clone()).collect()
+    static SEARCH: LazyLock<Search> = LazyLock::new(Search::new);
+    SEARCH.found_in(bytes)
 }
 
 /// What of it occurs in any file under `folder`, by file.
@@ -66,6 +67,16 @@ pub fn found_under(folder: &Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether some other text occurs in any file under `folder`: proof that the right files are looked at.
+#[must_use]
+pub fn occurs_under(folder: &Path, text: &str) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| {
+        path.is_dir() && occurs_under(&path, text)
+            || std::fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+    })
 }
 
 /// What of it occurs in any row of any table, by table.
@@ -87,17 +98,38 @@ pub async fn found_in_database(pool: &PgPool) -> Vec<String> {
     found
 }
 
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    let Some((first, rest)) = needle.split_first() else { return false };
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|byte| byte == first) {
-        let after = from + at + 1;
-        if bytes[after..].starts_with(rest) {
-            return true;
+/// All needles, looked for in one pass: a database has many bytes.
+struct Search {
+    /// By their first two bytes.
+    needles: HashMap<[u8; 2], Vec<(String, Vec<u8>)>>,
+    /// Whether a needle begins with these two bytes.
+    begins: Vec<bool>,
+}
+
+impl Search {
+    fn new() -> Self {
+        let mut search = Self { needles: HashMap::new(), begins: vec![false; 1 << 16] };
+        for (name, needle) in needles() {
+            let first = [needle[0], needle[1]];
+            search.begins[usize::from(u16::from_be_bytes(first))] = true;
+            search.needles.entry(first).or_default().push((name, needle));
         }
-        from = after;
+        search
     }
-    false
+
+    fn found_in(&self, bytes: &[u8]) -> Vec<String> {
+        let mut found = BTreeSet::new();
+        let mut two = 0;
+        for (at, byte) in bytes.iter().enumerate() {
+            two = (two << 8) | u16::from(*byte);
+            if at > 0 && self.begins[usize::from(two)] {
+                let rest = &bytes[at - 1..];
+                let begun = self.needles.get(&two.to_be_bytes()).into_iter().flatten();
+                found.extend(begun.filter(|(_, needle)| rest.starts_with(needle)).map(|(name, _)| name.clone()));
+            }
+        }
+        found.into_iter().collect()
+    }
 }
 
 #[cfg(test)]

@@ -104,7 +104,6 @@ impl Shop {
     }
 
     /// The same without a key.
-    #[must_use]
     pub fn anonymous_request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, self.url(path))
     }

@@ -13,6 +13,7 @@ mod races;
 mod raw;
 mod redis;
 mod schedule;
+mod secrets;
 mod streams;
 mod worker;
 mod zombie;
