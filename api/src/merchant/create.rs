@@ -20,7 +20,7 @@ use crate::body::{Check, TossBody};
 use crate::context::RequestContext;
 use crate::headers::IdempotencyKey;
 use crate::problem::{Code, Problem, ProblemDocument, Reason};
-use crate::unavailable::refuse;
+use crate::unavailable::{refuse, refuse_order};
 use crate::view::PaymentView;
 
 /// The least that a card can be charged, in won.
@@ -219,7 +219,7 @@ pub(super) async fn create(
         Err(StoreError::Constraint { constraint }) => {
             refused(&app, &context, tenant, &draft.order.order_id, &constraint, keyed.as_ref(), render).await
         }
-        Err(error) => Err(refuse(error)),
+        Err(error) => Err(refuse_order(&app, &draft.order.order_id, error)),
     }
 }
 

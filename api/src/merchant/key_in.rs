@@ -22,7 +22,7 @@ use crate::body::{Check, TossBody};
 use crate::context::RequestContext;
 use crate::headers::{IdempotencyKey, Prefer};
 use crate::problem::{Problem, ProblemDocument};
-use crate::unavailable::refuse;
+use crate::unavailable::refuse_order;
 use crate::view::PaymentView;
 
 /// A payment by a card that the merchant types in.
@@ -177,6 +177,6 @@ pub(super) async fn key_in(
             let render = |payment: &_| paid(&app, payment, &context);
             refused(&app, &context, tenant, &draft.order.order_id, &constraint, keyed.as_ref(), render).await
         }
-        Err(error) => Err(refuse(error)),
+        Err(error) => Err(refuse_order(&app, &draft.order.order_id, error)),
     }
 }
