@@ -20,7 +20,7 @@ use crate::context::RequestContext;
 use crate::headers::{IdempotencyKey, Prefer};
 use crate::openapi::ApproveRefusals;
 use crate::problem::{Code, Problem, Reason};
-use crate::unavailable::refuse;
+use crate::unavailable::{refuse, refuse_order};
 use crate::view::PaymentView;
 
 /// How often a lost race is decided again. Each loss means that somebody else moved the payment on.
@@ -217,7 +217,7 @@ async fn run(
                 tracing::error!(constraint, "a constraint refused a confirm");
                 return Err(Problem::because(Reason::InternalError));
             }
-            Err(error) => return Err(refuse(error)),
+            Err(error) => return Err(refuse_order(app, order_id, error)),
         }
     }
     Err(Problem::because(Reason::Overloaded).retry_after(std::time::Duration::from_secs(1)))

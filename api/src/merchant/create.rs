@@ -21,7 +21,7 @@ use crate::context::RequestContext;
 use crate::headers::IdempotencyKey;
 use crate::openapi::CreateRefusals;
 use crate::problem::{Code, Problem, Reason};
-use crate::unavailable::refuse;
+use crate::unavailable::{refuse, refuse_order};
 use crate::view::PaymentView;
 
 /// The least that a card can be charged, in won.
@@ -213,7 +213,7 @@ pub(super) async fn create(
         Err(StoreError::Constraint { constraint }) => {
             refused(&app, &context, tenant, &draft.order.order_id, &constraint, keyed.as_ref(), render).await
         }
-        Err(error) => Err(refuse(error)),
+        Err(error) => Err(refuse_order(&app, &draft.order.order_id, error)),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::context::RequestContext;
 use crate::headers::{IdempotencyKey, Prefer};
 use crate::openapi::ApproveRefusals;
 use crate::problem::Problem;
-use crate::unavailable::refuse;
+use crate::unavailable::refuse_order;
 use crate::view::PaymentView;
 
 /// A payment by a card that the merchant types in.
@@ -170,6 +170,6 @@ pub(super) async fn key_in(
             let render = |payment: &_| paid(&app, payment, &context);
             refused(&app, &context, tenant, &draft.order.order_id, &constraint, keyed.as_ref(), render).await
         }
-        Err(error) => Err(refuse(error)),
+        Err(error) => Err(refuse_order(&app, &draft.order.order_id, error)),
     }
 }
