@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn made_up_methods_are_one_label() {
-        for (method, label) in [("GET", "GET"), ("DELETE", "DELETE"), ("get", "(other)"), ("BREW", "(other)"), ("X1", "(other)")] {
+        for (method, label) in
+            [("GET", "GET"), ("DELETE", "DELETE"), ("get", "(other)"), ("BREW", "(other)"), ("X1", "(other)")]
+        {
             assert_eq!(counted(&method.parse().unwrap()), label);
         }
     }

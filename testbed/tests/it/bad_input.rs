@@ -166,8 +166,7 @@ async fn headers_of_every_call() {
             add("no content type".into(), target.bare(&gateway).body(b"{ }".to_vec()));
         }
         if target.call.headers.iter().any(|header| header == "idempotency-key") {
-            let keys: [&[u8]; 6] =
-                [b"", b" ", &b"k".repeat(301), "열쇠".as_bytes(), b"zq9canary\xff", b"zq9\tcanary"];
+            let keys: [&[u8]; 6] = [b"", b" ", &b"k".repeat(301), "열쇠".as_bytes(), b"zq9canary\xff", b"zq9\tcanary"];
             for key in keys {
                 let request = target.request(&gateway, target.body()).header("idempotency-key", key);
                 add(format!("idempotency-key {:?}", String::from_utf8_lossy(key)), request);
@@ -237,9 +236,31 @@ async fn parameters_of_every_query() {
         let mut requests = Vec::new();
         let target = Target::prepare(&gateway, call).await;
         let wrong = [
-            "zq9canary", "%00", "zq9canary%0d%0aX:%20y", "%ff%fe", "%c0%af", "%e2%80%ae", "-1", "0x10", "1e4", "1.5", "99999999999999999999",
-            "%27%20or%20%271%27=%271", "%3Cscript%3E", "%EF%BC%91%EF%BC%90", "null", "true", "[]", "{}", "..%2f..%2f", "%252e",
-            "9999-12-31T23:59:59-23:59", "%F0%9F%92%B3", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "__________8AAAAAAAAAAAAAAAAAAAAA",
+            "zq9canary",
+            "%00",
+            "zq9canary%0d%0aX:%20y",
+            "%ff%fe",
+            "%c0%af",
+            "%e2%80%ae",
+            "-1",
+            "0x10",
+            "1e4",
+            "1.5",
+            "99999999999999999999",
+            "%27%20or%20%271%27=%271",
+            "%3Cscript%3E",
+            "%EF%BC%91%EF%BC%90",
+            "null",
+            "true",
+            "[]",
+            "{}",
+            "..%2f..%2f",
+            "%252e",
+            "9999-12-31T23:59:59-23:59",
+            "%F0%9F%92%B3",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "__________8AAAAAAAAAAAAAAAAAAAAA",
         ];
         let long = "9".repeat(5_000);
         for name in &names {
@@ -276,7 +297,8 @@ async fn paths_and_methods_of_every_call() {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "BREW", "get"] {
             let method: Method = method.parse().expect("a method");
             if !allowed(&call.path, &method) {
-                let request = gateway.shop.request(method.clone(), target.path()).header("content-type", "application/json");
+                let request =
+                    gateway.shop.request(method.clone(), target.path()).header("content-type", "application/json");
                 requests.push((format!("method {method}"), request.body(target.body()), None));
             }
         }
@@ -284,10 +306,12 @@ async fn paths_and_methods_of_every_call() {
             let request = gateway.shop.request(call.method.clone(), &path).header("content-type", "application/json");
             requests.push((format!("path {path}"), request.body(target.body()), None));
         }
-        for place in ["{paymentKey}", "{orderId}", "{checkoutId}"].into_iter().filter(|place| call.path.contains(place)) {
+        for place in ["{paymentKey}", "{orderId}", "{checkoutId}"].into_iter().filter(|place| call.path.contains(place))
+        {
             for value in strange_segments() {
                 let path = call.path.replace(place, &value);
-                let request = gateway.shop.request(call.method.clone(), &path).header("content-type", "application/json");
+                let request =
+                    gateway.shop.request(call.method.clone(), &path).header("content-type", "application/json");
                 requests.push((format!("path {path}"), request.body(target.body()), None));
             }
         }
@@ -316,8 +340,23 @@ fn strange_paths(path: &str) -> Vec<String> {
 /// Path segments that name no payment.
 fn strange_segments() -> Vec<String> {
     [
-        "%00", "%ff%fe", "%c0%af", "%0d%0aX-Injected:%20y", "..%2f..%2fetc%2fpasswd", "%27%20or%20%271%27=%271", "%3Cscript%3E",
-        "%F0%9F%92%B3", "%E2%80%AE", "*", "null", "undefined", "-1", "naru_", "%25", "%zz", "4242424242424242",
+        "%00",
+        "%ff%fe",
+        "%c0%af",
+        "%0d%0aX-Injected:%20y",
+        "..%2f..%2fetc%2fpasswd",
+        "%27%20or%20%271%27=%271",
+        "%3Cscript%3E",
+        "%F0%9F%92%B3",
+        "%E2%80%AE",
+        "*",
+        "null",
+        "undefined",
+        "-1",
+        "naru_",
+        "%25",
+        "%zz",
+        "4242424242424242",
     ]
     .into_iter()
     .map(str::to_owned)

@@ -79,7 +79,10 @@ fn described_call(document: &Value, path: &str, method: &str, operation: &Value)
         method: method.to_ascii_uppercase().parse().expect("a method"),
         path: path.to_owned(),
         body: schema.map(|schema| fields(document, schema)),
-        query: in_place("query").into_iter().map(|parameter| field(parameter["name"].as_str(), parameter["required"] == true, &parameter["schema"])).collect(),
+        query: in_place("query")
+            .into_iter()
+            .map(|parameter| field(parameter["name"].as_str(), parameter["required"] == true, &parameter["schema"]))
+            .collect(),
         headers: in_place("header").iter().filter_map(|header| Some(header["name"].as_str()?.to_lowercase())).collect(),
         statuses: operation["responses"]
             .as_object()
@@ -96,7 +99,10 @@ fn fields(document: &Value, schema: &Value) -> Vec<Field> {
     assert_eq!(schema["type"], "object", "a body is one object: teach this test to read {schema}");
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let properties = schema["properties"].as_object().cloned().unwrap_or_default();
-    properties.iter().map(|(name, schema)| field(Some(name), required.contains(&name.as_str().into()), schema)).collect()
+    properties
+        .iter()
+        .map(|(name, schema)| field(Some(name), required.contains(&name.as_str().into()), schema))
+        .collect()
 }
 
 fn field(name: Option<&str>, required: bool, schema: &Value) -> Field {

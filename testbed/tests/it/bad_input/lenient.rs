@@ -42,7 +42,10 @@ async fn strange_headers_and_addresses() {
     for (path, headers) in [
         (path.clone(), vec![("content-type", "application/json")]),
         (path.clone(), vec![("content-type", "text/plain"), ("accept", "text/html, image/gif, *; q=.2")]),
-        (path.clone(), vec![("accept", "application/xml"), ("accept-language", "xx-\u{7f}".trim_end_matches('\u{7f}'))]),
+        (
+            path.clone(),
+            vec![("accept", "application/xml"), ("accept-language", "xx-\u{7f}".trim_end_matches('\u{7f}'))],
+        ),
         (path.clone(), vec![("accept", "text/event-stream")]),
         (path.clone(), vec![("prefer", "wait=zq9, ;;, =,"), ("last-event-id", "zq9"), ("traceparent", "00-zq9")]),
         (path.clone(), vec![("tosspayments-test-code", "INVALID_CARD"), ("idempotency-key", "")]),
@@ -73,7 +76,8 @@ async fn strange_headers_and_addresses() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn preferences_and_event_ids_that_can_not_be_read() {
     let gateway = Gateway::start().await;
-    for preference in ["wait=-1", "wait=1e4", "wait=99999999999999999999", "respond_async", "\"", ";;,=,", "zq9canary"] {
+    for preference in ["wait=-1", "wait=1e4", "wait=99999999999999999999", "respond_async", "\"", ";;,=,", "zq9canary"]
+    {
         let paid = gateway.shop.key_in(&Payment::of(15_000)).prefer(preference).await.expecting(200);
         assert_eq!(paid.text("status"), "DONE", "{preference}");
         for id in ["-1", "9223372036854775808", "zq9", "1.5", "", "9223372036854775807"] {
@@ -93,7 +97,10 @@ async fn attacks_in_free_texts_are_only_strange_names() {
     let gateway = Gateway::start().await;
     for (what, text) in attacks() {
         let metadata = json!({ "note": text, (text.chars().take(40).collect::<String>()): "x" });
-        let order = Payment::of(12_000).with("orderName", text.as_str()).with("customerName", text.as_str()).with("metadata", metadata.clone());
+        let order = Payment::of(12_000)
+            .with("orderName", text.as_str())
+            .with("customerName", text.as_str())
+            .with("metadata", metadata.clone());
         let created = gateway.shop.create(&order).await.expecting(200);
         assert_eq!((created.text("orderName"), created.at("metadata")), (text.as_str(), &metadata), "{what}");
         let found = gateway.shop.get_order(&order.order_id).await.expecting(200);
@@ -109,7 +116,11 @@ async fn attacks_in_free_texts_are_only_strange_names() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ends_of_time() {
     let gateway = Gateway::start().await;
-    for (before, status) in [("9999-12-31T23:59:59Z", "DONE"), ("2999-01-01T00:00:00-23:59", "DONE"), ("2001-01-01T00:00:00+23:59", "ABORTED")] {
+    for (before, status) in [
+        ("9999-12-31T23:59:59Z", "DONE"),
+        ("2999-01-01T00:00:00-23:59", "DONE"),
+        ("2001-01-01T00:00:00+23:59", "ABORTED"),
+    ] {
         let order = Payment::of(12_000).with("approveBefore", before);
         let answer = gateway.shop.key_in(&order).await;
         assert!(answer.status == 200 || (400..500).contains(&answer.status), "{before}: {answer:?}");
@@ -128,7 +139,13 @@ async fn no_body_where_all_is_optional() {
         if fields.iter().any(|field| field.required) {
             continue;
         }
-        for (kind, body) in [(None, ""), (Some("text/plain"), ""), (Some("application/json"), ""), (Some("application/json"), "{}"), (Some("application/json; charset=UTF-8"), " {} ")] {
+        for (kind, body) in [
+            (None, ""),
+            (Some("text/plain"), ""),
+            (Some("application/json"), ""),
+            (Some("application/json"), "{}"),
+            (Some("application/json; charset=UTF-8"), " {} "),
+        ] {
             let target = Target::prepare(&gateway, call.clone()).await;
             let request = target.bare(&gateway).body(body);
             let request = match kind {

@@ -24,8 +24,13 @@ impl Target {
     /// When the call has a parameter or field that this does not know: say what a good one is.
     pub(crate) async fn prepare(gateway: &Gateway, call: Described) -> Self {
         let order = Payment::of(12_000);
-        let confirms = call.path == "/v1/payments/confirm" || (call.path == "/v1/payments/{paymentKey}" && call.body.is_some());
-        let created = if confirms { gateway.shop.authenticated(&order).await } else { gateway.shop.create(&order).await.expecting(200) };
+        let confirms =
+            call.path == "/v1/payments/confirm" || (call.path == "/v1/payments/{paymentKey}" && call.body.is_some());
+        let created = if confirms {
+            gateway.shop.authenticated(&order).await
+        } else {
+            gateway.shop.create(&order).await.expecting(200)
+        };
         let checkout_id = created.text("checkout.url").rsplit('/').next().unwrap_or_default();
         let path = call
             .path

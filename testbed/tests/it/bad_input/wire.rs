@@ -10,7 +10,8 @@ use crate::raw::{Raw, head};
 /// What is sent behind the head, and the statuses it may be answered with; 0 is a connection ended without a word.
 fn lies(good: &str) -> Vec<(&'static str, Vec<&'static str>, Vec<u8>, bool, Vec<u16>)> {
     let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len()).into_bytes();
-    let length = |length: usize| -> Vec<&'static str> { vec![Box::leak(format!("content-length: {length}").into_boxed_str())] };
+    let length =
+        |length: usize| -> Vec<&'static str> { vec![Box::leak(format!("content-length: {length}").into_boxed_str())] };
     let with = |mut headers: Vec<&'static str>| {
         headers.push("content-type: application/json");
         headers
@@ -18,13 +19,25 @@ fn lies(good: &str) -> Vec<(&'static str, Vec<&'static str>, Vec<u8>, bool, Vec<
     let chunked = || with(vec!["transfer-encoding: chunked"]);
     vec![
         ("shorter than announced", with(length(good.len() + 10)), good.into(), true, vec![400, 408, 0]),
-        ("cut off by its length", with(length(good.len() - 1)), good.as_bytes()[..good.len() - 1].to_vec(), false, vec![400]),
+        (
+            "cut off by its length",
+            with(length(good.len() - 1)),
+            good.as_bytes()[..good.len() - 1].to_vec(),
+            false,
+            vec![400],
+        ),
         ("announced, and nothing", with(length(good.len())), vec![], true, vec![400, 408, 0]),
         ("a negative length", with(vec!["content-length: -5"]), good.into(), false, vec![400]),
         ("a length that is none", with(vec!["content-length: zq9"]), good.into(), false, vec![400]),
         ("a length with a sign", with(vec!["content-length: +5"]), good.into(), false, vec![400]),
         ("a length beyond 64 bits", with(vec!["content-length: 99999999999999999999"]), good.into(), false, vec![400]),
-        ("a length that is everything", with(vec!["content-length: 18446744073709551615"]), vec![], false, vec![400, 413, 431]),
+        (
+            "a length that is everything",
+            with(vec!["content-length: 18446744073709551615"]),
+            vec![],
+            false,
+            vec![400, 413, 431],
+        ),
         ("two lengths", with(vec!["content-length: 2", "content-length: 3"]), good.into(), false, vec![400]),
         ("1 GB announced", with(vec!["content-length: 1000000000"]), good.into(), false, vec![413]),
         ("chunks that are none", chunked(), b"zq9\r\nhello\r\n0\r\n\r\n".to_vec(), false, vec![400, 408]),
@@ -32,15 +45,33 @@ fn lies(good: &str) -> Vec<(&'static str, Vec<&'static str>, Vec<u8>, bool, Vec<
         ("a chunk that is too large", chunked(), b"ffffffffffffffffff\r\n{}".to_vec(), false, vec![400, 408]),
         ("a negative chunk", chunked(), b"-1\r\n{}\r\n0\r\n\r\n".to_vec(), false, vec![400, 408]),
         ("chunks without an end", chunked(), chunk(&good[..good.len() - 1]), true, vec![400, 408, 0]),
-        ("chunks beyond 64 KiB", chunked(), [chunk(&"x".repeat(40_000)), chunk(&"x".repeat(40_000))].concat(), false, vec![413]),
-        ("an endless chunk extension", chunked(), [b"1;".to_vec(), b"x".repeat(100_000)].concat(), false, vec![400, 408]),
+        (
+            "chunks beyond 64 KiB",
+            chunked(),
+            [chunk(&"x".repeat(40_000)), chunk(&"x".repeat(40_000))].concat(),
+            false,
+            vec![413],
+        ),
+        (
+            "an endless chunk extension",
+            chunked(),
+            [b"1;".to_vec(), b"x".repeat(100_000)].concat(),
+            false,
+            vec![400, 408],
+        ),
         ("another transfer encoding", with(vec!["transfer-encoding: zq9"]), good.into(), false, vec![400]),
         ("chunked, and then not", with(vec!["transfer-encoding: chunked, identity"]), good.into(), false, vec![400]),
         ("a header without a name", with(vec![": zq9"]), vec![], false, vec![400]),
         ("a header with a space in its name", with(vec!["content length: 2"]), vec![], false, vec![400]),
         ("a folded header", with(vec!["x-a: b\r\n c"]), vec![], false, vec![400]),
         ("two hundred headers", vec!["x: y"; 200], vec![], false, vec![431]),
-        ("100 kB of headers", with(vec![Box::leak(format!("x-large: {}", "x".repeat(100_000)).into_boxed_str())]), vec![], false, vec![431]),
+        (
+            "100 kB of headers",
+            with(vec![Box::leak(format!("x-large: {}", "x".repeat(100_000)).into_boxed_str())]),
+            vec![],
+            false,
+            vec![431],
+        ),
     ]
 }
 
@@ -133,7 +164,9 @@ async fn what_is_no_http() {
         raw.finish().await;
         let answer = raw.answer().await;
         let shown = String::from_utf8_lossy(bytes);
-        let is_refused = answer.status == 0 || (400..500).contains(&answer.status) || (answer.status == 200 && shown.starts_with("OPTIONS"));
+        let is_refused = answer.status == 0
+            || (400..500).contains(&answer.status)
+            || (answer.status == 200 && shown.starts_with("OPTIONS"));
         assert!(is_refused, "{shown:?}: {answer:?}");
     }
     assert_eq!(rows(&gateway).await, before);

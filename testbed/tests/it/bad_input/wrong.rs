@@ -142,7 +142,9 @@ fn texts(name: &str) -> Vec<Wrong> {
         Wrong::new("isolated text", "\"zq9canary \u{2066}x\u{2069}\""),
     ];
     if !FREE_TEXTS.contains(&name) {
-        all.extend(attacks().into_iter().map(|(what, text)| Wrong::new(what, serde_json::Value::from(text).to_string())));
+        all.extend(
+            attacks().into_iter().map(|(what, text)| Wrong::new(what, serde_json::Value::from(text).to_string())),
+        );
     }
     match name {
         "approveBefore" => all.extend([
@@ -178,15 +180,21 @@ fn texts(name: &str) -> Vec<Wrong> {
             Wrong::new("two separators", "\"4242--4242-4242-4242\""),
             Wrong::new("full-width digits", "\"４２４２４２４２４２４２４２４２\""),
         ]),
-        "cardExpirationMonth" => all.extend(["\"00\"", "\"13\"", "\"1\"", "\"001\""].map(|raw| Wrong::new("no month", raw))),
-        "cardExpirationYear" => all.extend(["\"2039\"", "\"9\"", "\"20\""].map(|raw| Wrong::new("no year to come", raw))),
+        "cardExpirationMonth" => {
+            all.extend(["\"00\"", "\"13\"", "\"1\"", "\"001\""].map(|raw| Wrong::new("no month", raw)))
+        }
+        "cardExpirationYear" => {
+            all.extend(["\"2039\"", "\"9\"", "\"20\""].map(|raw| Wrong::new("no year to come", raw)))
+        }
         "cvc" => all.extend(["\"12\"", "\"12345\"", "\"12a\""].map(|raw| Wrong::new("no CVC", raw))),
         "cardPassword" => all.extend(["\"1\"", "\"123\"", "\"1a\""].map(|raw| Wrong::new("no password", raw))),
         "customerIdentityNumber" => {
             all.extend(["\"12345\"", "\"1234567\"", "\"12345678901\""].map(|raw| Wrong::new("no identity", raw)));
         }
         "currency" => all.extend(["\"USD\"", "\"krw\"", "\"JPY\""].map(|raw| Wrong::new("another currency", raw))),
-        "customerEmail" => all.extend(["\"a@b@c.kr\"", "\"a b@c.kr\"", "\"@c.kr\""].map(|raw| Wrong::new("no address", raw))),
+        "customerEmail" => {
+            all.extend(["\"a@b@c.kr\"", "\"a b@c.kr\"", "\"@c.kr\""].map(|raw| Wrong::new("no address", raw)))
+        }
         _ => {}
     }
     all

@@ -32,6 +32,18 @@ pub(crate) struct Counter {
     metrics: [String; 2],
 }
 
+/// What one statement of Naru's cost.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Statement {
+    /// Its beginning.
+    pub(crate) text: String,
+    pub(crate) calls: f64,
+    /// Milliseconds in the executor, all calls together. Parsing, planning and the network are not in it.
+    pub(crate) millis: f64,
+    pub(crate) rows: f64,
+}
+
 /// As the sources tell them.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Reading {
@@ -65,6 +77,19 @@ impl Counter {
     pub(crate) async fn analyze(&self) -> Outcome {
         let done = sqlx::raw_sql("analyze").execute(&self.admin).await;
         done.map(|_| ()).map_err(|cause| Failure::new("analyze", cause))
+    }
+
+    /// Naru's statements since the last time, the costliest first.
+    pub(crate) async fn costliest(&self, limit: i64) -> Outcome<Vec<Statement>> {
+        let failed = |cause| Failure::new("read statements", cause);
+        let rows = sqlx::query_as(
+            "select left(regexp_replace(query, '\\s+', ' ', 'g'), 300), calls::float8, total_exec_time, rows::float8
+            from pg_stat_statements s join pg_roles r on r.oid = s.userid join pg_database d on d.oid = s.dbid
+            where r.rolname = 'naru' and d.datname = 'naru' and s.toplevel order by total_exec_time desc limit $1",
+        );
+        let rows: Vec<(String, f64, f64, f64)> = rows.bind(limit).fetch_all(&self.admin).await.map_err(failed)?;
+        sqlx::raw_sql("select pg_stat_statements_reset()").execute(&self.admin).await.map_err(failed)?;
+        Ok(rows.into_iter().map(|(text, calls, millis, rows)| Statement { text, calls, millis, rows }).collect())
     }
 
     /// All counts now.

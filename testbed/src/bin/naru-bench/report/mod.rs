@@ -11,7 +11,7 @@ use naru_servers::Failure;
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::measure::{Closed, Counts, Cpu, Open, Summary};
+use crate::measure::{Closed, Counts, Cpu, Open, Statement, Summary};
 use crate::options::Options;
 use machine::Machine;
 pub(crate) use table::print;
@@ -99,6 +99,9 @@ pub(crate) struct Results {
     counts: Vec<Counted>,
     /// Counts per second of a system at rest; taken off the others.
     pub(crate) idle: Option<Counts>,
+    /// The costliest statements of key-in at the most clients, and of how many payments.
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) statements_of: u64,
 }
 
 impl Results {
@@ -113,6 +116,8 @@ impl Results {
             open: Vec::new(),
             counts: Vec::new(),
             idle: None,
+            statements: Vec::new(),
+            statements_of: 0,
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) fn print(results: &Results) {
     closed(results);
     open(results);
     counts(results);
+    statements(results);
 }
 
 fn closed(results: &Results) {
@@ -111,6 +112,22 @@ fn counts(results: &Results) {
         "  (at rest, per second: {:.1} commits, {:.1} statements; taken off. Commits are those that wrote;\n   publishes and batches are Naru's own metrics, so the floor shows none)",
         idle.commits, idle.statements
     );
+}
+
+fn statements(results: &Results) {
+    if results.statements.is_empty() {
+        return;
+    }
+    println!("\nkey-in's costliest statements{:>26}{:>20}{:>18}", "calls per payment", "µs per payment", "µs per call");
+    for one in &results.statements {
+        println!(
+            "  {:<38.38}{:>15.2}{:>20.0}{:>18.0}",
+            one.text,
+            one.calls / results.statements_of as f64,
+            one.millis * 1_000.0 / results.statements_of as f64,
+            one.millis * 1_000.0 / one.calls
+        );
+    }
 }
 
 fn row(name: &str, cells: &[String]) {
