@@ -113,40 +113,44 @@ pub fn outcomes(store: Store) -> Together<OperationId, Option<Settled>> {
 mod tests {
     use std::time::Duration;
 
+    use tokio::sync::Barrier;
+
     use super::*;
 
     /// Answers each number with the size of the batch it was in.
-    fn sizes(lanes: usize, batch_max: usize) -> Together<u32, usize> {
-        Together::start(lanes, batch_max, |batch: Vec<u32>| async move {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            vec![Ok(batch.len()); batch.len()]
-        })
+    fn sizes(batch_max: usize) -> Together<u32, usize> {
+        Together::start(1, batch_max, |batch: Vec<u32>| async move { vec![Ok(batch.len()); batch.len()] })
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_waits_meanwhile_goes_together_and_never_more_than_the_most() {
-        let together = sizes(1, 4);
+    #[tokio::test]
+    async fn what_waits_goes_together_and_never_more_than_the_most() {
+        let together = sizes(4);
         let asked = (0..7).map(|number| together.ask(number));
         let sizes: Vec<usize> = futures::future::join_all(asked).await.into_iter().map(Result::unwrap).collect();
         // All seven were there when the lane first looked.
         assert_eq!(sizes, [4, 4, 4, 4, 3, 3, 3]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_is_alone_goes_alone_at_once() {
-        let together = sizes(1, 4);
-        let begun = tokio::time::Instant::now();
+        let together = sizes(4);
         assert_eq!(together.ask(1).await.unwrap(), 1);
-        assert_eq!(begun.elapsed(), Duration::from_millis(10));
+        assert_eq!(together.ask(2).await.unwrap(), 1);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_second_lane_does_not_wait_for_the_first() {
-        let together = sizes(2, 1);
-        let begun = tokio::time::Instant::now();
-        let (one, two) = tokio::join!(together.ask(1), together.ask(2));
-        assert_eq!((one.unwrap(), two.unwrap()), (1, 1));
-        assert_eq!(begun.elapsed(), Duration::from_millis(10));
+        let both = Arc::new(Barrier::new(2));
+        let together: Together<u32, ()> = Together::start(2, 1, move |_| {
+            let both = Arc::clone(&both);
+            async move {
+                both.wait().await;
+                vec![Ok(())]
+            }
+        });
+        let asked = async { tokio::join!(together.ask(1), together.ask(2)) };
+        let (one, two) = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap();
+        assert!(one.is_ok() && two.is_ok());
     }
 
     #[tokio::test]

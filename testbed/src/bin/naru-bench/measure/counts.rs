@@ -18,6 +18,8 @@ pub(crate) struct Counts {
     pub(crate) statements: f64,
     /// Messages that Naru's programs published, with a confirm.
     pub(crate) publishes: f64,
+    /// Payments accepted by one commit, on average.
+    pub(crate) accept_batch: f64,
     /// Claims in one statement, on average.
     pub(crate) claim_batch: f64,
     /// Outcomes in one commit, on average.
@@ -50,7 +52,8 @@ pub(crate) struct Reading {
     commits: f64,
     statements: f64,
     publishes: f64,
-    /// Sum and number of claims, of outcomes.
+    /// Sum and number of accepts, of claims, of outcomes.
+    accepts: (f64, f64),
     claims: (f64, f64),
     outcomes: (f64, f64),
 }
@@ -124,6 +127,8 @@ impl Reading {
             let Ok(value) = value.parse::<f64>() else { continue };
             match name {
                 "naru_broker_published_total" => self.publishes += value,
+                "naru_api_accept_batch_sum" => self.accepts.0 += value,
+                "naru_api_accept_batch_count" => self.accepts.1 += value,
                 "naru_worker_claim_batch_sum" => self.claims.0 += value,
                 "naru_worker_claim_batch_count" => self.claims.1 += value,
                 "naru_worker_commit_batch_sum" => self.outcomes.0 += value,
@@ -143,6 +148,7 @@ impl Reading {
             commits: each(self.commits, before.commits, idle.commits),
             statements: each(self.statements, before.statements, idle.statements),
             publishes: each(self.publishes, before.publishes, idle.publishes),
+            accept_batch: mean(self.accepts, before.accepts),
             claim_batch: mean(self.claims, before.claims),
             commit_batch: mean(self.outcomes, before.outcomes),
         }

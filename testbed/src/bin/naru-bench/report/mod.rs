@@ -5,9 +5,10 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use naru_servers::Failure;
+use naru_shared::clock::Clock as _;
+use naru_shared::system::System;
 use serde::Serialize;
 
 use crate::Outcome;
@@ -196,8 +197,7 @@ impl CpuView {
 
 /// Writes the results as JSON, named by the second in which they were written.
 pub(crate) fn write(folder: &Path, results: &Results) -> Outcome<PathBuf> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let path = folder.join(format!("{now}.json"));
+    let path = folder.join(format!("{}.json", System.now().unix_timestamp()));
     let failed = |cause: &dyn std::fmt::Display| Failure::new(format!("write {}", path.display()), cause);
     let text = serde_json::to_string_pretty(results).map_err(|cause| failed(&cause))?;
     std::fs::write(&path, text).map_err(|cause| failed(&cause))?;
