@@ -75,7 +75,7 @@ pub async fn outcome(
 
 async fn read(app: &App, operation: OperationId) -> Result<Settled, Problem> {
     // What was accepted is there; that it can't be read now says nothing about what it came to.
-    let settled = app.store.settled(operation).await.map_err(|error| refuse(error).money(ProblemMoney::Unknown))?;
+    let settled = app.outcomes.ask(operation).await.map_err(|error| refuse(error).money(ProblemMoney::Unknown))?;
     settled.ok_or_else(|| Problem::because(Reason::InternalError))
 }
 

@@ -9,7 +9,7 @@ use naru_shared::config::PublicUrl;
 use naru_shared::domain::id::{OperationId, PaymentId, PaymentKey};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus, urgency};
 use naru_shared::domain::payment::PaymentState;
-use naru_shared::store::Store;
+use naru_shared::store::{Acceptance, Created, Settled, Store};
 use naru_shared::telemetry::TraceContext;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use crate::auth::KeyRing;
 use crate::backlog::Backlog;
 use crate::checkout::Tries;
 use crate::hub::Hub;
+use crate::together::Together;
 
 /// What every handler needs. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +30,10 @@ pub struct App {
 pub struct Parts {
     /// Postgres.
     pub store: Store,
+    /// Accepts payments, with others that wait.
+    pub accepts: Together<Acceptance, Created>,
+    /// Looks up how operations stand, with others that wait.
+    pub outcomes: Together<OperationId, Option<Settled>>,
     /// Hints to RabbitMQ.
     pub relay: Relay,
     /// Wake-ups to others.

@@ -22,5 +22,6 @@ pub mod ops;
 pub mod problem;
 pub mod routes;
 pub mod sse;
+pub mod together;
 pub mod unavailable;
 pub mod view;

@@ -10,7 +10,7 @@ use naru_api::backlog::Backlog;
 use naru_api::checkout::Tries;
 use naru_api::hub::Hub;
 use naru_api::limits::{EdgeSettings, edge, serve};
-use naru_api::{ops, routes};
+use naru_api::{ops, routes, together};
 use naru_shared::acquirer::card::{CardCompany, CardConfig};
 use naru_shared::broker::{Broker, BrokerConfig, LinkState, Relay};
 use naru_shared::bus::{Bus, BusConfig};
@@ -90,6 +90,8 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
     tokio::spawn(looking.run(store.clone(), broker.clone(), bus.clone(), shutdown.clone()));
 
     let app = App::new(Parts {
+        accepts: together::accepts(store.clone()),
+        outcomes: together::outcomes(store.clone()),
         keys: KeyRing::new(store.clone(), &config.keys.master),
         backlog: Backlog::watch(store.clone(), config.admission.backlog_max, shutdown.clone()),
         hub: Hub::start(store.clone(), bus.subscribe(shutdown.clone()), shutdown.clone()),

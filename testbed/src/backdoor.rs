@@ -7,7 +7,7 @@ use naru_shared::domain::instrument::{Card, Instrument};
 use naru_shared::domain::money::{Currency, Money};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus, Urgency};
 use naru_shared::domain::payment::{PaymentDetails, PaymentSource, PaymentState, Work};
-use naru_shared::store::{NewOperation, NewPayment, Store};
+use naru_shared::store::{Acceptance, NewOperation, NewPayment, Store};
 use naru_shared::system::System;
 use naru_shared::telemetry::TraceContext;
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ impl Backdoor {
             before,
             trace_parent: &trace.to_header(),
         };
-        self.store.create_payment(&new, Some(&owed), None).await.expect("Postgres accepts it");
+        self.store.create_payment(&Acceptance::new(&new, Some(&owed), None)).await.expect("Postgres accepts it");
         Accepted { payment: id, payment_key: key, operation }
     }
 

@@ -7,7 +7,7 @@ use naru_shared::clock::{Ids as _, Random as _};
 use naru_shared::domain::id::{CheckoutId, PaymentId, PaymentKey, Tenant};
 use naru_shared::domain::money::{Currency, Money};
 use naru_shared::domain::payment::{Payment, PaymentDetails, PaymentSource, PaymentState};
-use naru_shared::store::{NewPayment, Place, Principal, StoreError};
+use naru_shared::store::{Acceptance, NewPayment, Place, Principal, StoreError};
 use naru_shared::system::System;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -206,8 +206,8 @@ pub(super) async fn create(
     app.backlog.admit()?;
     let draft = Draft::new(order, PaymentSource::Checkout, PaymentState::ready());
     let trace_id = context.trace.trace_hex();
-    let created =
-        app.store.create_payment(&draft.new_payment(tenant, &trace_id), None, keyed.as_ref().map(|k| &*k.key)).await;
+    let key = keyed.as_ref().map(|keyed| &*keyed.key);
+    let created = app.accepts.ask(Acceptance::new(&draft.new_payment(tenant, &trace_id), None, key)).await;
     match created {
         Ok(created) => Ok(render(&draft.payment(&creator, created.at))),
         Err(StoreError::Constraint { constraint }) => {

@@ -7,7 +7,7 @@ use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus};
 use naru_shared::domain::payment::{PaymentSource, PaymentState, Work};
-use naru_shared::store::{NewOperation, StoreError};
+use naru_shared::store::{Acceptance, NewOperation, StoreError};
 use naru_shared::system::System;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -159,7 +159,7 @@ pub(super) async fn key_in(
             trace_parent: &trace_parent,
         };
         let key = keyed.as_ref().map(|keyed| &*keyed.key);
-        app.store.create_payment(&draft.new_payment(tenant, &trace_id), Some(&owed), key).await
+        app.accepts.ask(Acceptance::new(&draft.new_payment(tenant, &trace_id), Some(&owed), key)).await
     };
     match created {
         Ok(created) => {

@@ -20,50 +20,54 @@ pub struct Settled {
 }
 
 impl Store {
-    /// How an operation stands, and its payment at the version that says so.
+    /// How operations stand, each with its payment at the version that says so, in any order; those that don't exist are
+    /// left out.
     ///
     /// # Errors
     /// When Postgres can't be asked.
-    pub async fn settled(&self, operation: OperationId) -> Result<Option<Settled>, StoreError> {
-        let row = read!(
+    pub async fn settled(&self, operations: &[OperationId]) -> Result<Vec<(OperationId, Settled)>, StoreError> {
+        let ids: Vec<Uuid> = operations.iter().map(|operation| operation.0).collect();
+        let rows = read!(
             self,
             sqlx::query!(
-                r#"select o.result, o.result_version, o.trace_parent, e.state as "state_then?", p.id, p.payment_key,
-                    p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id, p.order_name, p.currency,
+                r#"select o.id as operation, o.result, o.result_version, o.trace_parent, e.state as "state_then?", p.id,
+                    p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id, p.order_name, p.currency,
                     p.total_amount, p.tax_free_amount, p.details, p.operation_count, p.version, p.state, p.created_at
                 from operations o
                 join payments p on p.id = o.payment_id
                 join merchants m on m.id = p.merchant_id
                 left join payment_events e on e.payment_id = p.id and e.version = o.result_version
-                where o.id = $1"#,
-                operation.0,
+                where o.id = any($1)"#,
+                &ids,
             ),
-            fetch_optional
+            fetch_all
         )?;
-        let Some(row) = row else { return Ok(None) };
-        let id: Uuid = row.id;
-        let payment = PaymentRow {
-            id,
-            payment_key: row.payment_key,
-            checkout_id: row.checkout_id,
-            merchant_id: row.merchant_id,
-            mid: row.mid,
-            mode: row.mode,
-            source: row.source,
-            order_id: row.order_id,
-            order_name: row.order_name,
-            currency: row.currency,
-            total_amount: row.total_amount,
-            tax_free_amount: row.tax_free_amount,
-            details: row.details,
-            operation_count: row.operation_count,
-            version: row.result_version.unwrap_or(row.version),
-            state: row.state_then.unwrap_or(row.state),
-            created_at: row.created_at,
-        };
-        let result = row.result.map(|result| json(result, "operations", "result", operation)).transpose()?;
-        let trace_id = row.trace_parent.split('-').nth(1).unwrap_or_default().to_owned();
-        Ok(Some(Settled { result, payment: payment.into_payment()?, trace_id }))
+        let settled = rows.into_iter().map(|row| {
+            let id: Uuid = row.id;
+            let payment = PaymentRow {
+                id,
+                payment_key: row.payment_key,
+                checkout_id: row.checkout_id,
+                merchant_id: row.merchant_id,
+                mid: row.mid,
+                mode: row.mode,
+                source: row.source,
+                order_id: row.order_id,
+                order_name: row.order_name,
+                currency: row.currency,
+                total_amount: row.total_amount,
+                tax_free_amount: row.tax_free_amount,
+                details: row.details,
+                operation_count: row.operation_count,
+                version: row.result_version.unwrap_or(row.version),
+                state: row.state_then.unwrap_or(row.state),
+                created_at: row.created_at,
+            };
+            let result = row.result.map(|result| json(result, "operations", "result", row.operation)).transpose()?;
+            let trace_id = row.trace_parent.split('-').nth(1).unwrap_or_default().to_owned();
+            Ok((OperationId(row.operation), Settled { result, payment: payment.into_payment()?, trace_id }))
+        });
+        settled.collect()
     }
 }
 

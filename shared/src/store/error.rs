@@ -1,5 +1,7 @@
 //! What can go wrong with Postgres, told by what it means for the caller.
 
+use std::sync::Arc;
+
 /// Whether a failed statement may have been carried out all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
@@ -9,8 +11,8 @@ pub enum Written {
     Perhaps,
 }
 
-/// A failed statement.
-#[derive(Debug, thiserror::Error)]
+/// A failed statement. Cheap to clone: a batch that fails, fails for each of its items.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Postgres could not be reached, or its answer was lost.
     #[error("postgres is unavailable")]
@@ -19,7 +21,7 @@ pub enum StoreError {
         written: Written,
         /// What happened.
         #[source]
-        cause: sqlx::Error,
+        cause: Arc<sqlx::Error>,
     },
     /// A named constraint refused the row.
     #[error("the constraint {constraint} refused it")]
@@ -42,7 +44,7 @@ pub enum StoreError {
     },
     /// The statement itself is wrong.
     #[error("postgres refused the statement")]
-    Refused(#[source] sqlx::Error),
+    Refused(#[source] Arc<sqlx::Error>),
 }
 
 /// The failure of a statement whose answer did not come in time.
@@ -53,7 +55,13 @@ pub(super) fn no_answer() -> sqlx::Error {
 impl StoreError {
     /// A failure before the statement was sent.
     pub(super) fn not_written(cause: sqlx::Error) -> Self {
-        Self::Unavailable { written: Written::No, cause }
+        Self::Unavailable { written: Written::No, cause: Arc::new(cause) }
+    }
+
+    /// The failure of whoever was to run the statement for us, and is gone.
+    #[must_use]
+    pub fn gone() -> Self {
+        Self::write(sqlx::Error::WorkerCrashed)
     }
 
     /// A failure of a statement that only reads.
@@ -82,9 +90,9 @@ impl StoreError {
                         || code.starts_with("08")
                         || matches!(code, "55P03" | "40P01" | "40001" | "25006" | "58030") =>
                 {
-                    Self::Unavailable { written: Written::No, cause }
+                    Self::Unavailable { written: Written::No, cause: Arc::new(cause) }
                 }
-                Some(_) | None => Self::Refused(cause),
+                Some(_) | None => Self::Refused(Arc::new(cause)),
             };
         }
         // The connection failed, or what came over it was cut off. Everything else is a fault of the program.
@@ -97,6 +105,7 @@ impl StoreError {
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed
         );
+        let cause = Arc::new(cause);
         if lost { Self::Unavailable { written: when_lost, cause } } else { Self::Refused(cause) }
     }
 

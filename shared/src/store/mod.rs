@@ -3,6 +3,7 @@
 //! One file per aggregate; each function is one statement (one round trip, one commit) unless its doc says otherwise.
 //! Nothing here decides: a statement says where it thinks a row stands, and writes what the domain decided.
 
+mod accept;
 mod answer;
 mod attempt;
 mod claim;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
+pub use accept::{Acceptance, Created, NewPayment};
 pub use answer::Settled;
 use lending::{Lender, Lent};
 
@@ -39,7 +41,7 @@ pub use lease::LEASE_SECONDS;
 pub use letter::{Letter, LetterFilter};
 pub use merchant::{NewApiKey, NewMerchant, Principal};
 pub use operation::{HintOwed, Rearmed, StuckOperation};
-pub use payment::{Advance, Advanced, Clock, Created, Cursor, ListFilter, NewOperation, NewPayment, Place, Versions};
+pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Place, Versions};
 pub use record::{Answered, Outcome, Recorded};
 
 /// The migrations, embedded.

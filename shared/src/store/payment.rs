@@ -5,42 +5,11 @@ use uuid::Uuid;
 
 use super::row::{OperationRow, PaymentRow, to_json};
 use super::{NewKey, Store, StoreError, read, write};
-use crate::domain::event::{CREATED, PaymentEvent};
-use crate::domain::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Tenant};
+use crate::domain::event::PaymentEvent;
+use crate::domain::id::{OperationId, PaymentId, Tenant};
 use crate::domain::money::Money;
 use crate::domain::operation::{APPROVE_WITHIN, Connector, Operation, OperationKind};
-use crate::domain::payment::{
-    IN_PROGRESS_FOR, Payment, PaymentDetails, PaymentSource, PaymentState, PaymentStatus, READY_FOR,
-};
-
-/// A payment to be written down.
-#[derive(Debug)]
-pub struct NewPayment<'a> {
-    /// Its id.
-    pub id: PaymentId,
-    /// What merchants will call it.
-    pub key: &'a PaymentKey,
-    /// What the payer's page will call it.
-    pub checkout_id: &'a CheckoutId,
-    /// Whose it is.
-    pub tenant: Tenant,
-    /// By which door it came in.
-    pub source: PaymentSource,
-    /// The merchant's name for the order.
-    pub order_id: &'a str,
-    /// What is bought.
-    pub order_name: &'a str,
-    /// What it costs.
-    pub total: Money,
-    /// How much of that bears no tax.
-    pub tax_free: i64,
-    /// The rest.
-    pub details: &'a PaymentDetails,
-    /// How it begins.
-    pub state: &'a PaymentState,
-    /// The trace that it began in, 32 hex digits.
-    pub trace_id: &'a str,
-}
+use crate::domain::payment::{IN_PROGRESS_FOR, Payment, PaymentState, PaymentStatus, READY_FOR};
 
 /// An operation to be written down with the payment's change that owes it.
 #[derive(Debug)]
@@ -57,13 +26,6 @@ pub struct NewOperation<'a> {
     pub before: Option<OffsetDateTime>,
     /// W3C `traceparent` of the request.
     pub trace_parent: &'a str,
-}
-
-/// A payment that was written down.
-#[derive(Debug, Clone, Copy)]
-pub struct Created {
-    /// When, by the database's clock.
-    pub at: OffsetDateTime,
 }
 
 /// A change of a payment, as the domain decided it.
@@ -146,7 +108,7 @@ pub struct Versions {
 }
 
 /// How long a payment of this status may stay so, if it may not for ever.
-const fn lasts(status: PaymentStatus) -> Option<Duration> {
+pub(super) const fn lasts(status: PaymentStatus) -> Option<Duration> {
     match status {
         PaymentStatus::Ready => Some(READY_FOR),
         PaymentStatus::InProgress => Some(IN_PROGRESS_FOR),
@@ -173,86 +135,11 @@ macro_rules! select_payments {
     };
 }
 
-fn seconds(duration: Duration) -> f64 {
+pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_seconds_f64()
 }
 
 impl Store {
-    /// Accepts a payment: the payment, its first event, the operation it owes and the request's key, in one
-    /// statement. What this returns from is accepted for good.
-    ///
-    /// # Errors
-    /// [`StoreError::Constraint`] `payments_one_per_order` when the order has a living payment, or
-    /// `idempotency_keys_unique` when the key was used; [`StoreError::Unavailable`] says whether it may have been written.
-    pub async fn create_payment(
-        &self,
-        payment: &NewPayment<'_>,
-        operation: Option<&NewOperation<'_>>,
-        key: Option<&NewKey>,
-    ) -> Result<Created, StoreError> {
-        let at = write!(
-            self,
-            sqlx::query_scalar!(
-                r#"
-                with payment as (
-                    insert into payments (id, payment_key, checkout_id, merchant_id, mode, source, order_id, order_name,
-                        currency, total_amount, tax_free_amount, details, operation_count, status, money_state, state,
-                        expires_at)
-                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-                        case when $19::uuid is null then 0 else 1 end, $13, $14, $15,
-                        now() + make_interval(secs => $16))
-                    returning id, created_at
-                ), event as (
-                    insert into payment_events (payment_id, version, class, type, state, trace_id)
-                    select id, 1, 'state', $17, $15, $18 from payment
-                ), operation as (
-                    insert into operations (id, payment_id, number, kind, connector, amount, deadline_at, trace_parent)
-                    select $19, id, 1, $20, $21, $22,
-                        least($23::timestamptz, now() + make_interval(secs => $24)), $25
-                    from payment where $19::uuid is not null
-                ), key as (
-                    insert into idempotency_keys
-                        (merchant_id, mode, route, key, fingerprint, members, payment_id, operation_id, version)
-                    select $4, $5, $26, $27, $28, $29, id, $19, case when $19::uuid is null then 1 end
-                    from payment where $27::text is not null
-                )
-                select created_at from payment
-                "#,
-                payment.id.0,
-                payment.key.as_str(),
-                payment.checkout_id.as_str(),
-                payment.tenant.merchant.0,
-                payment.tenant.mode.as_str(),
-                payment.source.as_str(),
-                payment.order_id,
-                payment.order_name,
-                payment.total.currency().code(),
-                payment.total.amount(),
-                payment.tax_free,
-                to_json(payment.details),
-                payment.state.status().as_str(),
-                payment.state.money_state.as_str(),
-                to_json(payment.state),
-                lasts(payment.state.status()).map(seconds) as _,
-                CREATED,
-                payment.trace_id,
-                operation.map(|o| o.id.0) as _,
-                operation.map(|o| o.kind.as_str()) as _,
-                operation.map(|o| o.connector.as_str()) as _,
-                operation.map(|o| o.amount.amount()) as _,
-                operation.and_then(|o| o.before) as _,
-                seconds(APPROVE_WITHIN),
-                operation.map(|o| o.trace_parent) as _,
-                key.map(|k| k.route.as_str()) as _,
-                key.map(|k| k.key.as_str()) as _,
-                key.map(|k| k.fingerprint.as_slice()) as _,
-                key.map(|k| &k.members) as _,
-            ),
-            fetch_one
-        )?;
-        Ok(Created { at })
-    }
-
     /// Moves a payment one version on: the change, its event, the operation it owes from now on and the request's
     /// key, in one statement. Nothing when the payment no longer stands as it was read, or its time limit is
     /// on the other side: read again, decide again.

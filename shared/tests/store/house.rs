@@ -15,7 +15,8 @@ use naru_shared::domain::money::{Currency, Money};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus};
 use naru_shared::domain::payment::{Payment, PaymentDetails, PaymentSource, PaymentState, Work};
 use naru_shared::store::{
-    Answered, NewKey, NewMerchant, NewOperation, NewPayment, Outcome, Store, StoreError, StoreOptions, Wanted,
+    Acceptance, Answered, NewKey, NewMerchant, NewOperation, NewPayment, Outcome, Store, StoreError, StoreOptions,
+    Wanted,
 };
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use time::OffsetDateTime;
@@ -154,7 +155,7 @@ impl House {
             state,
             trace_id: TRACE,
         };
-        self.store.create_payment(&payment, operation.as_ref(), key).await.map(|_| ())
+        self.store.create_payment(&Acceptance::new(&payment, operation.as_ref(), key)).await.map(|_| ())
     }
 
     pub(crate) async fn payment(&self, id: PaymentId) -> Payment {

@@ -18,6 +18,8 @@ use crate::stack::Stack;
 /// Clients of the warm-up, and its length for each of the three.
 const WARM_CLIENTS: usize = 16;
 const WARM_UP: Duration = Duration::from_millis(1_500);
+/// Statements that are told of.
+const STATEMENTS: i64 = 8;
 /// Length of each counting.
 const COUNTED: Duration = Duration::from_secs(2);
 
@@ -147,6 +149,11 @@ impl Bench<'_> {
                 let seconds = begun.elapsed().as_secs_f64();
                 let counts = after.per_payment(&before, &idle, seconds, measured.all as f64);
                 results.count(kind, clients, counts);
+                let statements = self.counter.costliest(STATEMENTS).await?;
+                if kind == Kind::KeyIn {
+                    results.statements = statements;
+                    results.statements_of = measured.all;
+                }
             }
         }
         self.counter.statements(false).await

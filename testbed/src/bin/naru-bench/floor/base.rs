@@ -3,6 +3,8 @@
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use naru_servers::Failure;
+use naru_shared::clock::Ids as _;
+use naru_shared::system::System;
 use uuid::Uuid;
 
 use super::queue::Deliveries;
@@ -31,7 +33,7 @@ pub(super) fn start(parts: Parts, mut deliveries: Deliveries) {
 }
 
 async fn work(parts: &Parts, operation: Uuid, delivery: Delivery) -> Outcome {
-    let claimed = parts.books.claim(operation, Uuid::now_v7()).await?;
+    let claimed = parts.books.claim(operation, System.ordered()).await?;
     parts.acquirer.approve(claimed.attempt, &claimed.order_id, &claimed.token).await?;
     parts.books.record(&claimed).await?;
     parts.wakes.publish(&[claimed.payment]).await?;

@@ -6,6 +6,8 @@ use futures::future::try_join_all;
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use naru_servers::Failure;
+use naru_shared::clock::Ids as _;
+use naru_shared::system::System;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -95,7 +97,7 @@ async fn claim_all(
 ) -> Outcome {
     let mut batch = Vec::with_capacity(OUTCOMES_MAX);
     while arrived.recv_many(&mut batch, OUTCOMES_MAX).await > 0 {
-        let wanted: Vec<(Uuid, Uuid)> = batch.iter().map(|(operation, _)| (*operation, Uuid::now_v7())).collect();
+        let wanted: Vec<(Uuid, Uuid)> = batch.iter().map(|(operation, _)| (*operation, System.ordered())).collect();
         let claimed = match wanted[..] {
             [(operation, attempt)] => vec![parts.books.claim(operation, attempt).await?],
             _ => parts.books.claim_many(&wanted).await?,

@@ -3,6 +3,8 @@
 use std::str::FromStr as _;
 
 use naru_servers::Failure;
+use naru_shared::clock::Ids as _;
+use naru_shared::system::System;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
@@ -123,7 +125,7 @@ impl Books {
             let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX).test_before_acquire(false);
             pool.connect_lazy_with(options.clone())
         };
-        let books = Self { accepting: pool(), working: pool(), merchant: Uuid::now_v7(), worker: Uuid::now_v7() };
+        let books = Self { accepting: pool(), working: pool(), merchant: System.ordered(), worker: System.ordered() };
         sqlx::query("insert into merchants (id, mid, name) values ($1, $2, 'floor')")
             .bind(books.merchant)
             .bind(books.merchant.simple().to_string())

@@ -18,6 +18,8 @@ mod wakes;
 use std::time::Instant;
 
 use naru_servers::Failure;
+use naru_shared::clock::Ids as _;
+use naru_shared::system::System;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -97,7 +99,7 @@ impl Floor {
     /// Makes one payment, from the card's registration to the notice that it is paid.
     pub(crate) async fn pay(&self) -> Outcome<Made> {
         let token = self.parts.acquirer.register().await?;
-        let order = Order { payment: Uuid::now_v7(), operation: Uuid::now_v7(), order_id: order_id(), token };
+        let order = Order { payment: System.ordered(), operation: System.ordered(), order_id: order_id(), token };
         let waiting: Waiting = self.parts.wakes.watch(order.payment);
         match &self.door {
             Door::Base => base::accept(&self.parts, order).await?,
@@ -114,7 +116,7 @@ impl Floor {
 }
 
 fn order_id() -> String {
-    format!("bench-{}", Uuid::new_v4().simple())
+    format!("bench-{}", System.ordered().simple())
 }
 
 /// Shows what broke a task that nobody waits for; the payments it leaves behind time out and end the run.

@@ -18,6 +18,8 @@ pub(crate) struct Counts {
     pub(crate) statements: f64,
     /// Messages that Naru's programs published, with a confirm.
     pub(crate) publishes: f64,
+    /// Payments accepted by one commit, on average.
+    pub(crate) accept_batch: f64,
     /// Claims in one statement, on average.
     pub(crate) claim_batch: f64,
     /// Outcomes in one commit, on average.
@@ -32,13 +34,26 @@ pub(crate) struct Counter {
     metrics: [String; 2],
 }
 
+/// What one statement of Naru's cost.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Statement {
+    /// Its beginning.
+    pub(crate) text: String,
+    pub(crate) calls: f64,
+    /// Milliseconds in the executor, all calls together. Parsing, planning and the network are not in it.
+    pub(crate) millis: f64,
+    pub(crate) rows: f64,
+}
+
 /// As the sources tell them.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Reading {
     commits: f64,
     statements: f64,
     publishes: f64,
-    /// Sum and number of claims, of outcomes.
+    /// Sum and number of accepts, of claims, of outcomes.
+    accepts: (f64, f64),
     claims: (f64, f64),
     outcomes: (f64, f64),
 }
@@ -65,6 +80,19 @@ impl Counter {
     pub(crate) async fn analyze(&self) -> Outcome {
         let done = sqlx::raw_sql("analyze").execute(&self.admin).await;
         done.map(|_| ()).map_err(|cause| Failure::new("analyze", cause))
+    }
+
+    /// Naru's statements since the last time, the costliest first.
+    pub(crate) async fn costliest(&self, limit: i64) -> Outcome<Vec<Statement>> {
+        let failed = |cause| Failure::new("read statements", cause);
+        let rows = sqlx::query_as(
+            "select left(regexp_replace(query, '\\s+', ' ', 'g'), 300), calls::float8, total_exec_time, rows::float8
+            from pg_stat_statements s join pg_roles r on r.oid = s.userid join pg_database d on d.oid = s.dbid
+            where r.rolname = 'naru' and d.datname = 'naru' and s.toplevel order by total_exec_time desc limit $1",
+        );
+        let rows: Vec<(String, f64, f64, f64)> = rows.bind(limit).fetch_all(&self.admin).await.map_err(failed)?;
+        sqlx::raw_sql("select pg_stat_statements_reset()").execute(&self.admin).await.map_err(failed)?;
+        Ok(rows.into_iter().map(|(text, calls, millis, rows)| Statement { text, calls, millis, rows }).collect())
     }
 
     /// All counts now.
@@ -99,6 +127,8 @@ impl Reading {
             let Ok(value) = value.parse::<f64>() else { continue };
             match name {
                 "naru_broker_published_total" => self.publishes += value,
+                "naru_api_accept_batch_sum" => self.accepts.0 += value,
+                "naru_api_accept_batch_count" => self.accepts.1 += value,
                 "naru_worker_claim_batch_sum" => self.claims.0 += value,
                 "naru_worker_claim_batch_count" => self.claims.1 += value,
                 "naru_worker_commit_batch_sum" => self.outcomes.0 += value,
@@ -118,6 +148,7 @@ impl Reading {
             commits: each(self.commits, before.commits, idle.commits),
             statements: each(self.statements, before.statements, idle.statements),
             publishes: each(self.publishes, before.publishes, idle.publishes),
+            accept_batch: mean(self.accepts, before.accepts),
             claim_batch: mean(self.claims, before.claims),
             commit_batch: mean(self.outcomes, before.outcomes),
         }

@@ -5,9 +5,10 @@ mod watch;
 use std::time::Instant;
 
 use naru_servers::Failure;
+use naru_shared::clock::Ids as _;
+use naru_shared::system::System;
 use reqwest::{Client, RequestBuilder, header};
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use crate::Outcome;
 use crate::http::{answer, client, member};
@@ -121,5 +122,5 @@ fn done(step: &str, body: &[u8]) -> Outcome {
 }
 
 fn order_id() -> String {
-    format!("bench-{}", Uuid::new_v4().simple())
+    format!("bench-{}", System.ordered().simple())
 }

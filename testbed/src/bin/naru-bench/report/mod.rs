@@ -5,13 +5,14 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use naru_servers::Failure;
+use naru_shared::clock::Clock as _;
+use naru_shared::system::System;
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::measure::{Closed, Counts, Cpu, Open, Summary};
+use crate::measure::{Closed, Counts, Cpu, Open, Statement, Summary};
 use crate::options::Options;
 use machine::Machine;
 pub(crate) use table::print;
@@ -99,6 +100,9 @@ pub(crate) struct Results {
     counts: Vec<Counted>,
     /// Counts per second of a system at rest; taken off the others.
     pub(crate) idle: Option<Counts>,
+    /// The costliest statements of key-in at the most clients, and of how many payments.
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) statements_of: u64,
 }
 
 impl Results {
@@ -113,6 +117,8 @@ impl Results {
             open: Vec::new(),
             counts: Vec::new(),
             idle: None,
+            statements: Vec::new(),
+            statements_of: 0,
         }
     }
 
@@ -191,8 +197,7 @@ impl CpuView {
 
 /// Writes the results as JSON, named by the second in which they were written.
 pub(crate) fn write(folder: &Path, results: &Results) -> Outcome<PathBuf> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let path = folder.join(format!("{now}.json"));
+    let path = folder.join(format!("{}.json", System.now().unix_timestamp()));
     let failed = |cause: &dyn std::fmt::Display| Failure::new(format!("write {}", path.display()), cause);
     let text = serde_json::to_string_pretty(results).map_err(|cause| failed(&cause))?;
     std::fs::write(&path, text).map_err(|cause| failed(&cause))?;

@@ -19,6 +19,7 @@ pub(crate) fn print(results: &Results) {
     closed(results);
     open(results);
     counts(results);
+    statements(results);
 }
 
 fn closed(results: &Results) {
@@ -37,19 +38,24 @@ fn closed(results: &Results) {
         }
     };
     each("\npayments per second", &|loops| spread(loops.iter().map(|one| one.per_second).collect(), 0));
-    for (name, floor) in [("base", Kind::FloorBase), ("batched", Kind::FloorBatched)] {
-        let cells = results.clients.iter().map(|&clients| {
-            // Each round's own ratio: the two were measured next to each other.
-            let pairs = results.of(Kind::KeyIn, clients).into_iter().zip(results.of(floor, clients));
-            spread(pairs.map(|(naru, floor)| naru.per_second / floor.per_second).collect(), 2)
-        });
-        row(&format!("  key-in / floor, {name}"), &cells.collect::<Vec<_>>());
-    }
+    // Each round's own ratio: the two were measured next to each other.
+    let ratios = |what: &str, ratio: fn(&Loop, &Loop) -> f64| {
+        for (name, floor) in [("base", Kind::FloorBase), ("batched", Kind::FloorBatched)] {
+            let cells = results.clients.iter().map(|&clients| {
+                let pairs = results.of(Kind::KeyIn, clients).into_iter().zip(results.of(floor, clients));
+                spread(pairs.map(|(naru, floor)| ratio(naru, floor)).collect(), 2)
+            });
+            row(&format!("  {what}, {name}"), &cells.collect::<Vec<_>>());
+        }
+    };
+    ratios("key-in / floor", |naru, floor| naru.per_second / floor.per_second);
     each("\np50 / p95 / p99, ms", &|loops| {
         let of = |value: fn(&Summary) -> f64| median(loops.iter().map(|one| value(&one.millis)).collect());
         format!("{:.1} / {:.1} / {:.1}", of(|t| t.p50), of(|t| t.p95), of(|t| t.p99))
     });
     each("\nCPU time per payment, µs", &|loops| spread(loops.iter().map(|one| one.cpu.micros_total).collect(), 0));
+    // What the payments per second would stand to each other on a machine that does nothing else and is busy.
+    ratios("floor / key-in", |naru, floor| floor.cpu.micros_total / naru.cpu.micros_total);
     for &clients in &results.clients {
         println!(
             "\n{:<NAME$}{}",
@@ -91,26 +97,39 @@ fn open(results: &Results) {
 
 fn counts(results: &Results) {
     let Some(idle) = &results.idle else { return };
-    println!(
-        "\nper payment{:>44}{:>12}{:>12}{:>14}{:>14}",
-        "commits", "statements", "publishes", "claim batch", "commit batch"
-    );
+    println!("\nper payment{:>40}{:>12}{:>11}   batches: accept, claim, outcome", "commits", "statements", "publishes");
     for Counted { kind, clients, counts } in &results.counts {
+        let name = format!("  {} C={clients}", kind.name());
         println!(
-            "{:<39}C={:<4}{:>9.2}{:>12.2}{:>12.2}{:>14.1}{:>14.1}",
-            format!("  {}", kind.name()),
-            clients,
+            "{name:<44}{:>7.2}{:>12.2}{:>11.2}{:>19.1}{:>7.1}{:>9.1}",
             counts.commits,
             counts.statements,
             counts.publishes,
+            counts.accept_batch,
             counts.claim_batch,
             counts.commit_batch
         );
     }
     println!(
-        "  (at rest, per second: {:.1} commits, {:.1} statements; taken off. Commits are those that wrote;\n   publishes and batches are Naru's own metrics, so the floor shows none)",
+        "  (at rest, per second: {:.1} commits, {:.1} statements; taken off. Commits are those that wrote; publishes and\n   batches are Naru's own metrics, so the floor shows none)",
         idle.commits, idle.statements
     );
+}
+
+fn statements(results: &Results) {
+    if results.statements.is_empty() {
+        return;
+    }
+    println!("\nkey-in's costliest statements{:>26}{:>20}{:>18}", "calls per payment", "µs per payment", "µs per call");
+    for one in &results.statements {
+        println!(
+            "  {:<38.38}{:>15.2}{:>20.0}{:>18.0}",
+            one.text,
+            one.calls / results.statements_of as f64,
+            one.millis * 1_000.0 / results.statements_of as f64,
+            one.millis * 1_000.0 / one.calls
+        );
+    }
 }
 
 fn row(name: &str, cells: &[String]) {
@@ -119,7 +138,9 @@ fn row(name: &str, cells: &[String]) {
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+    let at = |place: usize| values.get(place).copied().unwrap_or_default();
+    let middle = values.len() / 2;
+    if values.len().is_multiple_of(2) { (at(middle.saturating_sub(1)) + at(middle)) / 2.0 } else { at(middle) }
 }
 
 fn spread(values: Vec<f64>, digits: usize) -> String {
