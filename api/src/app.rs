@@ -88,6 +88,12 @@ impl App {
         self.public.join(&format!("/v1/payments/{key}"))
     }
 
+    /// Where the newest payment of an order is found.
+    #[must_use]
+    pub fn order_url(&self, order_id: &str) -> String {
+        self.public.join(&format!("/v1/payments/orders/{order_id}"))
+    }
+
     /// Where a payment's events are.
     #[must_use]
     pub fn events_url(&self, key: &PaymentKey) -> String {

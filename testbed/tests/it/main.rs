@@ -2,10 +2,13 @@
 //! capability.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected ends there")]
 
+mod authz;
 mod bad_input;
 mod broker;
+mod card_data;
 mod crash;
 mod happy;
+mod idempotency;
 mod poison;
 mod postgres;
 mod problem;
@@ -13,7 +16,7 @@ mod races;
 mod raw;
 mod redis;
 mod schedule;
-mod secrets;
 mod streams;
+mod torture;
 mod worker;
 mod zombie;
