@@ -48,8 +48,14 @@ impl Bank {
 
     /// Parks the next call of this kind about an order `before` or `after` its effect.
     pub async fn hold(&self, order_id: &str, call: &str, effect: &str) -> BankHold {
+        self.hold_where(json!({ "orderId": order_id, "call": call }), effect).await
+    }
+
+    /// Parks the next call that matches `before` or `after` its effect. Registrations of cards carry no order.
+    pub async fn hold_where(&self, matches: Value, effect: &str) -> BankHold {
         let id = format!("hold-{}", crate::run::unique());
-        self.script(order_id, call, json!([{ "do": "hold", "id": id, "effect": effect }])).await;
+        let step = json!({ "do": "hold", "id": id, "effect": effect });
+        self.script_whole(json!({ "match": matches, "steps": [step] })).await;
         BankHold { bank: self.clone(), id }
     }
 
