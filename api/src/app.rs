@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::KeyRing;
 use crate::backlog::Backlog;
+use crate::checkout::Tries;
 use crate::hub::Hub;
 use crate::together::Together;
 
@@ -41,6 +42,8 @@ pub struct Parts {
     pub hub: Hub,
     /// Who turns a card into a token.
     pub cards: Arc<dyn Registers>,
+    /// How many cards payers have tried.
+    pub tries: Tries,
     /// Keys, and whose they are.
     pub keys: KeyRing,
     /// How much is waiting for the acquirers.
@@ -91,6 +94,12 @@ impl App {
     #[must_use]
     pub fn payment_url(&self, key: &PaymentKey) -> String {
         self.public.join(&format!("/v1/payments/{key}"))
+    }
+
+    /// Where the newest payment of an order is found.
+    #[must_use]
+    pub fn order_url(&self, order_id: &str) -> String {
+        self.public.join(&format!("/v1/payments/orders/{order_id}"))
     }
 
     /// Where a payment's events are.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use naru_api::app::{App, Parts};
 use naru_api::auth::KeyRing;
 use naru_api::backlog::Backlog;
+use naru_api::checkout::Tries;
 use naru_api::hub::Hub;
 use naru_api::limits::{EdgeSettings, edge, serve};
 use naru_api::{ops, routes, together};
@@ -96,6 +97,7 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
         hub: Hub::start(store.clone(), bus.subscribe(shutdown.clone()), shutdown.clone()),
         relay: Relay::start(broker.publisher()),
         cards: Arc::new(cards),
+        tries: Tries::default(),
         public: config.public.clone(),
         shutdown: shutdown.clone(),
         bus,

@@ -1,7 +1,11 @@
 //! The API's description (OpenAPI 3.1), generated from the code, and a page to read it on.
 
+use std::collections::BTreeMap;
+
 use axum::Router;
+use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -19,6 +23,84 @@ use crate::problem::{FieldError, MoneyState, ProblemDocument};
     modifiers(&Keys)
 )]
 pub struct ApiDoc;
+
+/// Declares what a kind of call may be refused with. Every refusal is a problem document.
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident { $($status:literal: $about:literal,)+ })+) => {$(
+        $(#[$doc])*
+        pub struct $name;
+
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                [$(($status.to_string(), problem($about)),)+].into()
+            }
+        }
+    )+};
+}
+
+refusals! {
+    /// Of reading one thing.
+    FindRefusals {
+        401: "The key is nobody's",
+        403: "A key of this kind can't do this",
+        404: "No such payment of yours",
+        503: "Not to be told now: come back",
+    }
+    /// Of reading a page.
+    ListRefusals {
+        400: "A parameter is wrong",
+        401: "The key is nobody's",
+        403: "A key of this kind can't do this",
+        503: "Not to be told now: come back",
+    }
+    /// Of creating a payment.
+    CreateRefusals {
+        400: "A field is wrong, or the order has a living payment",
+        401: "The key is nobody's",
+        403: "The origin is not registered",
+        409: "The idempotency key is at work",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        422: "The idempotency key was used with another body",
+        503: "Not accepted, or not known: see `moneyState`",
+    }
+    /// Of a call that asks for the payer's money.
+    ApproveRefusals {
+        400: "A field is wrong, the card is, or the payment was already processed",
+        401: "The key is nobody's",
+        403: "The card was declined",
+        404: "No such payment, or not to be confirmed now",
+        409: "The idempotency key is at work",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        422: "The idempotency key was used with another body",
+        503: "Not accepted, or not known: see `moneyState`",
+        504: "Accepted, outcome still open after 8 seconds",
+    }
+    /// Of what a payer does.
+    PayerRefusals {
+        400: "A field is wrong, the card is, or it is too late",
+        403: "The card was declined",
+        404: "No such payment, or its time is over",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        503: "Nothing was done: come back",
+    }
+    /// Of what a payer looks at.
+    ShowRefusals {
+        404: "No such payment",
+        503: "Not to be told now: come back",
+    }
+}
+
+fn problem(about: &str) -> RefOr<Response> {
+    let schema = Ref::from_schema_name("ProblemDocument");
+    ResponseBuilder::new()
+        .description(about)
+        .content("application/problem+json", Content::new(Some(schema)))
+        .build()
+        .into()
+}
 
 /// How callers prove who they are.
 struct Keys;

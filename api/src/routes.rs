@@ -63,3 +63,12 @@ fn cross_origin() -> CorsLayer {
         ])
         .max_age(PREFLIGHT_LASTS)
 }
+
+#[cfg(test)]
+mod tests {
+    /// What merchants' tools are generated from: a changed call is a changed line. `INSTA_UPDATE=always` writes it anew.
+    #[test]
+    fn the_description_is_as_it_was_reviewed() {
+        insta::assert_json_snapshot!(super::document());
+    }
+}

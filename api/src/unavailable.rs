@@ -4,10 +4,20 @@ use std::time::Duration;
 
 use naru_shared::store::{StoreError, Written};
 
+use crate::app::App;
 use crate::problem::{Problem, Reason};
 
 /// How long a client should wait before it asks again.
 const COME_BACK: Duration = Duration::from_secs(1);
+
+/// The problem of a failed statement that would have accepted something for an order: when it may have been written, it names
+/// where to ask for the order.
+#[must_use]
+pub fn refuse_order(app: &App, order_id: &str, error: StoreError) -> Problem {
+    let perhaps = matches!(error, StoreError::Unavailable { written: Written::Perhaps, .. });
+    let problem = refuse(error);
+    if perhaps { problem.location(&app.order_url(order_id)) } else { problem }
+}
 
 /// The problem of a failed statement. Only when nothing can have been written is it `NOT_MOVED` and worth a retry; a
 /// commit whose answer was lost is `UNKNOWN`, with the order to query.

@@ -48,8 +48,14 @@ impl Bank {
 
     /// Parks the next call of this kind about an order `before` or `after` its effect.
     pub async fn hold(&self, order_id: &str, call: &str, effect: &str) -> BankHold {
+        self.hold_where(json!({ "orderId": order_id, "call": call }), effect).await
+    }
+
+    /// Parks the next call that matches `before` or `after` its effect. Registrations of cards carry no order.
+    pub async fn hold_where(&self, matches: Value, effect: &str) -> BankHold {
         let id = format!("hold-{}", crate::run::unique());
-        self.script(order_id, call, json!([{ "do": "hold", "id": id, "effect": effect }])).await;
+        let step = json!({ "do": "hold", "id": id, "effect": effect });
+        self.script_whole(json!({ "match": matches, "steps": [step] })).await;
         BankHold { bank: self.clone(), id }
     }
 
@@ -61,10 +67,7 @@ impl Bank {
     /// Everything it was asked about an order, in order.
     pub async fn journal(&self, order_id: &str) -> Vec<Value> {
         let mut page = self.call(Method::GET, &format!("/admin/journal?orderId={order_id}"), None).await;
-        match page["entries"].take() {
-            Value::Array(entries) => entries,
-            other => panic!("no entries: {other}"),
-        }
+        serde_json::from_value(page["entries"].take()).expect("a page has entries")
     }
 
     /// How often it was asked this (`approve`, `inquire` …) about an order.

@@ -61,14 +61,16 @@ pub(crate) fn guard_servers(ledger: &Path) {
 }
 
 fn guard(what: &str, ledger: &Path) {
-    static GUARDIAN_INPUT: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
-    let input = GUARDIAN_INPUT.get_or_init(|| {
+    #[expect(clippy::zombie_processes, reason = "the guardian outlives us: there is nobody to wait for it")]
+    fn start() -> ChildStdin {
         let mut guardian = Command::new("/bin/sh");
         guardian.args(["-c", GUARDIAN]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // Ctrl-C is for us; the guardian outlives us by the moment it needs.
         let mut guardian = guardian.process_group(0).spawn().expect("/bin/sh starts");
-        Mutex::new(guardian.stdin.take().expect("its input is a pipe"))
-    });
+        guardian.stdin.take().expect("its input is a pipe")
+    }
+    static GUARDIAN_INPUT: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
+    let input = GUARDIAN_INPUT.get_or_init(|| Mutex::new(start()));
     let mut input = input.lock().unwrap_or_else(PoisonError::into_inner);
     writeln!(input, "{what} {}", ledger.display()).expect("the guardian listens");
 }

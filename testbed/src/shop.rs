@@ -86,7 +86,6 @@ impl Shop {
     }
 
     /// A call that a test makes up by itself, key included.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, self.url(path)).header("authorization", basic(&self.secret_key))
     }
@@ -105,7 +104,6 @@ impl Shop {
     }
 
     /// The same without a key.
-    #[must_use]
     pub fn anonymous_request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, self.url(path))
     }

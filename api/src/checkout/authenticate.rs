@@ -12,7 +12,8 @@ use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::context::RequestContext;
 use crate::merchant::{CardFields, register};
-use crate::problem::{Code, Problem, ProblemDocument, Reason};
+use crate::openapi::PayerRefusals;
+use crate::problem::{Code, Problem, Reason};
 use crate::unavailable::refuse;
 
 /// Says what to pay with: the card is exchanged for the card company's token at once, and forgotten.
@@ -24,12 +25,7 @@ use crate::unavailable::refuse;
     params(("checkoutId" = String, Path, description = "From `checkout.url`")),
     responses(
         (status = 200, description = "Authenticated: go to `nextUrl`", body = CheckoutPayment),
-        (status = 400, description = "A field is wrong, or the card is", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The card was declined", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "No such payment, or its time is over", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing was done: come back", body = ProblemDocument, content_type = "application/problem+json"),
+        PayerRefusals,
     )
 )]
 pub(super) async fn authenticate(
@@ -44,8 +40,15 @@ pub(super) async fn authenticate(
     drop(body);
     let payment = find(&app, &checkout_id).await?;
     refuse_unless_ready(&payment)?;
-    let token = register(&app, &payment.mid, &card, context.trace).await?;
+    app.tries.count(payment.id)?;
+    let registered = register(&app, &payment.mid, &card, context.trace).await;
     drop(card);
+    match &registered {
+        Ok(_) => app.tries.forget(payment.id),
+        Err(problem) if problem.status().is_server_error() => app.tries.give_back(payment.id),
+        Err(_) => {}
+    }
+    let token = registered?;
 
     let event = PaymentEvent::Authenticated { instrument: Instrument::Card(token) };
     let next = payment.state.on(&event).map_err(|_| Problem::of(Code::AlreadyProcessedPayment))?;

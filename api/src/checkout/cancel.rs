@@ -13,7 +13,8 @@ use super::{CheckoutPayment, find};
 use crate::app::App;
 use crate::body::OwnBody;
 use crate::context::RequestContext;
-use crate::problem::{Code, Problem, ProblemDocument, Reason};
+use crate::openapi::PayerRefusals;
+use crate::problem::{Code, Problem, Reason};
 use crate::unavailable::refuse;
 
 /// How often a lost race is decided again.
@@ -32,11 +33,7 @@ pub(super) struct CancelFields {}
     params(("checkoutId" = String, Path, description = "From `checkout.url`")),
     responses(
         (status = 200, description = "Cancelled, now or before: go to `nextUrl`", body = CheckoutPayment),
-        (status = 400, description = "Too late", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "No such payment, or its time is over", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing was done: come back", body = ProblemDocument, content_type = "application/problem+json"),
+        PayerRefusals,
     )
 )]
 pub(super) async fn cancel(

@@ -3,6 +3,7 @@
 mod authenticate;
 mod cancel;
 mod show;
+mod tries;
 
 use axum::extract::DefaultBodyLimit;
 use naru_shared::domain::payment::Payment;
@@ -16,6 +17,8 @@ use crate::headers::Language;
 use crate::problem::{Code, Problem};
 use crate::unavailable::refuse;
 use crate::view::{FailureView, PaymentView};
+
+pub use tries::Tries;
 
 /// Every call of the payer's side.
 pub fn routes() -> OpenApiRouter<App> {

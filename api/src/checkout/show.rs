@@ -6,7 +6,8 @@ use axum::extract::{Path, State};
 use super::{CheckoutPayment, find};
 use crate::app::App;
 use crate::context::RequestContext;
-use crate::problem::{Problem, ProblemDocument};
+use crate::openapi::ShowRefusals;
+use crate::problem::Problem;
 
 /// What the payer is asked to pay.
 #[utoipa::path(
@@ -16,7 +17,7 @@ use crate::problem::{Problem, ProblemDocument};
     params(("checkoutId" = String, Path, description = "From `checkout.url`")),
     responses(
         (status = 200, description = "As it stands", body = CheckoutPayment),
-        (status = 404, description = "No such payment", body = ProblemDocument, content_type = "application/problem+json"),
+        ShowRefusals,
     )
 )]
 pub(super) async fn show(

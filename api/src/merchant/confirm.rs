@@ -18,8 +18,9 @@ use crate::auth::Merchant;
 use crate::body::{Check, TossBody};
 use crate::context::RequestContext;
 use crate::headers::{IdempotencyKey, Prefer};
-use crate::problem::{Code, Problem, ProblemDocument, Reason};
-use crate::unavailable::refuse;
+use crate::openapi::ApproveRefusals;
+use crate::problem::{Code, Problem, Reason};
+use crate::unavailable::{refuse, refuse_order};
 use crate::view::PaymentView;
 
 /// How often a lost race is decided again. Each loss means that somebody else moved the payment on.
@@ -64,16 +65,7 @@ pub(super) struct ConfirmOrder {
     responses(
         (status = 200, description = "Approved", body = PaymentView),
         (status = 202, description = "Accepted, outcome open; only with `Prefer`", body = PaymentView),
-        (status = 400, description = "A field is wrong, or the payment was already processed", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "The key is nobody's", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The card was declined", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "No such payment, or not to be confirmed now", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The key is at work", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The key was used with another body", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "Not accepted, or not known: see `moneyState`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 504, description = "Accepted, outcome still open after 8 seconds", body = ProblemDocument, content_type = "application/problem+json"),
+        ApproveRefusals,
     ),
     security(("secretKey" = []))
 )]
@@ -102,16 +94,7 @@ pub(super) async fn confirm(
     responses(
         (status = 200, description = "Approved", body = PaymentView),
         (status = 202, description = "Accepted, outcome open; only with `Prefer`", body = PaymentView),
-        (status = 400, description = "A field is wrong, or the payment was already processed", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "The key is nobody's", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The card was declined", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "No such payment, or not to be confirmed now", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The key is at work", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The key was used with another body", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "Not accepted, or not known: see `moneyState`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 504, description = "Accepted, outcome still open after 8 seconds", body = ProblemDocument, content_type = "application/problem+json"),
+        ApproveRefusals,
     ),
     security(("secretKey" = []))
 )]
@@ -234,7 +217,7 @@ async fn run(
                 tracing::error!(constraint, "a constraint refused a confirm");
                 return Err(Problem::because(Reason::InternalError));
             }
-            Err(error) => return Err(refuse(error)),
+            Err(error) => return Err(refuse_order(app, order_id, error)),
         }
     }
     Err(Problem::because(Reason::Overloaded).retry_after(std::time::Duration::from_secs(1)))

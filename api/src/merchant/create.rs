@@ -19,8 +19,9 @@ use crate::auth::Creator;
 use crate::body::{Check, TossBody};
 use crate::context::RequestContext;
 use crate::headers::IdempotencyKey;
-use crate::problem::{Code, Problem, ProblemDocument, Reason};
-use crate::unavailable::refuse;
+use crate::openapi::CreateRefusals;
+use crate::problem::{Code, Problem, Reason};
+use crate::unavailable::{refuse, refuse_order};
 use crate::view::PaymentView;
 
 /// The least that a card can be charged, in won.
@@ -147,14 +148,7 @@ pub(super) struct CreatedView {
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 300 printable ASCII characters, remembered for 15 days")),
     responses(
         (status = 200, description = "Created", body = CreatedView),
-        (status = 400, description = "A field is wrong, or the order has a living payment", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "The key is nobody's", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The origin is not registered", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The key is at work", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The key was used with another body", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "Not accepted: come back", body = ProblemDocument, content_type = "application/problem+json"),
+        CreateRefusals,
     ),
     security(("secretKey" = []), ("clientKey" = []))
 )]
@@ -219,7 +213,7 @@ pub(super) async fn create(
         Err(StoreError::Constraint { constraint }) => {
             refused(&app, &context, tenant, &draft.order.order_id, &constraint, keyed.as_ref(), render).await
         }
-        Err(error) => Err(refuse(error)),
+        Err(error) => Err(refuse_order(&app, &draft.order.order_id, error)),
     }
 }
 

@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::auth::Watcher;
 use crate::context::RequestContext;
 use crate::headers::{Answer, LastEventId};
-use crate::problem::{Code, Problem, ProblemDocument, Reason};
+use crate::openapi::FindRefusals;
+use crate::problem::{Code, Problem, Reason};
 use crate::sse::{EventView, stream};
 use crate::unavailable::refuse;
 
@@ -45,8 +46,7 @@ pub(super) struct EventList {
     responses(
         (status = 200, description = "The events", content((EventList = "application/json"), (String = "text/event-stream"))),
         (status = 204, description = "The stream has ended and all of it was seen"),
-        (status = 401, description = "The key or token is not good for this payment", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "No such payment of yours", body = ProblemDocument, content_type = "application/problem+json"),
+        FindRefusals,
     ),
     security(("secretKey" = []), ("checkoutToken" = []))
 )]

@@ -8,7 +8,8 @@ use crate::answer::paid;
 use crate::app::App;
 use crate::auth::Merchant;
 use crate::context::RequestContext;
-use crate::problem::{Code, Problem, ProblemDocument};
+use crate::openapi::FindRefusals;
+use crate::problem::{Code, Problem};
 use crate::unavailable::refuse;
 use crate::view::PaymentView;
 
@@ -20,8 +21,7 @@ use crate::view::PaymentView;
     params(("paymentKey" = String, Path, description = "Which payment")),
     responses(
         (status = 200, description = "As it stands", body = PaymentView),
-        (status = 401, description = "The key is nobody's", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "No such payment of yours", body = ProblemDocument, content_type = "application/problem+json"),
+        FindRefusals,
     ),
     security(("secretKey" = []))
 )]
@@ -42,8 +42,7 @@ pub(super) async fn find(
     params(("orderId" = String, Path, description = "The merchant's name for the order")),
     responses(
         (status = 200, description = "As it stands", body = PaymentView),
-        (status = 401, description = "The key is nobody's", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "No payment of that order", body = ProblemDocument, content_type = "application/problem+json"),
+        FindRefusals,
     ),
     security(("secretKey" = []))
 )]

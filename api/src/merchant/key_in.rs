@@ -21,8 +21,9 @@ use crate::auth::Merchant;
 use crate::body::{Check, TossBody};
 use crate::context::RequestContext;
 use crate::headers::{IdempotencyKey, Prefer};
-use crate::problem::{Problem, ProblemDocument};
-use crate::unavailable::refuse;
+use crate::openapi::ApproveRefusals;
+use crate::problem::Problem;
+use crate::unavailable::refuse_order;
 use crate::view::PaymentView;
 
 /// A payment by a card that the merchant types in.
@@ -84,15 +85,7 @@ pub(super) struct KeyInFields {
     responses(
         (status = 200, description = "Approved", body = PaymentView),
         (status = 202, description = "Accepted, outcome open; only with `Prefer`", body = PaymentView),
-        (status = 400, description = "A field is wrong, or the card was declined", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "The key is nobody's", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The card was declined", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The key is at work", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The key was used with another body", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "Not accepted, or not known: see `moneyState`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 504, description = "Accepted, outcome still open after 8 seconds", body = ProblemDocument, content_type = "application/problem+json"),
+        ApproveRefusals,
     ),
     security(("secretKey" = []))
 )]
@@ -177,6 +170,6 @@ pub(super) async fn key_in(
             let render = |payment: &_| paid(&app, payment, &context);
             refused(&app, &context, tenant, &draft.order.order_id, &constraint, keyed.as_ref(), render).await
         }
-        Err(error) => Err(refuse(error)),
+        Err(error) => Err(refuse_order(&app, &draft.order.order_id, error)),
     }
 }

@@ -12,7 +12,8 @@ use crate::auth::Merchant;
 use crate::body::{Check, Params};
 use crate::context::RequestContext;
 use crate::cursor;
-use crate::problem::{Problem, ProblemDocument};
+use crate::openapi::ListRefusals;
+use crate::problem::Problem;
 use crate::unavailable::refuse;
 use crate::view::PaymentView;
 
@@ -56,8 +57,7 @@ pub(super) struct Page {
     params(ListParams),
     responses(
         (status = 200, description = "A page", body = Page),
-        (status = 400, description = "A parameter is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "The key is nobody's", body = ProblemDocument, content_type = "application/problem+json"),
+        ListRefusals,
     ),
     security(("secretKey" = []))
 )]

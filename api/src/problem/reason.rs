@@ -104,6 +104,8 @@ reasons! {
         "A client key can only create payments.";
     OriginNotRegistered = "ORIGIN_NOT_REGISTERED", ForbiddenRequest, 403, NotMoved, false,
         "The page's origin, `successUrl` or `failUrl` is not one the merchant has registered.";
+    TooManyCards = "TOO_MANY_CARDS", ExceedMaxAuthCount, 403, NotMoved, false,
+        "Too many cards were tried for this payment, and none was accepted. A checkout is no place to find out which numbers are cards: the payer goes back to the shop and orders again.";
     PaymentExpired = "PAYMENT_EXPIRED", NotFoundPaymentSession, 404, NotMoved, false,
         "The payment's time is over: 30 minutes for the payer to authenticate, then 10 minutes for you to confirm.";
     PaymentNotAuthenticated = "PAYMENT_NOT_AUTHENTICATED", NotFoundPaymentSession, 404, NotMoved, false,

@@ -245,7 +245,7 @@ impl World {
                 prop_assert_eq!(&charged, &vec![self.store.payment.total.amount()], "paid once, in full");
                 MoneyState::Moved
             }
-            _ => {
+            PaymentStatus::Ready | PaymentStatus::InProgress | PaymentStatus::Aborted | PaymentStatus::Expired => {
                 prop_assert!(charged.is_empty(), "nobody wants these: {:?}", charged);
                 if self.acquirer.ever_charged() { MoneyState::Reversed } else { MoneyState::NotMoved }
             }

@@ -130,18 +130,27 @@ impl Store {
     async fn weigh(&self, answered: &Answered, trace_id: &str) -> Result<Late, StoreError> {
         use sqlx::Connection as _;
         let mut conn = self.conn().await?;
-        let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
-        sqlx::query!(
-            r#"select p.id from payments p join operations o on o.payment_id = p.id
-            join attempts a on a.operation_id = o.id where a.id = $1 for update of p"#,
-            answered.attempt.0,
-        )
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(StoreError::write)?;
-        let late = evidence::weigh_answer(&mut tx, answered, trace_id).await?;
-        tx.commit().await.map_err(StoreError::write)?;
-        Ok(late)
+        let transaction = async {
+            let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
+            sqlx::query!(
+                r#"select p.id from payments p join operations o on o.payment_id = p.id
+                join attempts a on a.operation_id = o.id where a.id = $1 for update of p"#,
+                answered.attempt.0,
+            )
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(StoreError::write)?;
+            let late = evidence::weigh_answer(&mut tx, answered, trace_id).await?;
+            tx.commit().await.map_err(StoreError::write)?;
+            Ok(late)
+        };
+        match tokio::time::timeout(super::ANSWER_WITHIN, transaction).await {
+            Ok(done) => done,
+            Err(_) => {
+                conn.forget();
+                Err(StoreError::write(super::error::no_answer()))
+            }
+        }
     }
 
     /// The calls made for an operation, in order.

@@ -12,6 +12,7 @@ mod event;
 mod evidence;
 mod idempotency;
 mod lease;
+mod lending;
 mod letter;
 mod merchant;
 mod operation;
@@ -23,11 +24,13 @@ mod sweep;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
 
 pub use accept::{Acceptance, Created, NewPayment};
 pub use answer::Settled;
+use lending::{Lender, Lent};
+
 pub use attempt::{AttemptRow, NewAttempt};
 pub use claim::Wanted;
 pub use error::{StoreError, Written};
@@ -58,7 +61,7 @@ pub struct StoreOptions {
 /// A pool of connections that all have the same time-outs.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: PgPool,
+    lender: Lender,
 }
 
 impl Store {
@@ -81,14 +84,11 @@ impl Store {
                 ("synchronous_commit", "on"),
                 ("timezone", "UTC"),
             ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections_max)
-            .acquire_timeout(options.acquire_timeout)
-            // A ping per use would be a round trip per use. A dead connection says so at its next statement.
-            .test_before_acquire(false)
-            .idle_timeout(Duration::from_secs(300))
-            .connect_lazy_with(connect);
-        Ok(Self { pool })
+        let lender = Lender::new(options.connections_max, options.acquire_timeout, |pool| {
+            // A dead connection says so at its next statement.
+            pool.test_before_acquire(false).idle_timeout(Duration::from_secs(300)).connect_lazy_with(connect)
+        });
+        Ok(Self { lender })
     }
 
     /// Applies the migrations that are not applied yet, then refreshes the planner's statistics: on unanalysed
@@ -97,8 +97,8 @@ impl Store {
     /// # Errors
     /// When one fails; the earlier ones stay applied.
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        MIGRATIONS.run(&self.pool).await?;
-        sqlx::query("analyze").execute(&self.pool).await?;
+        MIGRATIONS.run(self.lender.pool()).await?;
+        sqlx::query("analyze").execute(self.lender.pool()).await?;
         Ok(())
     }
 
@@ -126,17 +126,17 @@ impl Store {
     /// The pool's connections now, and how many of them are idle.
     #[must_use]
     pub fn connections(&self) -> (u32, usize) {
-        (self.pool.size(), self.pool.num_idle())
+        self.lender.connections()
     }
 
     /// Waits for what is under way and closes every connection.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.lender.close().await;
     }
 
     /// A connection; failing to get one can't have written anything.
-    async fn conn(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, StoreError> {
-        self.pool.acquire().await.map_err(StoreError::not_written)
+    async fn conn(&self) -> Result<Lent, StoreError> {
+        self.lender.lend().await.map_err(StoreError::not_written)
     }
 }
 
@@ -148,9 +148,13 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(7);
 macro_rules! answered {
     ($conn:ident, $asked:expr, $failed:expr) => {
         match tokio::time::timeout($crate::store::ANSWER_WITHIN, $asked).await {
-            Ok(answered) => answered.map_err($failed),
+            Ok(Ok(answered)) => {
+                $conn.keep();
+                Ok(answered)
+            }
+            Ok(Err(error)) => Err($failed(error)),
             Err(_) => {
-                drop($conn.detach());
+                $conn.forget();
                 Err($failed($crate::store::error::no_answer()))
             }
         }

@@ -116,6 +116,25 @@ pub(super) const fn lasts(status: PaymentStatus) -> Option<Duration> {
     }
 }
 
+/// Reads payments with their merchants' public ids; the tail of the statement says which.
+macro_rules! select_payments {
+    ($store:expr, $fetch:ident, $tail:tt, $($argument:expr),+) => {
+        read!(
+            $store,
+            sqlx::query_as!(
+                PaymentRow,
+                r#"select p.id, p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id,
+                    p.order_name, p.currency, p.total_amount, p.tax_free_amount, p.details, p.operation_count,
+                    p.version, p.state, p.created_at
+                from payments p join merchants m on m.id = p.merchant_id "#
+                    + $tail,
+                $($argument),+
+            ),
+            $fetch
+        )
+    };
+}
+
 pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_seconds_f64()
 }
@@ -194,36 +213,22 @@ impl Store {
     /// When Postgres can't be asked.
     pub async fn find_payment(&self, tenant: Tenant, place: Place<'_>) -> Result<Option<Payment>, StoreError> {
         let row = match place {
-            Place::Key(key) => read!(
+            Place::Key(key) => select_payments!(
                 self,
-                sqlx::query_as!(
-                    PaymentRow,
-                    r#"select p.id, p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id,
-                        p.order_name, p.currency, p.total_amount, p.tax_free_amount, p.details, p.operation_count,
-                        p.version, p.state, p.created_at
-                    from payments p join merchants m on m.id = p.merchant_id
-                    where p.payment_key = $1 and p.merchant_id = $2 and p.mode = $3"#,
-                    key,
-                    tenant.merchant.0,
-                    tenant.mode.as_str(),
-                ),
-                fetch_optional
+                fetch_optional,
+                "where p.payment_key = $1 and p.merchant_id = $2 and p.mode = $3",
+                key,
+                tenant.merchant.0,
+                tenant.mode.as_str()
             )?,
-            Place::Order(order_id) => read!(
+            Place::Order(order_id) => select_payments!(
                 self,
-                sqlx::query_as!(
-                    PaymentRow,
-                    r#"select p.id, p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id,
-                        p.order_name, p.currency, p.total_amount, p.tax_free_amount, p.details, p.operation_count,
-                        p.version, p.state, p.created_at
-                    from payments p join merchants m on m.id = p.merchant_id
-                    where p.merchant_id = $2 and p.mode = $3 and p.order_id = $1
-                    order by p.created_at desc, p.id desc limit 1"#,
-                    order_id,
-                    tenant.merchant.0,
-                    tenant.mode.as_str(),
-                ),
-                fetch_optional
+                fetch_optional,
+                r#"where p.merchant_id = $2 and p.mode = $3 and p.order_id = $1
+                order by p.created_at desc, p.id desc limit 1"#,
+                order_id,
+                tenant.merchant.0,
+                tenant.mode.as_str()
             )?,
         };
         row.map(PaymentRow::into_payment).transpose()
@@ -234,18 +239,7 @@ impl Store {
     /// # Errors
     /// When Postgres can't be asked.
     pub async fn find_checkout(&self, checkout_id: &str) -> Result<Option<Payment>, StoreError> {
-        let row = read!(
-            self,
-            sqlx::query_as!(
-                PaymentRow,
-                r#"select p.id, p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id,
-                    p.order_name, p.currency, p.total_amount, p.tax_free_amount, p.details, p.operation_count,
-                    p.version, p.state, p.created_at
-                from payments p join merchants m on m.id = p.merchant_id where p.checkout_id = $1"#,
-                checkout_id,
-            ),
-            fetch_optional
-        )?;
+        let row = select_payments!(self, fetch_optional, "where p.checkout_id = $1", checkout_id)?;
         row.map(PaymentRow::into_payment).transpose()
     }
 
@@ -255,18 +249,7 @@ impl Store {
     /// When Postgres can't be asked.
     pub async fn payments(&self, ids: &[PaymentId]) -> Result<Vec<Payment>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let rows = read!(
-            self,
-            sqlx::query_as!(
-                PaymentRow,
-                r#"select p.id, p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id,
-                    p.order_name, p.currency, p.total_amount, p.tax_free_amount, p.details, p.operation_count,
-                    p.version, p.state, p.created_at
-                from payments p join merchants m on m.id = p.merchant_id where p.id = any($1)"#,
-                &ids,
-            ),
-            fetch_all
-        )?;
+        let rows = select_payments!(self, fetch_all, "where p.id = any($1)", &ids)?;
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }
 
@@ -275,30 +258,23 @@ impl Store {
     /// # Errors
     /// When Postgres can't be asked.
     pub async fn list_payments(&self, tenant: Tenant, filter: &ListFilter) -> Result<Vec<Payment>, StoreError> {
-        let rows = read!(
+        let rows = select_payments!(
             self,
-            sqlx::query_as!(
-                PaymentRow,
-                r#"select p.id, p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id,
-                    p.order_name, p.currency, p.total_amount, p.tax_free_amount, p.details, p.operation_count,
-                    p.version, p.state, p.created_at
-                from payments p join merchants m on m.id = p.merchant_id
-                where p.merchant_id = $1 and p.mode = $2
-                    and ($3::text is null or p.status = $3)
-                    and ($4::timestamptz is null or p.created_at >= $4)
-                    and ($5::timestamptz is null or p.created_at < $5)
-                    and ($6::timestamptz is null or (p.created_at, p.id) < ($6, $7))
-                order by p.created_at desc, p.id desc limit $8"#,
-                tenant.merchant.0,
-                tenant.mode.as_str(),
-                filter.status.map(PaymentStatus::as_str) as _,
-                filter.from as _,
-                filter.to as _,
-                filter.after.map(|c| c.at) as _,
-                filter.after.map(|c| c.id) as _,
-                filter.limit,
-            ),
-            fetch_all
+            fetch_all,
+            r#"where p.merchant_id = $1 and p.mode = $2
+                and ($3::text is null or p.status = $3)
+                and ($4::timestamptz is null or p.created_at >= $4)
+                and ($5::timestamptz is null or p.created_at < $5)
+                and ($6::timestamptz is null or (p.created_at, p.id) < ($6, $7))
+            order by p.created_at desc, p.id desc limit $8"#,
+            tenant.merchant.0,
+            tenant.mode.as_str(),
+            filter.status.map(PaymentStatus::as_str) as _,
+            filter.from as _,
+            filter.to as _,
+            filter.after.map(|c| c.at) as _,
+            filter.after.map(|c| c.id) as _,
+            filter.limit
         )?;
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }
@@ -368,21 +344,14 @@ impl Store {
     /// # Errors
     /// When Postgres can't be asked.
     pub async fn payments_to_expire(&self, limit: i64) -> Result<Vec<Payment>, StoreError> {
-        let rows = read!(
+        let rows = select_payments!(
             self,
-            sqlx::query_as!(
-                PaymentRow,
-                r#"select p.id, p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id,
-                    p.order_name, p.currency, p.total_amount, p.tax_free_amount, p.details, p.operation_count,
-                    p.version, p.state, p.created_at
-                from payments p join merchants m on m.id = p.merchant_id
-                where p.expires_at <= now() and not exists (
-                    select 1 from operations o
-                    where o.payment_id = p.id and o.status in ('queued', 'processing', 'waiting', 'unknown'))
-                order by p.expires_at limit $1"#,
-                limit,
-            ),
-            fetch_all
+            fetch_all,
+            r#"where p.expires_at <= now() and not exists (
+                select 1 from operations o
+                where o.payment_id = p.id and o.status in ('queued', 'processing', 'waiting', 'unknown'))
+            order by p.expires_at limit $1"#,
+            limit
         )?;
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }

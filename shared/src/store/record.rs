@@ -260,7 +260,7 @@ impl Store {
         match tokio::time::timeout(super::ANSWER_WITHIN, transaction).await {
             Ok(done) => done,
             Err(_) => {
-                drop(conn.detach());
+                conn.forget();
                 Err(StoreError::write(super::error::no_answer()))
             }
         }

@@ -14,8 +14,8 @@ use naru_testbed::{Answer, Gateway};
 use reqwest::{Method, RequestBuilder};
 use sqlx::Row as _;
 
-use self::document::described;
-use self::target::Target;
+pub(crate) use self::document::{Described, described};
+pub(crate) use self::target::{Target, basic};
 use self::wrong::{CANARY, Wrong, wrong_values};
 use crate::problem::{complaint, insist_on_none};
 
@@ -23,7 +23,7 @@ use crate::problem::{complaint, insist_on_none};
 const AT_ONCE: usize = 16;
 
 /// Rows of every table that a request may write.
-async fn rows(gateway: &Gateway) -> BTreeMap<String, i64> {
+pub(crate) async fn rows(gateway: &Gateway) -> BTreeMap<String, i64> {
     let count = "select 'payments' as name, count(*) as rows from payments
         union all select 'versions', coalesce(sum(version), 0)::bigint from payments
         union all select 'operations', count(*) from operations
@@ -40,7 +40,7 @@ async fn written(gateway: &Gateway, before: &BTreeMap<String, i64>, target: &Tar
     (after != *before).then(|| format!("{} wrote something: {before:?} became {after:?}", target.call.name()))
 }
 
-async fn send(request: RequestBuilder) -> Answer {
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.expect("the API answers");
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.expect("an answer is text");
@@ -184,7 +184,7 @@ async fn headers_of_every_call() {
                 add(format!("authorization: {what}"), request.header("authorization", header));
             }
             let twice = target.request(&gateway, target.body());
-            add("two authorizations".into(), twice.header("authorization", target::basic(&gateway.shop.secret_key)));
+            add("two authorizations".into(), twice.header("authorization", basic(&gateway.shop.secret_key)));
         }
         complaints.extend(all_refused(&target, requests).await);
         complaints.extend(written(&gateway, &before, &target).await);

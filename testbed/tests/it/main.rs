@@ -2,10 +2,13 @@
 //! capability.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected ends there")]
 
+mod authz;
 mod bad_input;
 mod broker;
+mod card_data;
 mod crash;
 mod happy;
+mod idempotency;
 mod poison;
 mod postgres;
 mod problem;
@@ -14,5 +17,6 @@ mod raw;
 mod redis;
 mod schedule;
 mod streams;
+mod torture;
 mod worker;
 mod zombie;

@@ -42,7 +42,7 @@ async fn poison_is_archived_and_blocks_nothing() {
                 &body,
                 properties,
             );
-            let _ = sent.await.expect("it publishes");
+            drop(sent.await.expect("it publishes"));
         }
     }
     let payment = Payment::of(12_000);

@@ -1,8 +1,10 @@
 //! Postgres goes away before, during and after a commit.
 
+use std::future::IntoFuture as _;
 use std::time::Duration;
 
-use naru_testbed::{Direction, Gateway, Link, Payment, Proxy, Who};
+use naru_testbed::{Direction, Gateway, Link, Payment, Proxy, Who, eventually};
+use serde_json::json;
 
 /// From when Postgres is back.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(10);
@@ -109,5 +111,70 @@ async fn killed_and_recovered_under_work() {
     for payment in &before {
         gateway.bank.expect(&payment.order_id).charged_once().await;
     }
+    gateway.check().await;
+}
+
+/// Nothing can have been written: the same request again is safe, and works once Postgres is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_says_when_nothing_was_written() {
+    let gateway = Gateway::with().proxied(Link::Postgres, Who::Apis).start().await;
+    let proxy = gateway.proxy(Link::Postgres);
+    let warm = Payment::of(11_000);
+    let _ = gateway.shop.key_in(&warm).await.expecting(200);
+    proxy.refuse();
+    let payment = Payment::of(12_000);
+    // The connections that it had may have taken the first of these; those that follow find none.
+    for _ in 0..3 {
+        let refused = gateway.shop.key_in(&payment).idempotency_key("away").await;
+        assert_eq!(refused.status, 503, "{refused:?}");
+        assert!(!refused.header("retry-after").is_empty(), "{refused:?}");
+        let (money, retryable) = (refused.text("moneyState"), refused.at("retryable"));
+        assert!((money == "NOT_MOVED" && retryable == true) || money == "UNKNOWN", "{refused:?}");
+    }
+    let read = gateway.shop.get_order(&warm.order_id).await;
+    assert_eq!((read.status, read.text("moneyState")), (503, "NOT_MOVED"), "{read:?}");
+    proxy.heal();
+    let done = eventually("it is paid", RECOVERY_LIMIT, async || {
+        let answer = gateway.shop.key_in(&payment).idempotency_key("away").await;
+        (answer.status == 200).then_some(answer)
+    });
+    assert_eq!(done.await.text("status"), "DONE");
+    gateway.bank.expect(&payment.order_id).charged_once().await;
+    gateway.check().await;
+}
+
+/// The commit happens and its answer is lost: neither success nor failure, and the order to ask for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_says_when_it_does_not_know() {
+    let gateway = Gateway::with().proxied(Link::Postgres, Who::Apis).start().await;
+    let proxy = gateway.proxy(Link::Postgres);
+    let _ = gateway.shop.key_in(&Payment::of(11_000)).await.expecting(200);
+    let payment = Payment::of(12_000);
+    // When its card is registered, all that is left is to accept it; the answer to that does not come.
+    let registered = gateway.bank.hold_where(json!({ "call": "register" }), "after").await;
+    let held = gateway.bank.hold(&payment.order_id, "approve", "before").await;
+    let (answer, ()) = tokio::join!(gateway.shop.key_in(&payment).into_future(), async {
+        let written = "select 1 from payments where order_id = $1";
+        registered.reached().await;
+        proxy.freeze_only(Direction::ToClient);
+        registered.release().await;
+        let written = eventually("it is written", RECOVERY_LIMIT, async || {
+            let query = sqlx::query_scalar::<_, i32>(written).bind(&payment.order_id);
+            query.fetch_optional(gateway.db()).await.expect("Postgres answers")
+        });
+        written.await;
+        proxy.cut();
+        proxy.heal();
+    });
+    assert_eq!((answer.status, answer.text("moneyState")), (503, "UNKNOWN"), "{answer:?}");
+    assert!(!answer.header("retry-after").is_empty(), "{answer:?}");
+    assert!(answer.header("location").contains(&payment.order_id), "the order to ask for: {answer:?}");
+    held.release().await;
+    let done = eventually("it is paid", RECOVERY_LIMIT, async || {
+        let read = gateway.shop.get_order(&payment.order_id).await;
+        (read.text("status") == "DONE").then_some(())
+    });
+    done.await;
+    gateway.bank.expect(&payment.order_id).charged_once().await;
     gateway.check().await;
 }

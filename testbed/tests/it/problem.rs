@@ -6,8 +6,11 @@ use serde_json::Value;
 /// The codes that clients written for Toss Payments know.
 const KNOWN_CODES: &str = include_str!("../../../api/src/problem/known_codes.txt");
 
+/// Whether a member is what it should be.
+type IsGood = fn(&Value) -> bool;
+
 /// Members that every problem has, with what they are made of.
-const MEMBERS: [(&str, fn(&Value) -> bool); 9] = [
+const MEMBERS: [(&str, IsGood); 9] = [
     ("type", |value| value.as_str().is_some_and(|url| url.starts_with("http"))),
     ("title", is_text),
     ("status", Value::is_u64),

@@ -36,11 +36,6 @@ impl RawAnswer {
             found.eq_ignore_ascii_case(name).then(|| value.trim())
         })
     }
-
-    /// Whether the API said that it will hear nothing more on this connection.
-    pub(crate) fn closes(&self) -> bool {
-        self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
-    }
 }
 
 impl Raw {

@@ -19,7 +19,7 @@ async fn its_decision_is_refused_and_its_answer_kept() {
     drop(hold);
     zombie.thaw();
     eventually("the late decision is refused", TAKEOVER_LIMIT, async || {
-        (zombie.metric("naru_worker_refused_decisions_total").await > 0.0).then_some(())
+        (zombie.metric("naru_worker_refused_decisions_total").await > 0).then_some(())
     })
     .await;
     let kept = "select answer from attempts where operation_id = $1 and call = 'approve'";
@@ -47,7 +47,7 @@ async fn an_approval_that_nobody_wants_any_more_is_reversed() {
     drop(hold);
     zombie.thaw();
     eventually("the late approval is counted", TAKEOVER_LIMIT, async || {
-        (zombie.metric("naru_worker_late_approvals_total").await > 0.0).then_some(())
+        (zombie.metric("naru_worker_late_approvals_total").await > 0).then_some(())
     })
     .await;
     gateway.settled().await;
@@ -67,7 +67,7 @@ async fn it_sends_nothing_new() {
     drop(hold);
     zombie.thaw();
     eventually("the late decision is refused", TAKEOVER_LIMIT, async || {
-        (zombie.metric("naru_worker_refused_decisions_total").await > 0.0).then_some(())
+        (zombie.metric("naru_worker_refused_decisions_total").await > 0).then_some(())
     })
     .await;
     assert_eq!(gateway.bank.asked(&payment.order_id, "approve").await, asked);

@@ -84,9 +84,9 @@ async fn send(worker: &Worker, rows: Vec<HintOwed>, why: &'static str) {
     }
     let now = System.now();
     let messages: Vec<Outgoing> = rows.iter().filter_map(|owed| outgoing(owed, now)).collect();
-    let count = u64::try_from(messages.len()).unwrap_or(u64::MAX);
-    metrics::counter!("naru_sweeper_hints_total", "why" => why).increment(count);
-    tracing::info!(count, why, "hints are sent again");
-    // What fails here is due again in seconds.
-    let _ = worker.broker.publisher().publish(messages).await;
+    let results = worker.broker.publisher().publish(messages).await;
+    // What certainly reached no queue is due again in seconds, and is no duplicate then.
+    let sent = results.iter().filter(|result| !matches!(result, Err(error) if error.is_certain())).count();
+    metrics::counter!("naru_sweeper_hints_total", "why" => why).increment(u64::try_from(sent).unwrap_or(u64::MAX));
+    tracing::info!(rows = results.len(), sent, why, "hints are sent again");
 }

@@ -22,7 +22,15 @@ static TEST_FILES: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
 /// Whether a file is compiled for tests only.
 pub(crate) fn is_test(file: &Text) -> bool {
     let folder_of_tests = file.path.starts_with("tests/") || file.path.contains("/tests/");
-    folder_of_tests || file.path.starts_with("testbed/") || TEST_FILES.contains(file.path.as_str())
+    // What a module for tests is made of is for tests too: `simulation.rs` and all of `simulation/`.
+    let below_tests = || TEST_FILES.iter().any(|test| below(test).is_some_and(|folder| file.path.starts_with(&folder)));
+    folder_of_tests || file.path.starts_with("testbed/") || TEST_FILES.contains(file.path.as_str()) || below_tests()
+}
+
+/// The folder of a module's own modules.
+fn below(path: &str) -> Option<String> {
+    let stem = path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix(".rs"))?;
+    Some(format!("{stem}/"))
 }
 
 #[test]

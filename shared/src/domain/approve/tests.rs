@@ -164,13 +164,13 @@ fn after_an_approval_was_asked_for() {
         // Nothing was sent under a new reference: another one is as good.
         (Fresh, A::Busy("M1".into()),             1, "waiting at 3 unspent IN_PROGRESS UNKNOWN not_moved"),
         (Fresh, A::NotSent("connect".into()),     1, "waiting at 3 IN_PROGRESS UNKNOWN not_moved"),
-        (Fresh, A::Busy("M1".into()),           179, "waiting at 180 unspent IN_PROGRESS UNKNOWN not_moved"),
-        (Fresh, A::NotSent("connect".into()),   181, "waiting at 181 IN_PROGRESS UNKNOWN not_moved"),
+        (Fresh, A::Busy("M1".into()),           179, "waiting at 180.25 unspent IN_PROGRESS UNKNOWN not_moved"),
+        (Fresh, A::NotSent("connect".into()),   181, "waiting at 181.25 IN_PROGRESS UNKNOWN not_moved"),
         // It was sent before: it is not done with, or the next one would be a second charge.
         (Open,  A::Busy("M1".into()),             1, unknown),
         (Open,  A::NotSent("connect".into()),     1, unknown),
         // At the deadline the question changes: be there.
-        (Open,  A::Unknown("timeout".into()),   179, "unknown at 180 IN_PROGRESS UNKNOWN"),
+        (Open,  A::Unknown("timeout".into()),   179, "unknown at 180.25 IN_PROGRESS UNKNOWN"),
     ];
     for (known, answer, seconds, step) in table {
         for mode in [D, N] {
@@ -206,7 +206,7 @@ fn after_an_inquiry() {
         (Open,                            no_answer(),  180, too_late.clone(),         None),
         // One that dedupes may be asked again at once; another only when "not found" is believed, after a net-cancel.
         (Open,                            A::NotFound,    1, "approve again".into(),   Some(unknown.clone())),
-        (Open,                            A::NotFound,   14, "approve again".into(),   Some("unknown at 15 IN_PROGRESS UNKNOWN".into())),
+        (Open,                            A::NotFound,   14, "approve again".into(),   Some("unknown at 15.25 IN_PROGRESS UNKNOWN".into())),
         (Open,                            A::NotFound,   15, "approve again".into(),   Some(not_found.clone())),
         (Open,                            A::NotFound,  180, too_late.clone(),         None),
         // A reference that was condemned is never wanted again, whatever is heard of it.
@@ -242,7 +242,7 @@ fn after_a_net_cancel() {
         (NotFound,    A::Reversed,                    200, "failed ABORTED REVERSED reversed letter:information"),
         (TooLate,     A::Reversed,                    200, "failed ABORTED REVERSED reversed letter:information"),
         (TooLate,     A::NoOriginal,                  200, "failed ABORTED NOT_MOVED not_moved letter:information"),
-        (TooLate,     A::NoOriginal,                   14, "unknown at 15 IN_PROGRESS UNKNOWN"),
+        (TooLate,     A::NoOriginal,                   14, "unknown at 15.25 IN_PROGRESS UNKNOWN"),
         (WrongAmount, A::Reversed,                      1, "failed ABORTED REVERSED reversed case:amount_mismatch"),
         (WrongAmount, A::NoOriginal,                   15, "failed ABORTED NOT_MOVED not_moved case:amount_mismatch"),
         (WrongAmount, A::NoAnswer("timeout".into()),  200, unknown),
@@ -279,7 +279,7 @@ fn a_wait_that_is_known_is_not_told_again_until_it_is_long() {
         (  2,          1, "unknown at 4"),
         (599,          9, "unknown at 601"),
         (600,          9, "unknown at 602 IN_PROGRESS UNKNOWN letter:needs_person"),
-        (600,         14, "unknown at 4200 IN_PROGRESS UNKNOWN letter:needs_person"),
+        (600,         14, "unknown at 1020 IN_PROGRESS UNKNOWN letter:needs_person"),
     ];
     for (seconds, inquiries, step) in table {
         claimed.operation.inquiry_count = inquiries;

@@ -49,14 +49,14 @@ fn after_a_reversal_was_asked_for() {
     let refused = || A::Refused("96".into());
     #[rustfmt::skip]
     let table = [
-        // heard          at   operation      due  resolution       letter case
+        // heard          at   operation      due, ms   resolution       letter case
         (A::Reversed,      1, "succeeded",   None,      Some("reversed"),  false, false),
-        (A::NoOriginal,    1, "unknown",     Some(3),   None,              false, false),
-        (A::NoOriginal,   14, "unknown",     Some(15),  None,              false, false),
+        (A::NoOriginal,    1, "unknown",     Some(2_000),   None,              false, false),
+        (A::NoOriginal,   14, "unknown",     Some(15_250),  None,              false, false),
         (A::NoOriginal,   15, "succeeded",   None,      Some("not_moved"), false, false),
-        (no_answer(),      1, "unknown",     Some(3),   None,              false, false),
-        (no_answer(),    600, "unknown",     Some(602), None,              true,  false),
-        (refused(),        1, "unknown",     Some(3),   None,              true,  true),
+        (no_answer(),      1, "unknown",     Some(2_000),   None,              false, false),
+        (no_answer(),    600, "unknown",     Some(602_000), None,              true,  false),
+        (refused(),        1, "unknown",     Some(2_000),   None,              true,  true),
     ];
     for (answer, seconds, status, due, resolution, letter, case) in table {
         let claimed = claimed();
@@ -65,7 +65,7 @@ fn after_a_reversal_was_asked_for() {
         let Step::Decide(decision) = step else { panic!("{answer:?} is decided at once") };
         let message = format!("heard {answer:?} at {seconds} s");
         assert_eq!(decision.next.status().as_str(), status, "{message}");
-        assert_eq!(decision.next.due_at(), due.map(|due| START + Duration::seconds(due)), "{message}");
+        assert_eq!(decision.next.due_at(), due.map(|due| START + Duration::milliseconds(due)), "{message}");
         assert_eq!(decision.resolved.as_ref().map(|(_, resolution)| resolution.as_str()), resolution, "{message}");
         assert_eq!((decision.letter.is_some(), decision.case.is_some()), (letter, case), "{message}");
         if let Some(event) = &decision.event {

@@ -162,3 +162,32 @@ async fn no_body_where_all_is_optional() {
         assert_eq!(answer.status, 200, "{} without a length: {answer:?}", call.name());
     }
 }
+
+/// Slashes at the end make no difference, and pages that send us to themselves with one can be read all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_for_people() {
+    let gateway = Gateway::start().await;
+    for page in [
+        "/docs",
+        "/docs/",
+        "/docs/index.html",
+        "/problems",
+        "/problems/",
+        "/problems/INVALID_REQUEST.md",
+        "/openapi.json",
+        "/readyz",
+        "/livez/",
+    ] {
+        let mut path = page.to_owned();
+        for _ in 0..3 {
+            let answer = gateway.shop.anonymous(Method::GET, &path).await;
+            if answer.status == 200 {
+                path.clear();
+                break;
+            }
+            assert!((300..400).contains(&answer.status), "{page}: {answer:?}");
+            answer.header("location").clone_into(&mut path);
+        }
+        assert_eq!(path, "", "{page} leads in circles");
+    }
+}

@@ -1,7 +1,7 @@
 //! A good request for each call, of which one thing at a time is made wrong.
 
 use base64::Engine as _;
-use naru_testbed::{Gateway, Payment, canary, cards};
+use naru_testbed::{Answer, Gateway, Payer, Payment, canary, cards};
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
@@ -15,6 +15,8 @@ pub(crate) struct Target {
     path: String,
     /// Fields of the good body, as JSON text.
     good: Vec<(String, String)>,
+    /// What the payment's creation answered.
+    created: Answer,
 }
 
 impl Target {
@@ -66,7 +68,36 @@ impl Target {
             };
             (field.name.clone(), value.to_string())
         });
-        Self { good: good.collect(), call: call.clone(), path }
+        Self { good: good.collect(), call: call.clone(), path, created }
+    }
+
+    /// The same call about a payment that there is not.
+    pub(crate) fn of_nobody(&self) -> Self {
+        let key = self.payment_key();
+        let stranger = format!("naru_{}", "0".repeat(40));
+        let order = self.created.text("orderId");
+        let replaced = |text: &str| text.replace(key, &stranger).replace(order, "order-of-nobody");
+        Self {
+            call: self.call.clone(),
+            path: replaced(&self.path),
+            good: self.good.iter().map(|(name, value)| (name.clone(), replaced(value))).collect(),
+            created: self.created.clone(),
+        }
+    }
+
+    /// What the merchant calls the payment.
+    pub(crate) fn payment_key(&self) -> &str {
+        self.created.payment_key()
+    }
+
+    /// The token to watch it by.
+    pub(crate) fn checkout_token(&self) -> &str {
+        self.created.text("checkoutToken")
+    }
+
+    /// Its payer.
+    pub(crate) fn payer(&self, gateway: &Gateway) -> Payer {
+        gateway.shop.payer_of(&self.created)
     }
 
     /// The address, with a query.

@@ -7,71 +7,68 @@ use super::rows;
 use super::target::Target;
 use crate::raw::{Raw, head};
 
-/// What is sent behind the head, and the statuses it may be answered with; 0 is a connection ended without a word.
-fn lies(good: &str) -> Vec<(&'static str, Vec<&'static str>, Vec<u8>, bool, Vec<u16>)> {
+/// One body, and how it lies about itself.
+struct Lie {
+    what: &'static str,
+    headers: Vec<String>,
+    sent: Vec<u8>,
+    /// Whether our half of the connection ends behind it.
+    hangs_up: bool,
+    /// What it may be answered with; 0 is a connection ended without a word.
+    statuses: &'static [u16],
+}
+
+impl Lie {
+    fn new(what: &'static str, header: impl Into<String>, sent: impl Into<Vec<u8>>, statuses: &'static [u16]) -> Self {
+        Self { what, headers: vec![header.into()], sent: sent.into(), hangs_up: false, statuses }
+    }
+
+    fn chunked(what: &'static str, sent: impl Into<Vec<u8>>, statuses: &'static [u16]) -> Self {
+        Self::new(what, "transfer-encoding: chunked", sent, statuses)
+    }
+
+    fn header(mut self, header: &str) -> Self {
+        self.headers.push(header.to_owned());
+        self
+    }
+
+    fn hanging_up(mut self) -> Self {
+        self.hangs_up = true;
+        self
+    }
+}
+
+fn lies(good: &str) -> Vec<Lie> {
     let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len()).into_bytes();
-    let length =
-        |length: usize| -> Vec<&'static str> { vec![Box::leak(format!("content-length: {length}").into_boxed_str())] };
-    let with = |mut headers: Vec<&'static str>| {
-        headers.push("content-type: application/json");
-        headers
-    };
-    let chunked = || with(vec!["transfer-encoding: chunked"]);
+    let length = |length: usize| format!("content-length: {length}");
+    let most = &good[..good.len() - 1];
+    let broken: &[u16] = &[400, 408];
+    let broken_off: &[u16] = &[400, 408, 0];
     vec![
-        ("shorter than announced", with(length(good.len() + 10)), good.into(), true, vec![400, 408, 0]),
-        (
-            "cut off by its length",
-            with(length(good.len() - 1)),
-            good.as_bytes()[..good.len() - 1].to_vec(),
-            false,
-            vec![400],
-        ),
-        ("announced, and nothing", with(length(good.len())), vec![], true, vec![400, 408, 0]),
-        ("a negative length", with(vec!["content-length: -5"]), good.into(), false, vec![400]),
-        ("a length that is none", with(vec!["content-length: zq9"]), good.into(), false, vec![400]),
-        ("a length with a sign", with(vec!["content-length: +5"]), good.into(), false, vec![400]),
-        ("a length beyond 64 bits", with(vec!["content-length: 99999999999999999999"]), good.into(), false, vec![400]),
-        (
-            "a length that is everything",
-            with(vec!["content-length: 18446744073709551615"]),
-            vec![],
-            false,
-            vec![400, 413, 431],
-        ),
-        ("two lengths", with(vec!["content-length: 2", "content-length: 3"]), good.into(), false, vec![400]),
-        ("1 GB announced", with(vec!["content-length: 1000000000"]), good.into(), false, vec![413]),
-        ("chunks that are none", chunked(), b"zq9\r\nhello\r\n0\r\n\r\n".to_vec(), false, vec![400, 408]),
-        ("a chunk longer than said", chunked(), b"1\r\n{}}}}}}\r\n0\r\n\r\n".to_vec(), false, vec![400, 408]),
-        ("a chunk that is too large", chunked(), b"ffffffffffffffffff\r\n{}".to_vec(), false, vec![400, 408]),
-        ("a negative chunk", chunked(), b"-1\r\n{}\r\n0\r\n\r\n".to_vec(), false, vec![400, 408]),
-        ("chunks without an end", chunked(), chunk(&good[..good.len() - 1]), true, vec![400, 408, 0]),
-        (
-            "chunks beyond 64 KiB",
-            chunked(),
-            [chunk(&"x".repeat(40_000)), chunk(&"x".repeat(40_000))].concat(),
-            false,
-            vec![413],
-        ),
-        (
-            "an endless chunk extension",
-            chunked(),
-            [b"1;".to_vec(), b"x".repeat(100_000)].concat(),
-            false,
-            vec![400, 408],
-        ),
-        ("another transfer encoding", with(vec!["transfer-encoding: zq9"]), good.into(), false, vec![400]),
-        ("chunked, and then not", with(vec!["transfer-encoding: chunked, identity"]), good.into(), false, vec![400]),
-        ("a header without a name", with(vec![": zq9"]), vec![], false, vec![400]),
-        ("a header with a space in its name", with(vec!["content length: 2"]), vec![], false, vec![400]),
-        ("a folded header", with(vec!["x-a: b\r\n c"]), vec![], false, vec![400]),
-        ("two hundred headers", vec!["x: y"; 200], vec![], false, vec![431]),
-        (
-            "100 kB of headers",
-            with(vec![Box::leak(format!("x-large: {}", "x".repeat(100_000)).into_boxed_str())]),
-            vec![],
-            false,
-            vec![431],
-        ),
+        Lie::new("shorter than announced", length(good.len() + 10), good, broken_off).hanging_up(),
+        Lie::new("cut off by its length", length(most.len()), most, &[400]),
+        Lie::new("announced, and nothing", length(good.len()), "", broken_off).hanging_up(),
+        Lie::new("a negative length", "content-length: -5", good, &[400]),
+        Lie::new("a length that is none", "content-length: zq9", good, &[400]),
+        Lie::new("a length with a sign", "content-length: +5", good, &[400]),
+        Lie::new("a length beyond 64 bits", "content-length: 99999999999999999999", good, &[400]),
+        Lie::new("a length that is everything", "content-length: 18446744073709551615", "", &[400, 413, 431]),
+        Lie::new("two lengths", "content-length: 2", good, &[400]).header("content-length: 3"),
+        Lie::new("1 GB announced", "content-length: 1000000000", good, &[413]),
+        Lie::chunked("chunks that are none", "zq9\r\nhello\r\n0\r\n\r\n", broken),
+        Lie::chunked("a chunk longer than said", "1\r\n{}}}}}}\r\n0\r\n\r\n", broken),
+        Lie::chunked("a chunk that is too large", "ffffffffffffffffff\r\n{}", broken),
+        Lie::chunked("a negative chunk", "-1\r\n{}\r\n0\r\n\r\n", broken),
+        Lie::chunked("chunks without an end", chunk(most), broken_off).hanging_up(),
+        Lie::chunked("chunks beyond 64 KiB", chunk(&"x".repeat(40_000)).repeat(2), &[413]),
+        Lie::chunked("an endless chunk extension", format!("1;{}", "x".repeat(100_000)), broken),
+        Lie::new("another transfer encoding", "transfer-encoding: zq9", good, &[400]),
+        Lie::new("chunked, and then not", "transfer-encoding: chunked, identity", good, &[400]),
+        Lie::new("a header without a name", ": zq9", "", &[400]),
+        Lie::new("a header with a space in its name", "content length: 2", "", &[400]),
+        Lie::new("a folded header", "x-a: b\r\n c", "", &[400]),
+        Lie::new("two hundred headers", vec!["x: y"; 200].join("\r\n"), "", &[431]),
+        Lie::new("100 kB of headers", format!("x-large: {}", "x".repeat(100_000)), "", &[431]),
     ]
 }
 
@@ -84,26 +81,27 @@ async fn lies_about_bodies() {
         // Where nothing has to be said, less than that is only less.
         let good = if good == "{}" { "{\"zq9\":1}".to_owned() } else { good };
         let before = rows(&gateway).await;
-        let told = lies(&good).into_iter().map(|(what, headers, bytes, ends, statuses)| {
-            let (gateway, target) = (&gateway, &target);
-            async move {
-                let mut raw = Raw::open(&gateway.shop).await;
-                let line = format!("{} {}", target.call.method, target.path());
-                raw.send(head(&gateway.shop, &line, &headers) + "\r\n").await;
-                raw.send(&bytes).await;
-                if ends {
-                    raw.finish().await;
-                }
-                let answer = raw.answer().await;
-                assert!(statuses.contains(&answer.status), "{}, {what}: {answer:?}", target.call.name());
-                // What is no HTTP is refused by the HTTP library, in its own few words.
-                if !answer.body.is_empty() {
-                    assert_eq!(answer.json()["moneyState"], "NOT_MOVED", "{}, {what}: {answer:?}", target.call.name());
-                }
-            }
-        });
+        let told = lies(&good).into_iter().map(|lie| tell(&gateway, &target, lie));
         futures::future::join_all(told).await;
         assert_eq!(rows(&gateway).await, before, "{} wrote something", target.call.name());
+    }
+}
+
+async fn tell(gateway: &Gateway, target: &Target, lie: Lie) {
+    let headers = lie.headers.iter().map(String::as_str).chain(["content-type: application/json"]);
+    let line = format!("{} {}", target.call.method, target.path());
+    let mut raw = Raw::open(&gateway.shop).await;
+    raw.send(head(&gateway.shop, &line, &headers.collect::<Vec<_>>()) + "\r\n").await;
+    raw.send(&lie.sent).await;
+    if lie.hangs_up {
+        raw.finish().await;
+    }
+    let answer = raw.answer().await;
+    let what = format!("{}, {}: {answer:?}", target.call.name(), lie.what);
+    assert!(lie.statuses.contains(&answer.status), "{what}");
+    // What is no HTTP is refused by the HTTP library, in its own few words.
+    if !answer.body.is_empty() {
+        assert_eq!(answer.json()["moneyState"], "NOT_MOVED", "{what}");
     }
 }
 

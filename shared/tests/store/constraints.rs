@@ -1,0 +1,104 @@
+//! What must never be, the database refuses: one case per constraint, each a row that is good but for one thing.
+
+use crate::house::{House, approved, outcome};
+
+#[tokio::test]
+async fn what_must_never_be_is_refused() {
+    let house = House::enter().await;
+    let queued = house.sells().await;
+    let done = house.sells().await;
+    let claimed = house.claims(house.worker, done.operation).await.unwrap();
+    house.store.record_batch(&[outcome(&claimed, &approved())]).await.unwrap();
+    let (q, d) = (format!("where id = '{}'", queued.payment), format!("where id = '{}'", done.payment));
+    let (qo, dp) = (format!("where id = '{}'", queued.operation), format!("where id = '{}'", done.operation));
+    let at = format!("where operation_id = '{}'", done.operation);
+    let merchant = house.tenant.merchant;
+    let op = queued.operation;
+    let state = |status: &str, money: &str| {
+        format!(
+            "status = '{status}', money_state = '{money}', state = state || '{{\"status\":\"{status}\",\"moneyState\":\"{money}\"}}'"
+        )
+    };
+    let letter = |columns: &str, values: &str| {
+        format!("insert into dead_letters (id, reason, {columns}) values (gen_random_uuid(), 'x', {values})")
+    };
+    #[rustfmt::skip]
+    let table = [
+        ("merchants_mid_shape", "insert into merchants (id, mid, name) values (gen_random_uuid(), 'a shop', 'x')".to_owned()),
+        ("merchants_mid_unique", "insert into merchants (id, mid, name) values (gen_random_uuid(), 'shop', 'x')".into()),
+        ("merchant_origins_mode", format!("insert into merchant_origins values ('{merchant}', 'prod', 'https://a')")),
+        ("merchant_origins_origin", format!("insert into merchant_origins values ('{merchant}', 'test', 'https://a/b')")),
+        ("api_keys_mode", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'prod', 'secret', decode(repeat('00', 32), 'hex'), 'x')")),
+        ("api_keys_kind", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'master', decode(repeat('00', 32), 'hex'), 'x')")),
+        ("api_keys_hash_length", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'secret', '\\x00', 'x')")),
+
+        ("payments_mode", format!("update payments set mode = 'prod' {q}")),
+        ("payments_source", format!("update payments set source = 'fax' {q}")),
+        ("payments_status", format!("update payments set {}, expires_at = null {q}", state("PAID", "UNKNOWN"))),
+        ("payments_money_state", format!("update payments set {} {q}", state("IN_PROGRESS", "GONE"))),
+        ("payments_state_agrees", format!("update payments set money_state = 'REVERSED' {q}")),
+        ("payments_done_means_moved", format!("update payments set {} {d}", state("DONE", "NOT_MOVED"))),
+        ("payments_moved_means_done", format!("update payments set {} {q}", state("IN_PROGRESS", "MOVED"))),
+        ("payments_open_expires", format!("update payments set expires_at = null {q}")),
+        ("payments_open_expires", format!("update payments set expires_at = now() {d}")),
+        ("payments_currency", format!("update payments set currency = 'USD' {q}")),
+        ("payments_amount", format!("update payments set total_amount = 0 {q}")),
+        ("payments_tax_free", format!("update payments set tax_free_amount = 15001 {q}")),
+        ("payments_tax_free", format!("update payments set tax_free_amount = -1 {q}")),
+        ("payments_order_id", format!("update payments set order_id = 'short' {q}")),
+        ("payments_order_name", format!("update payments set order_name = '' {q}")),
+        ("payments_version", format!("update payments set version = 0 {q}")),
+        ("payment_events_pkey", "insert into payment_events select * from payment_events limit 1".into()),
+        ("payment_events_class", "update payment_events set class = 'rumour'".into()),
+        ("payment_events_trace_id", "update payment_events set trace_id = 'x'".into()),
+
+        ("operations_number_unique", format!("insert into operations (id, payment_id, number, kind, connector, amount, deadline_at, trace_parent) select gen_random_uuid(), payment_id, number, kind, connector, amount, now(), 'x' from operations {qo}")),
+        ("operations_kind", format!("update operations set kind = 'gift' {qo}")),
+        ("operations_status", format!("update operations set status = 'lost', nudge_at = null {qo}")),
+        ("operations_connector", format!("update operations set connector = 'pigeon' {qo}")),
+        ("operations_amount", format!("update operations set amount = 0 {qo}")),
+        ("operations_target", format!("update operations set kind = 'net_cancel' {qo}")),
+        ("operations_target", format!("update operations set target_reference = 'x' {qo}")),
+        ("operations_processing_has_owner", format!("update operations set status = 'processing' {qo}")),
+        ("operations_settled_has_result", format!("update operations set status = 'succeeded', nudge_at = null {qo}")),
+        ("operations_settled_has_result", format!("update operations set result = null {dp}")),
+        ("operations_owes_a_nudge", format!("update operations set nudge_at = null {qo}")),
+        ("operations_owes_a_nudge", format!("update operations set nudge_at = now() {dp}")),
+        ("operations_letter", format!("update operations set letter = 'love', letter_fence = 1 {qo}")),
+        ("operations_letter_fence", format!("update operations set letter = 'replayable' {qo}")),
+
+        ("attempts_call", format!("update attempts set call = 'refund' {at}")),
+        ("attempts_answer", format!("update attempts set answer = 'maybe' {at}")),
+        ("attempts_because", format!("update attempts set call = 'net_cancel', resolution = null, because = 'why not' {at}")),
+        ("attempts_net_cancel_has_because", format!("update attempts set call = 'net_cancel', resolution = null {at}")),
+        ("attempts_net_cancel_has_because", format!("update attempts set because = 'too_late' {at}")),
+        ("attempts_resolution", format!("update attempts set resolution = 'gone' {at}")),
+        ("attempts_only_money_resolves", format!("update attempts set call = 'inquire' {at}")),
+        ("attempts_answered", format!("update attempts set answered_at = null {at}")),
+
+        ("idempotency_keys_length", format!("insert into idempotency_keys values ('{merchant}', 'test', 'r', '', decode(repeat('00', 32), 'hex'), \'{{}}\', \'{}\', null, 1)", queued.payment)),
+        ("idempotency_keys_length", format!("insert into idempotency_keys values ('{merchant}', 'test', 'r', repeat('k', 301), decode(repeat('00', 32), 'hex'), \'{{}}\', \'{}\', null, 1)", queued.payment)),
+        ("idempotency_keys_answer", format!("insert into idempotency_keys values ('{merchant}', 'test', 'r', 'k', decode(repeat('00', 32), 'hex'), '{{}}', '{}')", queued.payment)),
+        ("idempotency_keys_fingerprint", format!("insert into idempotency_keys values ('{merchant}', 'test', 'r', 'k', '\\x00', \'{{}}\', \'{}\', null, 1)", queued.payment)),
+
+        ("dead_letters_kind", letter("kind, operation_id, fence", &format!("'love', '{op}', 1"))),
+        ("dead_letters_operation", letter("kind, body", "'information', ''")),
+        ("dead_letters_fence", letter("kind, operation_id", &format!("'information', '{op}'"))),
+        ("dead_letters_poison_body", letter("kind", "'poison'")),
+        ("cases_kind", format!("insert into cases values (gen_random_uuid(), '{}', '{op}', 'r', 'cold', '{{}}')", queued.payment)),
+    ];
+    for (constraint, sql) in table {
+        let error = house.try_run(sql.clone()).await.expect_err(constraint);
+        let refused_by = error.as_database_error().and_then(|error| error.constraint()).map(str::to_owned);
+        assert_eq!(refused_by.as_deref(), Some(constraint), "{sql}: {error}");
+    }
+
+    let checks = house
+        .ask("select string_agg(conname, ' ' order by conname) from pg_constraint where contype = 'c' and connamespace = 'public'::regnamespace and conrelid <> 0")
+        .await;
+    let source = include_str!("constraints.rs");
+    for check in checks.split(' ') {
+        assert!(source.contains(&format!("(\"{check}\"")), "{check} has no case");
+    }
+    house.leave().await;
+}

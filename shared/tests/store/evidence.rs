@@ -1,0 +1,159 @@
+//! Answers that come late: kept, and acted on in the same commit.
+
+use naru_shared::domain::attempt::{Answer, ApprovalFacts, ApproveAnswer, InquiryAnswer, NetCancelAnswer};
+use naru_shared::domain::course::Claimed;
+use naru_shared::domain::id::{AttemptId, WorkerId};
+use naru_shared::domain::payment::{MoneyState, PaymentStatus};
+use naru_shared::store::{Late, NewAttempt, Outcome, Recorded};
+use uuid::Uuid;
+
+use crate::house::{House, Sold, TRACE, answered, approved, decision, much_later, outcome, two_seconds, unknown, won};
+
+/// A claim was lost; the next one found nothing at the acquirer when it was too late, and gave the payment up.
+async fn given_up(house: &House, sold: Sold) -> (WorkerId, Claimed) {
+    let first = house.worker;
+    let lost = house.claims(first, sold.operation).await.unwrap();
+    house.store.end_lease(first).await.unwrap();
+    let other = house.another_worker().await;
+    let second = house.claims(other, sold.operation).await.unwrap();
+    let outcome = gives_up(&second);
+    house.store.record_batch(&[outcome]).await.unwrap();
+    assert_eq!(house.payment(sold.payment).await.state.status(), PaymentStatus::Aborted);
+    (other, lost)
+}
+
+fn gives_up(claimed: &Claimed) -> Outcome {
+    let reference = claimed.open[0].reference.clone();
+    let because = naru_shared::domain::attempt::Because::TooLate;
+    let nothing = NetCancelAnswer::NoOriginal;
+    let step = claimed.after_net_cancel(&reference, because, &nothing, much_later(claimed), &mut two_seconds);
+    Outcome::new(claimed, decision(step), None, TRACE.into())
+}
+
+#[tokio::test]
+async fn a_refused_approval_is_kept_and_reversed_in_the_same_commit() {
+    let house = House::enter().await;
+    let sold = house.sells().await;
+    let (_, lost) = given_up(&house, sold).await;
+    let late = outcome(&lost, &approved());
+    let Recorded::Refused { late: Late::Reversing(reversal) } = house.store.record_one(&late).await.unwrap() else {
+        panic!("an approval that nobody wants is reversed");
+    };
+    let payment = house.payment(sold.payment).await;
+    assert_eq!((payment.version, payment.operation_count), (3, 2));
+    assert_eq!((payment.state.status(), payment.state.money_state), (PaymentStatus::Aborted, MoneyState::Unknown));
+    let operation = house.store.operation(reversal).await.unwrap().unwrap();
+    assert_eq!((operation.number, operation.target.as_ref()), (2, Some(&lost.fresh.as_ref().unwrap().reference)));
+    let one_commit = format!(
+        "select (select xmin from operations where id = '{reversal}')::text = (select tx from payment_events
+        where version = 3)::text and (select xmin from attempts limit 1)::text = (select xmin from payments)::text
+        and (select xmin from payments)::text = (select tx from payment_events where version = 3)::text"
+    );
+    assert_eq!(house.ask(one_commit).await, "true");
+    assert_eq!(house.ask("select answer || ' ' || resolution from attempts").await, "approved reversing");
+
+    // The same answer again adds nothing.
+    assert_eq!(house.store.record_one(&late).await.unwrap(), Recorded::Refused { late: Late::Nothing });
+    assert_eq!(house.payment(sold.payment).await.version, 3);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn no_answer_at_all_after_the_decision_is_reversed_too() {
+    let house = House::enter().await;
+    let sold = house.sells().await;
+    let (_, lost) = given_up(&house, sold).await;
+    let late = house.store.record_one(&outcome(&lost, &unknown())).await.unwrap();
+    assert!(matches!(late, Recorded::Refused { late: Late::Reversing(_) }), "{late:?}");
+    let declined = house.sells().await;
+    let (_, lost) = given_up_again(&house, declined).await;
+    let late = house.store.record_one(&outcome(&lost, &ApproveAnswer::Busy("M1".into()))).await.unwrap();
+    assert_eq!(late, Recorded::Refused { late: Late::Nothing });
+    house.leave().await;
+}
+
+/// The house's own worker is dead by now.
+async fn given_up_again(house: &House, sold: Sold) -> (WorkerId, Claimed) {
+    house.store.renew_lease(house.worker, "one").await.unwrap();
+    given_up(house, sold).await
+}
+
+#[tokio::test]
+async fn an_answer_that_leads_on_is_weighed_when_it_is_kept() {
+    let house = House::enter().await;
+    let sold = house.sells().await;
+    let (_, lost) = given_up(&house, sold).await;
+    let attempt = lost.fresh.as_ref().unwrap().id;
+    let late = house.store.answer_attempt(&answered(attempt, &Answer::Approve(approved())), TRACE).await.unwrap();
+    assert!(matches!(late, Late::Reversing(_)), "{late:?}");
+    assert_eq!(house.payment(sold.payment).await.state.money_state, MoneyState::Unknown);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn what_an_inquiry_of_a_lost_claim_heard_is_weighed() {
+    let house = House::enter().await;
+    let sold = house.sells().await;
+    let first = house.claims(house.worker, sold.operation).await.unwrap();
+    house.store.end_lease(house.worker).await.unwrap();
+    let second_worker = house.another_worker().await;
+    let second = house.claims(second_worker, sold.operation).await.unwrap();
+    let reference = first.fresh.as_ref().unwrap().reference.clone();
+    let inquiry = NewAttempt {
+        id: AttemptId(Uuid::now_v7()),
+        operation: sold.operation,
+        fence: second.operation.fence,
+        worker: second_worker,
+        call: naru_shared::domain::attempt::Call::Inquire,
+        reference: &reference,
+        because: None,
+    };
+    assert!(house.store.begin_attempt(&inquiry).await.unwrap());
+    house.store.end_lease(second_worker).await.unwrap();
+    let third_worker = house.another_worker().await;
+    let third = house.claims(third_worker, sold.operation).await.unwrap();
+    house.store.record_batch(&[gives_up(&third)]).await.unwrap();
+    let facts = ApprovalFacts { money: Some(won(15_000)), number: "12345678".into() };
+    let heard = Answer::Inquire(InquiryAnswer::Approved(facts));
+    let late = house.store.answer_attempt(&answered(inquiry.id, &heard), TRACE).await.unwrap();
+    assert!(matches!(late, Late::Reversing(_)), "{late:?}");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_decision_that_contradicts_what_was_heard_meanwhile_is_recorded_with_a_reversal() {
+    for heard in [approved(), unknown(), ApproveAnswer::Pending] {
+        let house = House::enter().await;
+        let sold = house.sells().await;
+        let lost = house.claims(house.worker, sold.operation).await.unwrap();
+        house.store.end_lease(house.worker).await.unwrap();
+        let other = house.another_worker().await;
+        let second = house.claims(other, sold.operation).await.unwrap();
+        let reference = second.open[0].reference.clone();
+        let asks = NewAttempt {
+            id: AttemptId(Uuid::now_v7()),
+            operation: sold.operation,
+            fence: second.operation.fence,
+            worker: other,
+            call: naru_shared::domain::attempt::Call::NetCancel,
+            reference: &reference,
+            because: Some(naru_shared::domain::attempt::Because::TooLate),
+        };
+        assert!(house.store.begin_attempt(&asks).await.unwrap());
+        // While the second asks, the first hears.
+        assert_eq!(
+            house.store.record_one(&outcome(&lost, &heard)).await.unwrap(),
+            Recorded::Refused { late: Late::Kept }
+        );
+        let decided = gives_up(&second);
+        let batch = house.store.record_batch(std::slice::from_ref(&decided)).await;
+        assert!(matches!(batch, Err(naru_shared::store::StoreError::BatchDisagrees)), "{heard:?}: {batch:?}");
+        let Recorded::Stands { version: 3, next, .. } = house.store.record_one(&decided).await.unwrap() else {
+            panic!("{heard:?}: the decision stands, and the reversal beside it");
+        };
+        assert_eq!(next.len(), 1, "{heard:?}: the reversal is next");
+        let payment = house.payment(sold.payment).await;
+        assert_eq!((payment.state.status(), payment.state.money_state), (PaymentStatus::Aborted, MoneyState::Unknown));
+        house.leave().await;
+    }
+}

@@ -1,0 +1,17 @@
+//! What the store promises, against a real Postgres.
+#![expect(clippy::unwrap_used, reason = "a test says what it expected")]
+#![expect(clippy::disallowed_methods, reason = "a test makes its own ids, and reads its environment")]
+
+mod accepting;
+mod claiming;
+mod constraints;
+mod counting;
+mod evidence;
+mod failing;
+mod house;
+mod letters;
+mod logging;
+mod moving;
+mod plans;
+mod recording;
+mod sweeping;
