@@ -7,7 +7,7 @@ use crate::measure::Summary;
 const PROCESSES: [&str; 7] = ["driver", "api", "worker", "postgres", "rabbitmq", "redis", "simulator"];
 /// Width of a line's name, and of a column.
 const NAME: usize = 40;
-const COLUMN: usize = 26;
+const COLUMN: usize = 30;
 
 /// Prints all results.
 pub(crate) fn print(results: &Results) {
