@@ -241,9 +241,11 @@ async fn carry(
             }
         };
         tokio::select! {
-            cut = pumps => cut,
+            // What is cut and then healed was cut: nothing that was held back goes on.
+            biased;
             // An error: the proxy is gone.
             _ = orders.wait_for(|orders| orders.cuts != cuts) => true,
+            cut = pumps => cut,
         }
     };
     if was_cut {
