@@ -284,6 +284,9 @@ impl Pump<'_> {
             let way = self.orders.borrow().way(direction).clone();
             if let Some((least, most)) = way.delay {
                 tokio::time::sleep(self.dice.random_range(least..=most)).await;
+                if self.orders.borrow().cuts != self.cuts {
+                    return true;
+                }
             }
             let length64 = u64::try_from(length).unwrap_or(u64::MAX);
             let before = self.passing.of(direction).fetch_add(length64, Ordering::SeqCst);
