@@ -222,8 +222,9 @@ async fn carry(
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         let dice_too = StdRng::seed_from_u64(dice.random());
-        let up = Pump { direction: Direction::ToServer, orders: orders.clone(), passing: &passing, dice };
-        let down = Pump { direction: Direction::ToClient, orders: orders.clone(), passing: &passing, dice: dice_too };
+        let up = Pump { direction: Direction::ToServer, cuts, orders: orders.clone(), passing: &passing, dice };
+        let down =
+            Pump { direction: Direction::ToClient, cuts, orders: orders.clone(), passing: &passing, dice: dice_too };
         let pumps = async {
             tokio::select! {
                 cut = up.run(from_client, to_server) => cut,
@@ -241,8 +242,6 @@ async fn carry(
             }
         };
         tokio::select! {
-            // What is cut and then healed was cut: nothing that was held back goes on.
-            biased;
             // An error: the proxy is gone.
             _ = orders.wait_for(|orders| orders.cuts != cuts) => true,
             cut = pumps => cut,
@@ -257,6 +256,8 @@ async fn carry(
 /// Carries the bytes of one direction.
 struct Pump<'a> {
     direction: Direction,
+    /// Cuts before this connection.
+    cuts: u64,
     orders: watch::Receiver<Orders>,
     passing: &'a Passing,
     dice: StdRng,
@@ -269,7 +270,12 @@ impl Pump<'_> {
         loop {
             let Ok(length) = from.read(&mut buffer).await else { return true };
             let direction = self.direction;
-            if self.orders.wait_for(|orders| !orders.way(direction).frozen).await.is_err() {
+            let was_cut = match self.orders.wait_for(|orders| !orders.way(direction).frozen).await {
+                // What is cut and then healed was cut: nothing that was held back goes on.
+                Ok(orders) => orders.cuts != self.cuts,
+                Err(_) => true,
+            };
+            if was_cut {
                 return true;
             }
             if length == 0 {
@@ -278,6 +284,9 @@ impl Pump<'_> {
             let way = self.orders.borrow().way(direction).clone();
             if let Some((least, most)) = way.delay {
                 tokio::time::sleep(self.dice.random_range(least..=most)).await;
+                if self.orders.borrow().cuts != self.cuts {
+                    return true;
+                }
             }
             let length64 = u64::try_from(length).unwrap_or(u64::MAX);
             let before = self.passing.of(direction).fetch_add(length64, Ordering::SeqCst);

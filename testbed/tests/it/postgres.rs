@@ -150,13 +150,14 @@ async fn the_api_says_when_it_does_not_know() {
     let proxy = gateway.proxy(Link::Postgres);
     let _ = gateway.shop.key_in(&Payment::of(11_000)).await.expecting(200);
     let payment = Payment::of(12_000);
-    // When its card is registered, all that is left is to accept it; the answer to that does not come.
+    // When its card is registered, all that is left is to accept it; the answer to that takes too long.
     let registered = gateway.bank.hold_where(json!({ "call": "register" }), "after").await;
     let held = gateway.bank.hold(&payment.order_id, "approve", "before").await;
     let (answer, ()) = tokio::join!(gateway.shop.key_in(&payment).into_future(), async {
         let written = "select 1 from payments where order_id = $1";
         registered.reached().await;
-        proxy.freeze_only(Direction::ToClient);
+        let long = Duration::from_millis(700);
+        proxy.delay(Direction::ToClient, long, long);
         registered.release().await;
         let written = eventually("it is written", RECOVERY_LIMIT, async || {
             let query = sqlx::query_scalar::<_, i32>(written).bind(&payment.order_id);
