@@ -1,6 +1,8 @@
 //! Ports that will still be ours after a server was down for a while.
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::Failure;
 use crate::secret::random_bytes;
@@ -11,6 +13,9 @@ const LOWEST: u16 = 15_000;
 const EPHEMERAL_DEFAULT: u16 = 32_768;
 const TRIES_MAX: usize = 2_000;
 
+/// Every port that this process was given. None is given twice: there are many more than any run needs.
+static GIVEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
+
 /// `count` different TCP ports that nobody listens on at 127.0.0.1 now.
 ///
 /// They lie below the range of outgoing connections. A port from that range could be taken by some client while its
@@ -20,7 +25,6 @@ const TRIES_MAX: usize = 2_000;
 /// When none are found in many tries.
 pub fn free_ports(count: usize) -> Result<Vec<u16>, Failure> {
     let span = ephemeral_start().max(LOWEST + 1_000) - LOWEST;
-    let mut listeners = Vec::with_capacity(count);
     let mut ports = Vec::with_capacity(count);
     for _ in 0..TRIES_MAX {
         if ports.len() == count {
@@ -28,9 +32,10 @@ pub fn free_ports(count: usize) -> Result<Vec<u16>, Failure> {
         }
         let random = random_bytes(2)?;
         let port = LOWEST + u16::from_be_bytes([random[0], random[1]]) % span;
-        // Held until all are chosen, so that none is chosen twice.
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            listeners.push(listener);
+        // Chosen is not yet listened on: whoever else of this process chooses meanwhile must get another.
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if !given.contains(&port) && is_free(port) {
+            given.insert(port);
             ports.push(port);
         }
     }
