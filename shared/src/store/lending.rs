@@ -57,12 +57,6 @@ impl Lender {
         Ok(Lent { conn, kept: Arc::clone(&self.kept), _turn: turn })
     }
 
-    /// Connections now, and how many of them nobody uses.
-    pub(super) fn connections(&self) -> (u32, usize) {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).len();
-        (self.pool.size(), self.pool.num_idle() + kept)
-    }
-
     /// Waits for what is under way and closes every connection.
     pub(super) async fn close(&self) {
         self.turns.close();

@@ -123,12 +123,6 @@ impl Store {
         Ok(applied.is_some_and(|applied| applied >= newest))
     }
 
-    /// The pool's connections now, and how many of them are idle.
-    #[must_use]
-    pub fn connections(&self) -> (u32, usize) {
-        self.lender.connections()
-    }
-
     /// Waits for what is under way and closes every connection.
     pub async fn close(&self) {
         self.lender.close().await;

@@ -319,26 +319,6 @@ impl Store {
         Ok(known.into_iter().map(OperationId).collect())
     }
 
-    /// The operations of a payment, in their order.
-    ///
-    /// # Errors
-    /// When Postgres can't be asked.
-    pub async fn operations_of(&self, payment: PaymentId) -> Result<Vec<Operation>, StoreError> {
-        let rows = read!(
-            self,
-            sqlx::query_as!(
-                OperationRow,
-                r#"select o.id, payment_id, number, kind, connector, amount, currency, target_reference, o.status, fence,
-                    claim_count, attempt_count, inquiry_count, due_at, deadline_at, result, result_version, letter,
-                    trace_parent, o.created_at
-                from operations o join payments p on p.id = o.payment_id where payment_id = $1 order by number"#,
-                payment.0,
-            ),
-            fetch_all
-        )?;
-        rows.into_iter().map(OperationRow::into_operation).collect()
-    }
-
     /// Payments whose time has run out, by the database's clock, and on which no work is owed.
     ///
     /// # Errors
