@@ -129,18 +129,15 @@ async fn run(
     let (payment_key, order_id, amount, before) = check.finish(|| Some((payment_key?, order_id?, amount?, before?)))?;
 
     let tenant = merchant.tenant();
-    if let Some(keyed) = &keyed
-        && let Some(answer) = keyed.replay(app, context, tenant, |payment| paid(app, payment, context)).await?
-    {
-        return Ok(answer);
-    }
     for _ in 0..RACES_MAX {
-        let payment = app
-            .store
-            .find_payment(tenant, Place::Key(payment_key))
-            .await
-            .map_err(refuse)?
-            .ok_or_else(|| Problem::of(Code::NotFoundPayment))?;
+        let payment = app.store.find_payment(tenant, Place::Key(payment_key)).await.map_err(refuse)?;
+        // The key after the payment: whatever this same request did to the payment that was just read, its key tells.
+        if let Some(keyed) = &keyed
+            && let Some(answer) = keyed.replay(app, context, tenant, |payment| paid(app, payment, context)).await?
+        {
+            return Ok(answer);
+        }
+        let payment = payment.ok_or_else(|| Problem::of(Code::NotFoundPayment))?;
         if payment.order_id != order_id {
             return Err(Problem::because(Reason::OrderMismatch));
         }
@@ -205,14 +202,8 @@ async fn run(
                     return Err(Problem::because(Reason::PaymentExpired));
                 }
             }
-            Err(error) if error.is_constraint("idempotency_keys_unique") => {
-                if let Some(keyed) = &keyed
-                    && let Some(answer) =
-                        keyed.replay(app, context, tenant, |payment| paid(app, payment, context)).await?
-                {
-                    return Ok(answer);
-                }
-            }
+            // The same request was faster: look again, at its key too.
+            Err(error) if error.is_constraint("idempotency_keys_unique") => {}
             Err(StoreError::Constraint { constraint }) => {
                 tracing::error!(constraint, "a constraint refused a confirm");
                 return Err(Problem::because(Reason::InternalError));
