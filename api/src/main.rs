@@ -15,7 +15,7 @@ use naru_shared::acquirer::card::{CardCompany, CardConfig};
 use naru_shared::broker::{Broker, BrokerConfig, LinkState, Relay};
 use naru_shared::bus::{Bus, BusConfig};
 use naru_shared::config::ApiConfig;
-use naru_shared::store::{Store, StoreOptions};
+use naru_shared::store::{Role, Store, StoreOptions};
 use naru_shared::system::{System, environment, stop_signal};
 use naru_shared::telemetry::{Dependency, Need, Readiness, Telemetry, internal_routes};
 use tokio::net::TcpListener;
@@ -64,6 +64,7 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
     let store = Store::new(
         config.database.url.expose(),
         &StoreOptions {
+            role: Role::Api,
             connections_max: config.database.connections_max,
             acquire_timeout: Duration::from_secs(2),
             application_name: "naru-api",

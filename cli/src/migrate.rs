@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use naru_shared::store::{Store, StoreOptions};
+use naru_shared::store::{Role, Store, StoreOptions};
 
 use crate::{Outcome, needed};
 
@@ -14,7 +14,11 @@ pub(crate) async fn run() -> Outcome {
 
 /// One connection to `DATABASE_URL`.
 pub(crate) fn store() -> Result<Store, Box<dyn std::error::Error>> {
-    let options =
-        StoreOptions { connections_max: 1, acquire_timeout: Duration::from_secs(10), application_name: "naru" };
+    let options = StoreOptions {
+        role: Role::LoggedIn,
+        connections_max: 1,
+        acquire_timeout: Duration::from_secs(10),
+        application_name: "naru",
+    };
     Ok(Store::new(&needed("DATABASE_URL")?, &options)?)
 }

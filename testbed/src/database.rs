@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use naru_shared::store::{Store, StoreOptions};
+use naru_shared::store::{Role, Store, StoreOptions};
 use naru_shared::system::environment;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
@@ -60,8 +60,12 @@ async fn template(server: &str) -> &'static str {
 }
 
 async fn migrate(url: &str) {
-    let options =
-        StoreOptions { connections_max: 2, acquire_timeout: Duration::from_secs(10), application_name: "naru-testbed" };
+    let options = StoreOptions {
+        role: Role::LoggedIn,
+        connections_max: 2,
+        acquire_timeout: Duration::from_secs(10),
+        application_name: "naru-testbed",
+    };
     let store = Store::new(url, &options).expect("the address can be read");
     store.migrate().await.expect("the migrations apply");
     // A database that somebody is connected to can't be copied.

@@ -23,7 +23,7 @@ use naru_shared::bus::{Bus, BusConfig};
 use naru_shared::clock::Ids as _;
 use naru_shared::config::WorkerConfig;
 use naru_shared::domain::id::WorkerId;
-use naru_shared::store::{Store, StoreOptions};
+use naru_shared::store::{Role, Store, StoreOptions};
 use naru_shared::system::{System, environment, stop_signal};
 use naru_shared::telemetry::{Need, Readiness, Telemetry, internal_routes};
 use tokio::sync::mpsc;
@@ -84,6 +84,7 @@ async fn run(config: &WorkerConfig, telemetry: &Telemetry) -> Result<(), Box<dyn
     let internal = tokio::net::TcpListener::bind(config.internal.address).await?;
 
     let options = StoreOptions {
+        role: Role::Worker,
         connections_max: config.database.connections_max,
         acquire_timeout: Duration::from_secs(3),
         application_name: "naru-worker",
@@ -93,6 +94,7 @@ async fn run(config: &WorkerConfig, telemetry: &Telemetry) -> Result<(), Box<dyn
     let lease_store = Store::new(
         config.database.url.expose(),
         &StoreOptions {
+            role: Role::Worker,
             connections_max: 1,
             acquire_timeout: Duration::from_secs(1),
             application_name: "naru-worker lease",

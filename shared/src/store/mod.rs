@@ -47,9 +47,32 @@ pub use record::{Answered, Outcome, Recorded};
 /// The migrations, embedded.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
+/// What a program may do in Postgres: the roles of `migrations/0005_roles.sql`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Whatever the user may who logs in: for migrations, seeding and tests.
+    LoggedIn,
+    /// Accepts, joins and re-arms; writes nothing of what acquirers said.
+    Api,
+    /// Carries out and keeps house; sees no API key.
+    Worker,
+}
+
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::LoggedIn => "none",
+            Self::Api => "naru_api",
+            Self::Worker => "naru_worker",
+        }
+    }
+}
+
 /// How a program uses Postgres.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
+    /// What its connections may do.
+    pub role: Role,
     /// Connections at most. Small: on two cores 4 to 8 do more than 32.
     pub connections_max: u32,
     /// How long a request waits for a connection before it is refused.
@@ -75,6 +98,7 @@ impl Store {
             .application_name(options.application_name)
             .statement_cache_capacity(200)
             .options([
+                ("role", options.role.name()),
                 // A statement that takes this long is ill: give it up and say so.
                 ("statement_timeout", "5s"),
                 ("lock_timeout", "2s"),

@@ -15,8 +15,8 @@ use naru_shared::domain::money::{Currency, Money};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus};
 use naru_shared::domain::payment::{Payment, PaymentDetails, PaymentSource, PaymentState, Work};
 use naru_shared::store::{
-    Acceptance, Answered, NewKey, NewMerchant, NewOperation, NewPayment, Outcome, Store, StoreError, StoreOptions,
-    Wanted,
+    Acceptance, Answered, NewKey, NewMerchant, NewOperation, NewPayment, Outcome, Role, Store, StoreError,
+    StoreOptions, Wanted,
 };
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use time::OffsetDateTime;
@@ -65,7 +65,12 @@ pub(crate) struct House {
 }
 
 pub(crate) fn options(connections_max: u32) -> StoreOptions {
-    StoreOptions { connections_max, acquire_timeout: Duration::from_secs(20), application_name: "naru-test" }
+    StoreOptions {
+        role: Role::LoggedIn,
+        connections_max,
+        acquire_timeout: Duration::from_secs(20),
+        application_name: "naru-test",
+    }
 }
 
 impl House {

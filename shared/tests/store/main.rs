@@ -14,4 +14,5 @@ mod logging;
 mod moving;
 mod plans;
 mod recording;
+mod roles;
 mod sweeping;

@@ -135,7 +135,7 @@ impl PostgresKind {
         single.args(["--single", "-c", "exit_on_error=on", "-D"]).arg(&half).arg("postgres");
         let commands = format!(
             "ALTER ROLE postgres PASSWORD '{}'\n\
-             CREATE ROLE naru LOGIN CREATEDB PASSWORD '{}'\n\
+             CREATE ROLE naru LOGIN CREATEDB CREATEROLE PASSWORD '{}'\n\
              GRANT pg_monitor, pg_signal_backend TO naru\n\
              CREATE DATABASE naru OWNER naru\n",
             self.admin_password, self.password

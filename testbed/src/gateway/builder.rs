@@ -10,7 +10,7 @@ use naru_shared::clock::{Ids as _, Random as _};
 use naru_shared::domain::id::{MerchantId, Mode, Tenant};
 use naru_shared::keys::api_key_hash_key;
 use naru_shared::secret::MasterSecret;
-use naru_shared::store::{NewApiKey, NewMerchant, Store, StoreOptions};
+use naru_shared::store::{NewApiKey, NewMerchant, Role, Store, StoreOptions};
 use naru_shared::system::System;
 
 use super::Gateway;
@@ -331,8 +331,12 @@ fn master_secret() -> (MasterSecret, String) {
 }
 
 pub(super) fn store(url: &str) -> Store {
-    let options =
-        StoreOptions { connections_max: 4, acquire_timeout: Duration::from_secs(10), application_name: "naru-testbed" };
+    let options = StoreOptions {
+        role: Role::LoggedIn,
+        connections_max: 4,
+        acquire_timeout: Duration::from_secs(10),
+        application_name: "naru-testbed",
+    };
     Store::new(url, &options).expect("the address can be read")
 }
 

@@ -1,0 +1,72 @@
+//! What a program may not do even if it is wrong or taken over: the roles of `migrations/0005_roles.sql`. That each may do what
+//! it must is what every other test of the programs shows.
+
+use naru_shared::store::{Role, Store, StoreOptions};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use crate::house::{House, options};
+
+/// Tries a statement in a role and tells whether the role may do that.
+async fn may(house: &House, role: &str, statement: &str) -> bool {
+    let mut conn = PgConnection::connect(&house.url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("set role {role}"))).execute(&mut conn).await.unwrap();
+    let answer = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut conn).await;
+    conn.close().await.unwrap();
+    match answer {
+        Ok(_) => true,
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => false,
+        Err(error) => panic!("{statement} in the role {role}: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn no_program_changes_or_forgets_what_happened() {
+    let house = House::enter().await;
+    for role in ["naru_api", "naru_worker"] {
+        for table in ["payments", "payment_events", "operations", "attempts", "dead_letters", "cases", "merchants"] {
+            assert!(!may(&house, role, &format!("delete from {table}")).await, "{role} forgets {table}");
+            assert!(!may(&house, role, &format!("truncate {table} cascade")).await, "{role} empties {table}");
+        }
+        for statement in [
+            "update payment_events set type = 'payment.done'",
+            "update merchants set mid = 'other'",
+            "insert into merchants (id, mid, name) values (gen_random_uuid(), 'other', 'Other')",
+            "update api_keys set revoked_at = null",
+            "create table anything (id integer)",
+        ] {
+            assert!(!may(&house, role, statement).await, "{role}: {statement}");
+        }
+    }
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_program_does_not_do_the_other_s_work() {
+    let house = House::enter().await;
+    for (role, statement, allowed) in [
+        ("naru_api", "update attempts set answer = 'approved'", false),
+        ("naru_api", "update workers set alive_until = now()", false),
+        ("naru_api", "delete from idempotency_keys", false),
+        ("naru_api", "select hash from api_keys", true),
+        ("naru_worker", "select hash from api_keys", false),
+        ("naru_worker", "select fingerprint from idempotency_keys", true),
+        ("naru_worker", "update idempotency_keys set fingerprint = null", false),
+        ("naru_worker", "update attempts set answer = answer", true),
+    ] {
+        assert_eq!(may(&house, role, statement).await, allowed, "{role}: {statement}");
+    }
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn every_connection_of_a_program_acts_in_its_role() {
+    let house = House::enter().await;
+    let worker = Store::new(&house.url, &StoreOptions { role: Role::Worker, ..options(1) }).unwrap();
+    // A worker may not make merchants: that the store says so shows in which role it acts.
+    let merchant = naru_shared::domain::id::MerchantId(uuid::Uuid::now_v7());
+    let new = naru_shared::store::NewMerchant { id: merchant, mid: "other", name: "Other" };
+    let refused = worker.create_merchant(&new).await.unwrap_err();
+    assert!(format!("{refused:?}").contains("permission denied"), "{refused:?}");
+    worker.close().await;
+    house.leave().await;
+}
