@@ -225,7 +225,7 @@ fn view(app: &App, payment: &Payment, context: &RequestContext) -> Response {
 /// A payment that is about to be written down, with the names it will have.
 pub(super) struct Draft {
     pub(super) id: PaymentId,
-    key: PaymentKey,
+    pub(super) key: PaymentKey,
     checkout_id: CheckoutId,
     source: PaymentSource,
     pub(super) order: Order,
