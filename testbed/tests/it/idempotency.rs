@@ -155,10 +155,40 @@ async fn whose_key_it_is() {
     assert_eq!(keys.len(), 3);
     let created = gateway.shop.create(&Payment::of(12_000)).idempotency_key("mine").await.expecting(200);
     assert_eq!(created.header("idempotent-replayed"), "", "another call of the same merchant");
-    // A client key is the same merchant's.
-    let page = gateway.shop.anonymous_request(Method::POST, "/v1/payments").json(&Payment::of(12_000).create_body());
-    let page = page.header("authorization", basic(&gateway.shop.client_key)).header("origin", "https://shop.example");
-    let _ = send(page.header("idempotency-key", "mine")).await.expecting_problem(422, "INVALID_REQUEST");
+    // A client key is everybody's: what it sends has keys of its own, which say nothing of the server's.
+    let first = send(page(&gateway.shop, &Payment::of(12_000)).header("idempotency-key", "mine")).await.expecting(200);
+    assert_eq!(first.header("idempotent-replayed"), "");
+    let other = page(&gateway.shop, &Payment::of(12_000)).header("idempotency-key", "mine");
+    let _ = send(other).await.expecting_problem(422, "INVALID_REQUEST");
+    // Nor does it use up any.
+    let order = Payment::of(12_000);
+    let _ = send(page(&gateway.shop, &Payment::of(12_000)).header("idempotency-key", "taken?")).await.expecting(200);
+    let server = gateway.shop.create(&order).idempotency_key("taken?").await.expecting(200);
+    assert_eq!((server.header("idempotent-replayed"), server.text("orderId")), ("", order.order_id.as_str()));
+    gateway.check().await;
+}
+
+/// A create with the client key, as the merchant's page sends it.
+fn page(shop: &Shop, payment: &Payment) -> reqwest::RequestBuilder {
+    let request = shop.anonymous_request(Method::POST, "/v1/payments").json(&payment.create_body());
+    request.header("authorization", basic(&shop.client_key)).header("origin", "https://shop.example")
+}
+
+/// Whoever knows an order id and the page's key learns that there is such an order, and nothing of its payment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_key_finds_nobodys_payment() {
+    let gateway = Gateway::start().await;
+    let paid = Payment::of(12_000);
+    let key = gateway.shop.key_in(&paid).await.expecting(200).payment_key().to_owned();
+    let stranger = send(page(&gateway.shop, &paid)).await.expecting_problem(400, "DUPLICATED_ORDER_ID");
+    for member in ["reason", "paymentKey", "paymentStatus"] {
+        assert!(stranger.at(member).is_null(), "{member}: {stranger:?}");
+    }
+    assert!(stranger.header("location").is_empty() && !stranger.text.contains(&key), "{stranger:?}");
+    // The merchant's server is told where it is.
+    let server = gateway.shop.create(&paid).await.expecting_problem(400, "DUPLICATED_ORDER_ID");
+    assert_eq!((server.text("reason"), server.payment_key()), ("ORDER_IS_PAID", key.as_str()));
+    assert!(server.header("location").ends_with(&key), "{server:?}");
     gateway.check().await;
 }
 
