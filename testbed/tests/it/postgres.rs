@@ -281,6 +281,59 @@ async fn the_api_says_when_nothing_was_written() {
     gateway.check().await;
 }
 
+/// A payment that meets somebody's lock is refused alone, not with those that were to be accepted together with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_meets_a_lock_takes_nobody_with_it() {
+    let gateway = Gateway::start().await;
+    let _ = gateway.shop.create(&Payment::of(11_000)).await.expecting(200);
+    let together = async || {
+        let stuck = Payment::of(12_000);
+        let mut lock = gateway.db().begin().await.expect("Postgres answers");
+        // Somebody is about to write the same order down, and takes long.
+        let same_order =
+            "insert into payments (id, payment_key, checkout_id, merchant_id, mode, source, order_id, order_name,
+                currency, total_amount, details, status, money_state, state, expires_at)
+            select gen_random_uuid(), $1, $1, merchant_id, mode, source, $1, order_name,
+                currency, total_amount, details, status, money_state, state, expires_at
+            from payments where order_id <> $1 order by created_at limit 1";
+        sqlx::query(same_order).bind(&stuck.order_id).execute(&mut *lock).await.expect("Postgres answers");
+        for first in ["savepoint before", "lock table payments in share row exclusive mode"] {
+            sqlx::query(first).execute(&mut *lock).await.expect("nobody else writes");
+        }
+        // Two are on their way, which is as many as may be; whoever comes now is accepted together, or not.
+        let create = || tokio::spawn(gateway.shop.create(&Payment::of(12_000)).into_future());
+        let waiting = async |wanted: i64| {
+            let waits = "select count(*) from pg_stat_activity where datname = current_database()
+                and application_name = 'naru-api' and wait_event_type = 'Lock'";
+            eventually("so many wait for the lock", RECOVERY_LIMIT, async || {
+                let waits: i64 = sqlx::query_scalar(waits).fetch_one(gateway.db()).await.expect("Postgres answers");
+                (waits >= wanted).then_some(())
+            })
+            .await;
+        };
+        let mut others = Vec::new();
+        for wanted in 1..=2 {
+            others.push(create());
+            waiting(wanted).await;
+        }
+        let met = tokio::spawn(gateway.shop.create(&stuck).into_future());
+        others.extend((0..6).map(|_| create()));
+        // Asked after them.
+        for _ in 0..3 {
+            let _ = gateway.shop.get_order("order-none").await.expecting_problem(404, "NOT_FOUND_PAYMENT");
+        }
+        sqlx::query("rollback to before").execute(&mut *lock).await.expect("Postgres answers");
+        for other in others {
+            let _ = other.await.expect("it does not panic").expecting(200);
+        }
+        assert_nothing_written(&met.await.expect("it does not panic"));
+        lock.rollback().await.expect("Postgres answers");
+        gateway.api().log().contains("a batch was taken back").then_some(())
+    };
+    eventually("it was in a batch with others", RECOVERY_LIMIT * 3, together).await;
+    gateway.check().await;
+}
+
 /// The commit happens and its answer is lost: neither success nor failure, and the address to ask at.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_says_when_it_does_not_know() {
