@@ -69,6 +69,30 @@ async fn the_same_request_is_the_same_answer_also_after_a_restart() {
     gateway.check().await;
 }
 
+/// Behind one address there are many: whichever is asked answers alike.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_api_gives_the_same_answer() {
+    let gateway = Gateway::with().apis(2).start().await;
+    let (shop, other) = (&gateway.shop, gateway.shop.at(&gateway.apis[1]));
+    let (paid, declined, created) = (Payment::of(12_000), Payment::of(12_000).card("decline_51"), Payment::of(12_000));
+    let first = shop.key_in(&paid).idempotency_key("paid").await.expecting(200);
+    assert_same(&first, &other.key_in(&paid).idempotency_key("paid").await);
+    let first = other.key_in(&declined).idempotency_key("declined").await.expecting_problem(403, "REJECT_CARD_PAYMENT");
+    assert_same(&first, &shop.key_in(&declined).idempotency_key("declined").await);
+    let first = shop.create(&created).idempotency_key("created").await.expecting(200);
+    assert_same(&first, &other.create(&created).idempotency_key("created").await);
+    let open = Payment::of(12_000);
+    let held = gateway.bank.hold(&open.order_id, "approve", "before").await;
+    let _ = shop.key_in(&open).idempotency_key("open").prefer("respond-async").await.expecting(202);
+    let again = other.key_in(&open).idempotency_key("open").await;
+    let _ = again.expecting_problem(409, "IDEMPOTENT_REQUEST_PROCESSING");
+    held.release().await;
+    gateway.settled().await;
+    gateway.bank.expect(&paid.order_id).charged_once().await;
+    gateway.bank.expect(&open.order_id).charged_once().await;
+    gateway.check().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_it_is_open_the_same_request_is_told_to_come_back() {
     let gateway = Gateway::start().await;
