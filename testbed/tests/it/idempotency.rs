@@ -275,6 +275,36 @@ async fn eight_at_once_are_one_payment_and_one_answer() {
     gateway.check().await;
 }
 
+/// Many keys of one day are forgotten together, and a forgotten key is as good as new.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_forgotten_after_fifteen_days() {
+    let gateway = Gateway::start().await;
+    let (old, young) = (Payment::of(12_000), Payment::of(12_000));
+    let _ = gateway.shop.create(&old).idempotency_key("old").await.expecting(200);
+    let kept = gateway.shop.create(&young).idempotency_key("young").await.expecting(200);
+    for aged in [
+        "update idempotency_keys set created_at = now() - interval '16 days' where key = 'old'",
+        "update idempotency_keys set created_at = now() - interval '14 days' where key = 'young'",
+        "insert into idempotency_keys select merchant_id, mode, route, 'old ' || n, fingerprint, members, payment_id,
+                operation_id, version, now() - interval '16 days'
+            from idempotency_keys, generate_series(1, 3000) n where key = 'young'",
+    ] {
+        sqlx::query(aged).execute(gateway.db()).await.expect("Postgres answers");
+    }
+    // It looks every 5 s, and forgets 500 by one statement.
+    eventually("all old ones are forgotten", SOON, async || {
+        let left: i64 =
+            sqlx::query_scalar("select count(*) from idempotency_keys").fetch_one(gateway.db()).await.ok()?;
+        (left == 1).then_some(())
+    })
+    .await;
+    let anew = Payment::of(13_000);
+    let anew = gateway.shop.create(&anew).idempotency_key("old").await.expecting(200);
+    assert_eq!(anew.header("idempotent-replayed"), "");
+    assert_same(&kept, &gateway.shop.create(&young).idempotency_key("young").await);
+    gateway.check().await;
+}
+
 /// Asks again as long as the API says to.
 async fn until_answered(call: impl Fn() -> naru_testbed::Call) -> Answer {
     eventually("the key is settled", SOON, async || {
