@@ -23,6 +23,7 @@ use crate::view::{FailureView, PaymentView, problem_code};
 
 /// Where the payment's events are.
 const EVENTS: HeaderName = HeaderName::from_static("naru-events");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// How long a client should wait whose key is still at work.
 const STILL_AT_WORK: Duration = Duration::from_secs(1);
@@ -157,12 +158,13 @@ fn open(app: &App, context: &RequestContext, prefer: Prefer, payment: &Payment) 
         return Err(still_open(app, &payment.key, &payment.order_id));
     }
     let mut response = (StatusCode::ACCEPTED, paid(app, payment, context)).into_response();
-    for (name, value) in [(header::LOCATION, app.payment_url(&payment.key)), (EVENTS, app.events_url(&payment.key))] {
+    let applied = prefer.applied().map(|applied| (PREFERENCE_APPLIED, applied));
+    let led = [(header::LOCATION, app.payment_url(&payment.key)), (EVENTS, app.events_url(&payment.key))];
+    for (name, value) in led.into_iter().chain(applied) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
         }
     }
-    response.headers_mut().insert("preference-applied", HeaderValue::from_static("respond-async"));
     Ok(response)
 }
 
