@@ -71,14 +71,14 @@ async fn each_filter_of_a_list_filters() {
     let paid = Payment::of(12_000);
     let _ = gateway.shop.key_in(&paid).await.expecting(200);
     let listed = async |query: &str| orders(&gateway.shop.list(query).await.expecting(200));
-    assert_eq!(listed("status=DONE").await, [paid.order_id.clone()]);
+    assert_eq!(listed("status=DONE").await, [paid.order_id.as_str()]);
     assert_eq!(listed("status=READY").await, all);
     assert_eq!(listed("status=ABORTED").await, Vec::<String>::new());
     // At or after, and before.
     assert_eq!(listed("from=2026-01-05T12:00:00Z&to=2026-01-07T12:00:00Z").await, all[1..3]);
     assert_eq!(listed("from=2026-01-05T12:00:00.001Z&to=2026-01-07T12:00:00.001Z").await, all[0..2]);
     assert_eq!(listed("from=2026-01-07T21:00:00%2B09:00&status=READY").await, all[0..1], "another offset");
-    assert_eq!(listed("limit=1").await, [paid.order_id.clone()]);
+    assert_eq!(listed("limit=1").await, [paid.order_id.as_str()]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
