@@ -178,11 +178,11 @@ impl Talk<'_> {
     async fn keep(&self, answered: Answered) {
         loop {
             match self.worker.store.answer_attempt(&answered, &self.trace_id).await {
-                Ok(Late::Nothing | Late::Kept) => return,
+                Ok(Late::Nothing | Late::Kept) => return hold_point("kept").await,
                 Ok(Late::Reversing(operation)) => {
                     metrics::counter!("naru_worker_late_approvals_total").increment(1);
                     tracing::warn!(reversal = %operation, "an answer about something that was done with: it is reversed");
-                    return;
+                    return hold_point("kept").await;
                 }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, answer = answered.word.as_str(), "an answer waits to be kept");
@@ -198,11 +198,11 @@ impl Talk<'_> {
 
     fn heard(&self, attempt: AttemptId, answer: &Answer, started: std::time::Instant) -> Answered {
         let latency_ms = i32::try_from(System.monotonic().duration_since(started).as_millis()).unwrap_or(i32::MAX);
-        let word = answer.word();
+        let (call, word) = (answer.call(), answer.word());
         let code = answer.code().map(str::to_owned);
         tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
         metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
-        Answered { attempt, word, code, latency_ms }
+        Answered { attempt, call, word, code, latency_ms }
     }
 
     fn order(&self) -> Order<'_> {

@@ -160,6 +160,16 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// What was asked.
+    #[must_use]
+    pub const fn call(&self) -> Call {
+        match self {
+            Self::Approve(_) => Call::Approve,
+            Self::Inquire(_) => Call::Inquire,
+            Self::NetCancel(_) => Call::NetCancel,
+        }
+    }
+
     /// As it is written to the attempt.
     #[must_use]
     pub fn word(&self) -> AnswerWord {

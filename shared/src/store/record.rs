@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::operation::HintOwed;
 use super::row::{json, to_json};
 use super::{Conn, Late, Store, StoreError, evidence, write};
-use crate::domain::attempt::{AnswerWord, Resolution};
+use crate::domain::attempt::{AnswerWord, Call, Resolution};
 use crate::domain::course::{Claimed, Decision, Next};
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{AttemptId, OperationId, PaymentId, Reference};
@@ -23,6 +23,8 @@ const NUDGE_AFTER: Duration = Duration::seconds(5);
 pub struct Answered {
     /// Which attempt.
     pub attempt: AttemptId,
+    /// What was asked.
+    pub call: Call,
     /// The answer, in a word.
     pub word: AnswerWord,
     /// The acquirer's code, or the fault.
@@ -284,7 +286,9 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     .fetch_one(&mut *conn)
     .await
     .map_err(StoreError::write)?;
-    keep_answer(&mut *conn, outcome).await?;
+    if let Some(answered) = &outcome.answered {
+        keep_answer(&mut *conn, answered).await?;
+    }
     let standing: PaymentState = json(payment.state, "payments", "state", outcome.payment)?;
     if !holds {
         let late = evidence::weigh_refused(&mut *conn, outcome).await?;
@@ -398,8 +402,7 @@ async fn resolve(conn: Conn<'_>, reference: &Reference, resolution: Resolution) 
 }
 
 /// Evidence is never fenced.
-async fn keep_answer(conn: Conn<'_>, outcome: &Outcome) -> Result<(), StoreError> {
-    let Some(answered) = &outcome.answered else { return Ok(()) };
+pub(super) async fn keep_answer(conn: Conn<'_>, answered: &Answered) -> Result<(), StoreError> {
     sqlx::query!(
         r#"update attempts set answered_at = now(), answer = $2, code = $3, latency_ms = $4
         where id = $1 and answered_at is null"#,

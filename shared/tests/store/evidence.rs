@@ -5,6 +5,7 @@ use naru_shared::domain::course::Claimed;
 use naru_shared::domain::id::{AttemptId, WorkerId};
 use naru_shared::domain::payment::{MoneyState, PaymentStatus};
 use naru_shared::store::{Late, NewAttempt, Outcome, Recorded};
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 use crate::house::{House, Sold, TRACE, answered, approved, decision, much_later, outcome, two_seconds, unknown, won};
@@ -87,6 +88,36 @@ async fn an_answer_that_leads_on_is_weighed_when_it_is_kept() {
     let late = house.store.answer_attempt(&answered(attempt, &Answer::Approve(approved())), TRACE).await.unwrap();
     assert!(matches!(late, Late::Reversing(_)), "{late:?}");
     assert_eq!(house.payment(sold.payment).await.state.money_state, MoneyState::Unknown);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_leads_on_is_written_with_its_reversal_or_not_at_all() {
+    let house = House::enter().await;
+    let sold = house.sells().await;
+    let (_, lost) = given_up(&house, sold).await;
+    let late = answered(lost.fresh.as_ref().unwrap().id, &Answer::Approve(approved()));
+    // Somebody else is busy with the payment: its reversal can't be queued yet.
+    let mut busy = sqlx::PgConnection::connect(&house.url).await.unwrap();
+    sqlx::raw_sql("begin; select from payments for update").execute(&mut busy).await.unwrap();
+    let error = house.store.answer_attempt(&late, TRACE).await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    assert_eq!(house.ask("select answer from attempts where call = 'approve'").await, "null");
+    sqlx::raw_sql("rollback").execute(&mut busy).await.unwrap();
+
+    let Late::Reversing(reversal) = house.store.answer_attempt(&late, TRACE).await.unwrap() else {
+        panic!("an approval that nobody wants is reversed");
+    };
+    let one_commit = format!(
+        "select (select xmin from operations where id = '{reversal}')::text = (select tx from payment_events
+        where version = 3)::text and (select xmin from attempts)::text = (select xmin from payments)::text
+        and (select xmin from payments)::text = (select tx from payment_events where version = 3)::text"
+    );
+    assert_eq!(house.ask(one_commit).await, "true");
+    assert_eq!(house.ask("select answer || ' ' || resolution from attempts").await, "approved reversing");
+    // Told again, for the answer to the commit may be lost, it adds nothing.
+    assert_eq!(house.store.answer_attempt(&late, TRACE).await.unwrap(), Late::Nothing);
+    assert_eq!(house.payment(sold.payment).await.version, 3);
     house.leave().await;
 }
 

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use naru_shared::clock::Clock as _;
 use naru_shared::system::System;
-use naru_testbed::{Gateway, Payment, eventually};
+use naru_testbed::{Accepted, Gateway, Payment, eventually};
+use serde_json::json;
 
 /// Lease, sweep, inquiry.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(10);
+/// "Not found" is believed when the longest call is over, and somebody must come to hear it once more.
+const BELIEVED_LIMIT: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_decision_is_refused_and_its_answer_kept() {
@@ -32,28 +35,79 @@ async fn its_decision_is_refused_and_its_answer_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approval_that_nobody_wants_any_more_is_reversed() {
+    // This card company charges each time it is asked, and what it is asked may lie about with it for long.
+    let gateway = Gateway::with().apis(0).workers(2).naive_bank().start().await;
+    let payment = Payment::of(12_000);
+    let held = gateway.bank.hold(&payment.order_id, "approve", "before").await;
+    let accepted = gateway.accept_until(&payment, System.now() + Duration::from_secs(4)).await;
+    gateway.hint(&[accepted.operation]).await;
+    held.reached().await;
+    let zombie = gateway.owner_of(accepted.operation).await;
+    zombie.freeze();
+    // Whoever takes it over finds nothing, believes it in time, and gives it up.
+    gateway.until_standing(&accepted, "ABORTED", "NOT_MOVED", BELIEVED_LIMIT).await;
+    gateway.bank.expect(&payment.order_id).never_charged().await;
+    held.release().await;
+    let charged = async || (gateway.bank.money(&payment.order_id).await.standing_charges == 1).then_some(());
+    eventually("it is charged after all", TAKEOVER_LIMIT, charged).await;
+    assert_eq!(gateway.standing(accepted.payment).await, ("ABORTED".to_owned(), "NOT_MOVED".to_owned()));
+    let before = gateway.bank.journal(&payment.order_id).await.len();
+
+    zombie.thaw();
+    eventually("the late answer is counted", TAKEOVER_LIMIT, async || {
+        (zombie.metric("naru_worker_late_approvals_total").await > 0).then_some(())
+    })
+    .await;
+    gateway.until_standing(&accepted, "ABORTED", "REVERSED", TAKEOVER_LIMIT).await;
+    let after = gateway.bank.journal(&payment.order_id).await.split_off(before);
+    let reversals = after.iter().filter(|entry| entry["request"] == "net_cancel" && entry["effect"] == "reversed");
+    assert_eq!(reversals.count(), 1, "{after:?}");
+    assert_eq!(reversal_of(&gateway, &accepted).await, ["succeeded"]);
+    let money = gateway.bank.money(&payment.order_id).await;
+    assert_eq!((money.charges, money.standing_charges, money.net), (1, 0, 0));
+    gateway.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_when_it_has_told_it_leaves_nothing_undone() {
     let gateway = Gateway::with().apis(0).workers(2).start().await;
     let payment = Payment::of(12_000);
-    let soon = System.now() + Duration::from_secs(4);
     let accepting = async {
-        let accepted = gateway.accept_until(&payment, soon).await;
+        let accepted = gateway.accept_until(&payment, System.now() + Duration::from_secs(4)).await;
         gateway.hint(&[accepted.operation]).await;
         accepted
     };
     let (zombie, hold, accepted) = gateway.first_at("heard", accepting).await;
     zombie.freeze();
-    // The lease runs out after the deadline: whoever takes it over takes it back.
-    gateway.until_standing(&accepted, "ABORTED", "REVERSED", TAKEOVER_LIMIT).await;
+    // Nobody finds what was charged, however long they look.
+    for call in ["inquire", "net_cancel"] {
+        let matches = json!({ "orderId": payment.order_id, "call": call });
+        let blind = json!({ "match": matches, "steps": [{ "do": "not_found" }], "then": "repeat_last" });
+        gateway.bank.script_whole(blind).await;
+    }
+    gateway.until_standing(&accepted, "ABORTED", "NOT_MOVED", BELIEVED_LIMIT).await;
+    gateway.bank.clear_scripts().await;
+    gateway.bank.expect(&payment.order_id).charged_once().await;
+
+    // The approval in its hand came too late: it is written down before anything else is done about it.
+    let kept = zombie.hold_at("kept");
     drop(hold);
     zombie.thaw();
-    eventually("the late approval is counted", TAKEOVER_LIMIT, async || {
-        (zombie.metric("naru_worker_late_approvals_total").await > 0).then_some(())
-    })
-    .await;
-    gateway.settled().await;
-    assert_eq!(gateway.standing(accepted.payment).await, ("ABORTED".to_owned(), "REVERSED".to_owned()));
+    kept.reached().await;
+    zombie.kill9();
+    drop(kept);
+    gateway.until_standing(&accepted, "ABORTED", "REVERSED", TAKEOVER_LIMIT).await;
+    assert_eq!(reversal_of(&gateway, &accepted).await, ["succeeded"]);
     gateway.bank.expect(&payment.order_id).charged_then_reversed().await;
     gateway.check().await;
+}
+
+/// How the operations stand that reverse what the first one charged.
+async fn reversal_of(gateway: &Gateway, accepted: &Accepted) -> Vec<String> {
+    let status = "select n.status from operations n join attempts a on a.reference = n.target_reference
+        where n.kind = 'net_cancel' and n.payment_id = $1 and a.operation_id = $2 and a.call = 'approve'";
+    let found = sqlx::query_scalar(status).bind(accepted.payment.0).bind(accepted.operation.0);
+    found.fetch_all(gateway.db()).await.expect("Postgres answers")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
