@@ -251,6 +251,11 @@ impl World {
             }
         };
         prop_assert_eq!(state.money_state, money);
+        prop_assert!(self.store.false_answers.is_empty(), "answered {:?}", self.store.false_answers);
+        if let (Some(told), false) = (self.store.answer_of(0), self.rules.zombies) {
+            // Nobody sent anything after it was given: what it said for certain is true to this day.
+            prop_assert!(told == MoneyState::Unknown || told == state.money_state, "answered {:?}", told);
+        }
         prop_assert!(self.rules.zombies || self.most_charged <= 1, "charged {} times at once", self.most_charged);
         Ok(())
     }
