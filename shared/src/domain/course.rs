@@ -5,7 +5,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::attempt::{ApprovalFacts, Because, Manners, OpenAttempt, Resolution};
+use super::attempt::{ApprovalFacts, Because, Manners, OpenAttempt, Resolution, SENT_WITHIN};
 use super::event::PaymentEvent;
 use super::failure::Failure;
 use super::id::Reference;
@@ -173,6 +173,19 @@ impl Claimed {
     /// Whether nothing new may be sent any more.
     pub(super) fn is_past_deadline(&self, now: OffsetDateTime) -> bool {
         now >= self.operation.deadline_at
+    }
+
+    /// Why an approval that was written down so long `ago` may not be sent any more, in a word for its row; nothing when it
+    /// may. To be asked when nothing is left to wait for.
+    #[must_use]
+    pub fn unsendable(&self, ago: Duration, now: OffsetDateTime) -> Option<&'static str> {
+        if self.is_past_deadline(now) {
+            Some("too_late")
+        } else if ago > SENT_WITHIN {
+            Some("written_long_ago")
+        } else {
+            None
+        }
     }
 
     /// Whether what the acquirer says it took is what we asked for.

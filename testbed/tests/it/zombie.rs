@@ -1,4 +1,5 @@
-//! A worker that is frozen beyond its lease and comes back: what it decides is refused, what it heard is kept.
+//! A worker that is frozen beyond its lease and comes back: what it decides is refused, what it heard is kept. And one that is
+//! only late: it sends nothing that others count on not being sent.
 
 use std::time::Duration;
 
@@ -100,6 +101,71 @@ async fn killed_when_it_has_told_it_leaves_nothing_undone() {
     assert_eq!(reversal_of(&gateway, &accepted).await, ["succeeded"]);
     gateway.bank.expect(&payment.order_id).charged_then_reversed().await;
     gateway.check().await;
+}
+
+/// Who comes late to the sending finds that others may already count on its not being sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_down_long_ago_is_not_sent() {
+    let gateway = Gateway::with().apis(0).start().await;
+    let payment = Payment::of(12_000);
+    let (_, hold, accepted) = gateway.first_at("claimed", gateway.accept(&payment)).await;
+    let old = "select now() - sent_at > interval '2.5 seconds' from attempts where operation_id = $1";
+    eventually("the attempt is old", TAKEOVER_LIMIT, async || {
+        let old = sqlx::query_scalar::<_, bool>(old).bind(accepted.operation.0).fetch_one(gateway.db()).await;
+        old.expect("Postgres answers").then_some(())
+    })
+    .await;
+    drop(hold);
+    gateway.until_standing(&accepted, "DONE", "MOVED", TAKEOVER_LIMIT).await;
+    let told = answers(&gateway, &accepted).await;
+    assert_eq!(told, ["busy written_long_ago", "approved -"], "another attempt was made");
+    gateway.bank.expect(&payment.order_id).charged_once().await;
+    assert_eq!(gateway.bank.asked(&payment.order_id, "approve").await, 1);
+    gateway.check().await;
+}
+
+/// The lease holds and Postgres answers; only this one row was out of reach until the deadline had passed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_had_to_wait_past_the_deadline_is_not_sent_again() {
+    let gateway = Gateway::with().apis(0).start().await;
+    let payment = Payment::of(12_000);
+    gateway.bank.script(&payment.order_id, "approve", json!([{ "do": "drop_before" }])).await;
+    let held = gateway.bank.hold(&payment.order_id, "inquire", "after").await;
+    let accepted = gateway.accept_until(&payment, System.now() + Duration::from_secs(4)).await;
+    gateway.hint(&[accepted.operation]).await;
+    held.reached().await;
+    let mut busy = gateway.db().begin().await.expect("Postgres answers");
+    let lock = "select deadline_at from operations where id = $1 for update";
+    sqlx::query(lock).bind(accepted.operation.0).execute(&mut *busy).await.expect("nobody holds it");
+    // It finds nothing and would send it again.
+    held.release().await;
+    let waits = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into attempts%'";
+    eventually("the resend waits to be written down", TAKEOVER_LIMIT, async || {
+        let waiting = sqlx::query_scalar::<_, i64>(waits).fetch_one(gateway.db()).await.expect("Postgres answers");
+        (waiting > 0).then_some(())
+    })
+    .await;
+    eventually("the deadline passes", TAKEOVER_LIMIT, async || {
+        let passed = "select clock_timestamp() > deadline_at from operations where id = $1";
+        let passed = sqlx::query_scalar::<_, bool>(passed).bind(accepted.operation.0).fetch_one(gateway.db()).await;
+        passed.expect("Postgres answers").then_some(())
+    })
+    .await;
+    busy.rollback().await.expect("Postgres answers");
+    gateway.until_standing(&accepted, "ABORTED", "NOT_MOVED", BELIEVED_LIMIT).await;
+    assert_eq!(answers(&gateway, &accepted).await, ["unknown connection_lost", "busy too_late"]);
+    gateway.bank.expect(&payment.order_id).never_charged().await;
+    assert_eq!(gateway.bank.asked(&payment.order_id, "approve").await, 1);
+    gateway.check().await;
+}
+
+/// What was heard of each try to approve, in order, with its code.
+async fn answers(gateway: &Gateway, accepted: &Accepted) -> Vec<String> {
+    let answers = "select coalesce(answer, '-') || ' ' || coalesce(code, '-') from attempts
+        where operation_id = $1 and call = 'approve' order by sent_at";
+    let found = sqlx::query_scalar(answers).bind(accepted.operation.0).fetch_all(gateway.db()).await;
+    found.expect("Postgres answers")
 }
 
 /// How the operations stand that reverse what the first one charged.

@@ -135,6 +135,10 @@ impl Store {
         self.attempts.iter().position(|a| Some(a.id) == id).unwrap()
     }
 
+    pub(super) fn sent_at(&self, attempt: usize) -> OffsetDateTime {
+        self.attempts[attempt].sent_at
+    }
+
     fn holds(&self, place: usize, fence: i64) -> bool {
         let operation = &self.rows[place].operation;
         operation.fence == fence && operation.status == OperationStatus::Processing
