@@ -15,6 +15,7 @@ use sqlx::{PgPool, Row as _};
 use time::OffsetDateTime;
 
 pub use self::builder::{Builder, Who};
+pub use self::turn::share_of_handles;
 pub use crate::backdoor::Accepted;
 use crate::backdoor::Backdoor;
 use crate::database::Database;
