@@ -75,11 +75,16 @@ async fn what_is_open_after_eight_seconds_is_no_success() {
     let payment = Payment::of(12_000);
     let held = gateway.bank.hold(&payment.order_id, "approve", "after").await;
     let asked_at = System.monotonic();
-    let (open, watched) = tokio::join!(gateway.shop.key_in(&payment).into_future(), held.reached());
-    let () = watched;
-    let waited = System.monotonic() - asked_at;
+    let (open, accepted_by) = tokio::join!(gateway.shop.key_in(&payment).into_future(), async {
+        held.reached().await;
+        System.monotonic()
+    });
+    let answered_at = System.monotonic();
     let open = open.expecting_problem(504, "FAILED_PAYMENT_INTERNAL_SYSTEM_PROCESSING");
-    assert!((Duration::from_secs(7)..Duration::from_millis(9_500)).contains(&waited), "{waited:?}");
+    let (whole, waited) = (answered_at - asked_at, answered_at - accepted_by);
+    assert!(whole >= Duration::from_secs(8), "the client got its eight seconds: {whole:?}");
+    // Registering the card came before. Many clients give up after ten seconds.
+    assert!(waited < Duration::from_secs(10), "the client was answered before it gave up: {waited:?}");
     assert_eq!(open.text("moneyState"), "UNKNOWN");
     assert!(open.header("location").contains("/v1/payments/"), "{open:?}");
     held.release().await;

@@ -11,8 +11,9 @@ use tokio::net::TcpStream;
 use crate::bad_input::rows;
 use crate::raw::{Raw, head};
 
-/// What everybody else waits for a payment, at most.
-const RESPONSIVE: Duration = Duration::from_secs(2);
+/// What everybody else waits for a payment, at most, on a machine that other tests keep busy. Whoever had to wait for the
+/// others to go would wait for their heads or bodies to time out: ten seconds and more.
+const RESPONSIVE: Duration = Duration::from_secs(5);
 /// What a request's head may take, and a little.
 const HEAD_LIMIT: Duration = Duration::from_secs(13);
 /// What a body may take, and a little.
@@ -223,15 +224,21 @@ async fn clients_that_hang_up() {
         }
     }
     assert_responsive(&gateway, "others have hung up").await;
-    gateway.check().await;
+    // Some cards are still being registered: an order may yet be accepted between two looks.
+    gateway.settled().await;
     for order in &orders {
-        let found = gateway.shop.get_order(&order.order_id).await;
-        match found.status {
-            200 => gateway.bank.expect(&order.order_id).charged_once().await,
-            404 => gateway.bank.expect(&order.order_id).never_charged().await,
-            _ => panic!("{found:?}"),
-        }
+        eventually("what was accepted is charged, and nothing else", RESPONSIVE, async || {
+            let found = gateway.shop.get_order(&order.order_id).await;
+            let money = gateway.bank.money(&order.order_id).await;
+            match found.status {
+                200 => (found.text("status") == "DONE" && money.charges == 1).then_some(()),
+                404 => (money.charges == 0).then_some(()),
+                _ => panic!("{found:?}"),
+            }
+        })
+        .await;
     }
+    gateway.check().await;
 }
 
 /// Streams that nobody reads cost their own connection, and a change of the payment reaches those who do.
