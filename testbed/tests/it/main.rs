@@ -19,5 +19,6 @@ mod redis;
 mod schedule;
 mod streams;
 mod torture;
+mod trace;
 mod worker;
 mod zombie;
