@@ -7,6 +7,7 @@ mod bad_input;
 mod broker;
 mod card_data;
 mod crash;
+mod cut;
 mod drain;
 mod happy;
 mod idempotency;
