@@ -6,6 +6,7 @@ mod authz;
 mod bad_input;
 mod broker;
 mod card_data;
+mod command_line;
 mod crash;
 mod cut;
 mod drain;
