@@ -4,6 +4,7 @@
 
 mod authz;
 mod bad_input;
+mod breaker;
 mod broker;
 mod card_data;
 mod command_line;
