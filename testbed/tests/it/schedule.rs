@@ -108,11 +108,12 @@ async fn past_its_deadline_an_approval_is_never_sent() {
     assert_eq!(kind, "information");
 }
 
-/// How many of the herd come in the fullest tenth of a second.
+/// How many of the herd come in the fullest tenth of a second. (A time before 1970 is that of a delay that was over before
+/// it was written down, on a busy machine.)
 fn fullest(times: &[OffsetDateTime]) -> usize {
     let mut tenths: HashMap<i128, usize> = HashMap::new();
     for at in times {
-        *tenths.entry(at.unix_timestamp_nanos() / 100_000_000).or_default() += 1;
+        *tenths.entry(at.unix_timestamp_nanos().div_euclid(100_000_000)).or_default() += 1;
     }
     tenths.into_values().max().unwrap_or_default()
 }
