@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use reqwest::header;
 use serde_json::Value;
 
@@ -15,12 +15,40 @@ pub(crate) struct Dead {
     /// Resolved ones too.
     #[arg(long)]
     all: bool,
+    /// Letters of one kind only: information, replayable, needs_person or poison.
+    #[arg(long, value_name = "KIND", conflicts_with_all = ["show", "replay"])]
+    kind: Option<LetterKind>,
     /// Show one letter with its attempts and timeline.
     #[arg(long, value_name = "ID", conflicts_with = "replay")]
     show: Option<String>,
     /// Send a letter's operation back to work. It begins with an inquiry if anything was sent.
     #[arg(long, value_name = "ID")]
     replay: Option<String>,
+}
+
+/// What a letter asks of its reader.
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum LetterKind {
+    /// Nothing: it ended.
+    Information,
+    /// To remove the cause, then to replay it.
+    Replayable,
+    /// To find out with the acquirer's people.
+    NeedsPerson,
+    /// To find who publishes it.
+    Poison,
+}
+
+impl LetterKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Information => "information",
+            Self::Replayable => "replayable",
+            Self::NeedsPerson => "needs_person",
+            Self::Poison => "poison",
+        }
+    }
 }
 
 impl Dead {
@@ -38,7 +66,8 @@ impl Dead {
             println!("sent back to work");
             return Ok(());
         }
-        let letters = ask(get(format!("/ops/v1/dead-letters?resolved={}", self.all))).await?;
+        let kind = self.kind.map_or_else(String::new, |kind| format!("&kind={}", kind.as_str()));
+        let letters = ask(get(format!("/ops/v1/dead-letters?resolved={}{kind}", self.all))).await?;
         let stuck = ask(get("/ops/v1/stuck".into())).await?;
         let letters = table(
             "dead letters",
