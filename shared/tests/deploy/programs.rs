@@ -71,6 +71,28 @@ fn nothing_is_substituted_that_may_be_missing_and_secrets_sh_makes_all_that_must
     assert_eq!(made, must);
 }
 
+/// What the programs believe of the card company must be how it behaves: a wrong `true` charges twice.
+#[test]
+fn whether_the_card_company_dedupes_is_told_to_both_sides() {
+    let asked = |service: &str, variable: &str| {
+        let value = crate::compose::service(service).environment().remove(variable);
+        let value = value.unwrap_or_else(|| panic!("{service} is not told {variable}"));
+        placeholders(&value).into_iter().map(|asked| asked.name).collect::<Vec<_>>()
+    };
+    assert_eq!(asked("simulator", "NARU_SIMULATOR_MODE"), ["NARU_SIMULATOR_MODE"], "chosen in .env");
+    let simulator = service("simulator").environment_at_start();
+    let dedupes = simulator["NARU_SIMULATOR_MODE"] == "D";
+    for name in ["api", "worker"] {
+        assert_eq!(asked(name, "NARU_CARD_ACQUIRER_DEDUPES"), ["NARU_CARD_ACQUIRER_DEDUPES"], "{name}: the same");
+        let told = service(name).environment_at_start();
+        assert_eq!(told["NARU_CARD_ACQUIRER_DEDUPES"], dedupes.to_string(), "{name}, beside the simulator's mode");
+    }
+    let readme = read("deploy/README.md");
+    for (mode, dedupes) in [("D", "true"), ("N", "false")] {
+        assert!(readme.contains(&format!("| `{mode}` | `{dedupes}` |")), "mode {mode} needs {dedupes}");
+    }
+}
+
 #[test]
 fn what_is_reached_by_name_is_a_service() {
     let names: BTreeSet<String> = services().into_iter().map(|service| service.name).collect();
