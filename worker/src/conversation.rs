@@ -26,6 +26,9 @@ use crate::job::{Finished, Held};
 /// Steps of one conversation at most. The longest honest one is inquire, approve again, net-cancel.
 const STEPS_MAX: usize = 6;
 
+/// Codes of the busy answers that we give ourselves in the acquirer's stead: nothing was sent.
+const WITHHELD: [&str; 2] = ["lease_lost", "breaker_open"];
+
 /// Carries a claim through and hands over what came of it. Runs to its end whatever happens to the broker.
 pub(crate) async fn hold(worker: Worker, connectors: Arc<Connectors>, held: Held, finished: mpsc::Sender<Finished>) {
     let trace = TraceContext::continue_or_start(Some(&held.claimed.operation.trace_parent), &System);
@@ -200,8 +203,16 @@ impl Talk<'_> {
         let latency_ms = i32::try_from(System.monotonic().duration_since(started).as_millis()).unwrap_or(i32::MAX);
         let word = answer.word();
         let code = answer.code().map(str::to_owned);
-        tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
-        metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
+        match WITHHELD.into_iter().find(|withheld| code.as_deref() == Some(withheld)) {
+            Some(why) => {
+                tracing::info!(why, "an approval is withheld: the acquirer was not asked");
+                metrics::counter!("naru_worker_withheld_total", "why" => why).increment(1);
+            }
+            None => {
+                tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
+                metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
+            }
+        }
         Answered { attempt, word, code, latency_ms }
     }
 
