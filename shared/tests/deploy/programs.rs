@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use naru_shared::config::{ApiConfig, CliConfig, Program, SimulatorConfig, WorkerConfig, variables};
+use naru_shared::config::{ApiConfig, CliConfig, WorkerConfig};
 use naru_shared::telemetry::{Readiness, health_routes};
 
-use crate::compose::{Service, placeholders, read, seconds, service, services, text};
+use crate::compose::{Program, Service, placeholders, read, seconds, service, services, simulator_config, text};
 
 fn ours() -> Vec<(Service, Program)> {
     services().into_iter().filter_map(|service| service.program().map(|program| (service, program))).collect()
@@ -23,16 +23,17 @@ fn every_program_runs() {
 fn every_variable_is_read_and_every_required_one_is_set() {
     for (service, program) in ours() {
         let name = &service.name;
-        let known: BTreeMap<_, _> = variables(program).into_iter().map(|variable| (variable.name, variable)).collect();
+        let known: BTreeMap<_, _> =
+            program.variables().into_iter().map(|variable| (variable.name.clone(), variable)).collect();
         let set = service.environment();
         for variable in set.keys() {
-            assert!(known.contains_key(variable.as_str()), "{name}: {program:?} does not read {variable}");
+            assert!(known.contains_key(variable), "{name}: {program:?} does not read {variable}");
         }
         for variable in known.values().filter(|variable| variable.required) {
-            assert!(set.contains_key(variable.name), "{name}: {} is required", variable.name);
+            assert!(set.contains_key(&variable.name), "{name}: {} is required", variable.name);
         }
         for variable in known.values().filter(|variable| variable.secret) {
-            let Some(value) = set.get(variable.name) else { continue };
+            let Some(value) = set.get(&variable.name) else { continue };
             let asked = placeholders(value);
             let stops = asked.iter().any(|placeholder| placeholder.rest.starts_with(":?"));
             assert!(stops, "{name}: {} must come from .env and stop compose when it is missing", variable.name);
@@ -46,10 +47,10 @@ fn the_values_are_such_as_the_programs_accept() {
         let env = service.environment_at_start();
         let lookup = |name: &str| env.get(name).cloned();
         let error = match program {
-            Program::Api => ApiConfig::from_env(&lookup).err(),
-            Program::Worker => WorkerConfig::from_env(&lookup).err(),
-            Program::Simulator => SimulatorConfig::from_env(&lookup).err(),
-            Program::Cli => CliConfig::from_env(&lookup).err(),
+            Program::Api => ApiConfig::from_env(&lookup).err().map(|error| error.to_string()),
+            Program::Worker => WorkerConfig::from_env(&lookup).err().map(|error| error.to_string()),
+            Program::Simulator => simulator_config(&env).err().map(|error| error.to_string()),
+            Program::Cli => CliConfig::from_env(&lookup).err().map(|error| error.to_string()),
         };
         assert!(error.is_none(), "{}: {}", service.name, error.unwrap());
     }
@@ -113,7 +114,7 @@ fn asked_at(service: &Service, program: Program) -> Option<(u16, &'static str)> 
     match program {
         Program::Api => Some((ApiConfig::from_env(&lookup).unwrap().internal.address.port(), "/readyz")),
         Program::Worker => Some((WorkerConfig::from_env(&lookup).unwrap().internal.address.port(), "/readyz")),
-        Program::Simulator => Some((SimulatorConfig::from_env(&lookup).unwrap().simulator.listen.port(), "/livez")),
+        Program::Simulator => Some((simulator_config(&env).unwrap().listen.port(), "/livez")),
         Program::Cli => None,
     }
 }
