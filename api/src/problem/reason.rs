@@ -97,7 +97,7 @@ reasons! {
     TokenInvalid = "TOKEN_INVALID", UnauthorizedKey, 401, NotMoved, false,
         "The checkout token is not valid for this payment, or its time is over.";
     SecretKeyInBrowser = "SECRET_KEY_IN_BROWSER", ForbiddenRequest, 403, NotMoved, false,
-        "A secret key came with an `Origin` header, as a browser sends it. A secret key in a page is everybody's key: revoke it, and use a client key there. The request was refused and recorded.";
+        "A secret key came with an `Origin` header, as a browser sends it. A secret key in a page is everybody's key: take it out, have it revoked, and use a client key there. The request was refused and recorded.";
     ClientKeyNotAllowed = "CLIENT_KEY_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
         "A client key can only create payments.";
     OriginNotRegistered = "ORIGIN_NOT_REGISTERED", ForbiddenRequest, 403, NotMoved, false,
