@@ -1,12 +1,10 @@
 //! `naru dead`: what the operators' API says of dead letters and stuck payments.
 
-use std::io::Write as _;
-
 use clap::{Args, ValueEnum};
 use reqwest::header;
-use serde_json::Value;
 
 use crate::http::{client, json as ask};
+use crate::table::{say, table};
 use crate::{Outcome, needed};
 
 /// Lists dead letters and stuck payments, or replays a letter.
@@ -81,30 +79,4 @@ impl Dead {
         );
         say(&format!("{letters}\n{stuck}"))
     }
-}
-
-/// Prints a text; whoever has read enough (`| head`) may go.
-fn say(text: &str) -> Outcome {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        said => Ok(said?),
-    }
-}
-
-fn table(what: &str, page: &Value, columns: &[&str]) -> String {
-    let rows = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let more = if page["hasMore"] == true { " (and more)" } else { "" };
-    let mut lines = vec![format!("{} {what}{more}", rows.len())];
-    for row in rows {
-        let cells: Vec<String> = columns
-            .iter()
-            .map(|column| match &row[*column] {
-                Value::String(text) => text.clone(),
-                Value::Null => "-".to_owned(),
-                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
-            })
-            .collect();
-        lines.push(format!("  {}", cells.join("  ")));
-    }
-    lines.join("\n")
 }
