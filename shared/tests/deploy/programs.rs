@@ -195,6 +195,10 @@ fn postgres_has_a_connection_for_everybody() {
             replicas * each
         })
         .sum();
+    let worker = service("worker").environment_at_start();
+    let each = WorkerConfig::from_env(&|name| worker.get(name).cloned()).unwrap().database.connections_max;
+    let told = format!("up to {each} connections to Postgres, each worker {}", each + 1);
+    assert!(read("deploy/README.md").contains(&told), "{told}");
     // Ten for a person and a backup.
     assert!(wanted + 10 <= limit.parse().unwrap(), "{wanted} connections are wanted of {limit}");
 }
