@@ -49,7 +49,9 @@ async fn archive(worker: &Worker, delivery: &Delivery) -> Result<(), StoreError>
                     .store
                     .archive_letter(id, operation, reason, Some(queue), Some(&delivery.body), &headers)
                     .await?;
-                metrics::counter!("naru_dead_letters_total", "reason" => reason).increment(1);
+                if new == Some(true) {
+                    metrics::counter!("naru_dead_letters_total", "reason" => reason).increment(1);
+                }
                 tracing::warn!(%operation, queue, reason, new, "a dead letter is archived");
                 return Ok(());
             }
