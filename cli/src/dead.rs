@@ -10,7 +10,7 @@ use crate::{Outcome, needed};
 /// Lists dead letters and stuck payments, or replays a letter.
 #[derive(Args)]
 pub(crate) struct Dead {
-    /// Resolved ones too.
+    /// Resolved ones too, and those that are for information only.
     #[arg(long)]
     all: bool,
     /// Letters of one kind only: information, replayable, needs_person or poison.
@@ -65,7 +65,11 @@ impl Dead {
             return Ok(());
         }
         let kind = self.kind.map_or_else(String::new, |kind| format!("&kind={}", kind.as_str()));
-        let letters = ask(get(format!("/ops/v1/dead-letters?resolved={}{kind}", self.all))).await?;
+        let mut letters = ask(get(format!("/ops/v1/dead-letters?resolved={}{kind}", self.all))).await?;
+        if let Some(rows) = letters["data"].as_array_mut() {
+            // Money may hang on them; the rest stays in its order, the newest first.
+            rows.sort_by_key(|letter| letter["kind"] != "needs_person");
+        }
         let stuck = ask(get("/ops/v1/stuck".into())).await?;
         let letters = table(
             "dead letters",
