@@ -47,6 +47,11 @@ impl Operator {
         self.call(Method::GET, "/ops/v1/stuck")
     }
 
+    /// `GET /ops/v1/payments/{paymentKey}`
+    pub fn payment(&self, key: &str) -> Call {
+        self.call(Method::GET, &format!("/ops/v1/payments/{key}"))
+    }
+
     /// Any call with the token.
     pub fn call(&self, method: Method, path: &str) -> Call {
         Call::new(self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token))

@@ -106,21 +106,27 @@ impl Talk<'_> {
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
         let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
-        let answer = if !self.worker.lease.holds() {
+        let withheld = if !self.worker.lease.holds() {
             // Somebody may already be asking about this reference: it stays unsent, and the claim is given back.
-            ApproveAnswer::Busy("lease_lost".into())
+            Some("lease_lost")
         } else if let Some(why) = claimed.unsendable(ago, self.now()) {
-            ApproveAnswer::Busy(why.into())
+            Some(why)
         } else if !breaker.lets_through(started) {
-            ApproveAnswer::Busy("breaker_open".into())
+            Some("breaker_open")
         } else {
-            let answer = self.acquirer.approve(self.order(), &reference).await;
-            let failed = matches!(answer, ApproveAnswer::NotSent(_) | ApproveAnswer::Unknown(_));
-            breaker.heard(!failed, System.monotonic());
-            answer
+            None
+        };
+        let answer = match withheld {
+            Some(why) => ApproveAnswer::Busy(why.into()),
+            None => {
+                let answer = self.acquirer.approve(self.order(), &reference).await;
+                let failed = matches!(answer, ApproveAnswer::NotSent(_) | ApproveAnswer::Unknown(_));
+                breaker.heard(!failed, System.monotonic());
+                answer
+            }
         };
         hold_point("heard").await;
-        let heard = self.heard(attempt, &Answer::Approve(answer.clone()), started);
+        let heard = self.heard(attempt, &Answer::Approve(answer.clone()), started, withheld);
         let step = claimed.after_approve(&reference, &answer, self.now(), &mut delays);
         match step {
             // Recorded with the decision, in one commit.
@@ -135,7 +141,7 @@ impl Talk<'_> {
         let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
         let started = System.monotonic();
         let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
-        let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started);
+        let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started, None);
         self.keep(heard).await;
         Some(self.held.claimed.after_inquiry(&reference, &answer, self.now(), &mut delays))
     }
@@ -144,7 +150,7 @@ impl Talk<'_> {
         let (attempt, _) = self.write_down(Call::NetCancel, &reference, Some(because)).await?;
         let started = System.monotonic();
         let answer: NetCancelAnswer = self.acquirer.net_cancel(self.order(), &Reference::of(attempt), &reference).await;
-        let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started);
+        let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started, None);
         self.keep(heard).await;
         let claimed = &self.held.claimed;
         Some(match claimed.operation.kind {
@@ -215,12 +221,21 @@ impl Talk<'_> {
         }
     }
 
-    fn heard(&self, attempt: AttemptId, answer: &Answer, started: Instant) -> Answered {
+    /// An answer as it is kept. `withheld`: why it is our own, in the acquirer's stead; such a one is not counted as an answer.
+    fn heard(&self, attempt: AttemptId, answer: &Answer, started: Instant, withheld: Option<&'static str>) -> Answered {
         let latency_ms = i32::try_from(System.monotonic().duration_since(started).as_millis()).unwrap_or(i32::MAX);
         let (call, word) = (answer.call(), answer.word());
         let code = answer.code().map(str::to_owned);
-        tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
-        metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
+        match withheld {
+            Some(why) => {
+                tracing::info!(why, "an approval is withheld: the acquirer is not asked");
+                metrics::counter!("naru_worker_withheld_total", "why" => why).increment(1);
+            }
+            None => {
+                tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
+                metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
+            }
+        }
         Answered { attempt, call, word, code, latency_ms }
     }
 

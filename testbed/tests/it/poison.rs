@@ -136,5 +136,13 @@ async fn an_operator_reads_what_died() {
     })
     .await;
     gateway.bank.expect(&payment.order_id).charged_then_reversed().await;
+    let story = gateway.operator.payment(accepted.payment_key()).await.expecting(200);
+    assert_eq!(story.body["payment"]["status"], "ABORTED", "{story:?}");
+    let attempts = story.body["operations"][0]["attempts"].as_array().expect("its attempts are shown");
+    assert!(attempts.iter().any(|attempt| attempt["call"] == "net_cancel" && attempt["answer"] == "reversed"));
+    let id = story.body["operations"][0]["id"].as_str().expect("an operation has an id");
+    assert_eq!(gateway.operator.payment(id).await.expecting(200).body, story.body, "logs name the operation");
+    let last = story.body["timeline"].as_array().and_then(|timeline| timeline.last()).expect("its timeline is shown");
+    assert_eq!((&last["status"], &last["moneyState"]), (&"ABORTED".into(), &"REVERSED".into()), "{story:?}");
     gateway.check().await;
 }

@@ -70,7 +70,9 @@ async fn archive(worker: &Worker, delivery: &Delivery, around: &Around) -> Resul
                 let reason = row.letter_reason();
                 let new =
                     worker.store.archive_letter(id, operation, reason, queue, Some(&delivery.body), headers).await?;
-                metrics::counter!("naru_dead_letters_total", "reason" => reason).increment(1);
+                if new == Some(true) {
+                    metrics::counter!("naru_dead_letters_total", "reason" => reason).increment(1);
+                }
                 tracing::warn!(%operation, queue, reason, new, "a dead letter is archived");
                 return Ok(());
             }

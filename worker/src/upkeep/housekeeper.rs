@@ -27,8 +27,10 @@ async fn chores(worker: &Worker) -> Result<(), StoreError> {
         if let Some(row) = worker.store.operation(operation).await? {
             let headers = json!({ "naru": "the message was lost; the row tells" });
             let reason = row.letter_reason();
-            worker.store.archive_letter(System.ordered(), operation, reason, None, None, &headers).await?;
-            metrics::counter!("naru_dead_letters_total", "reason" => reason).increment(1);
+            let new = worker.store.archive_letter(System.ordered(), operation, reason, None, None, &headers).await?;
+            if new == Some(true) {
+                metrics::counter!("naru_dead_letters_total", "reason" => reason).increment(1);
+            }
         }
     }
     worker.store.resolve_settled_letters(BATCH_MAX).await?;
