@@ -9,9 +9,11 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
-/// How long a test waits for an answer that will never come.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
-const SHOP: &str = "shop";
+/// How long a test waits for an answer that will never come. A machine with much else to do may keep a good one that long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it waits for an answer that must come.
+const LONG: Duration = Duration::from_secs(60);
+pub(crate) const SHOP: &str = "shop";
 
 pub(crate) struct Simulator {
     process: Child,
@@ -88,7 +90,7 @@ impl Simulator {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        hear(self.request(Method::POST, path).json(body)).await.unwrap()
+        hear(self.request(Method::POST, path).timeout(LONG).json(body)).await.unwrap()
     }
 
     /// Posts, and gives up after [`PATIENCE`].
@@ -102,7 +104,7 @@ impl Simulator {
 
     /// A token for a card.
     pub(crate) async fn card(&self, number: &str) -> String {
-        let answer = self.present(number).await.unwrap();
+        let answer = self.post("/v1/cards", &card(number)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["token"].as_str().unwrap().to_owned()
     }
@@ -112,7 +114,7 @@ impl Simulator {
     }
 
     pub(crate) async fn approve(&self, reference: &str, order: &str, token: &str, amount: i64) -> Answer {
-        self.try_approve(reference, order, token, amount).await.unwrap()
+        self.post("/v1/approvals", &approval(reference, order, token, amount)).await
     }
 
     pub(crate) async fn try_change(
@@ -123,23 +125,19 @@ impl Simulator {
         order: &str,
         amount: i64,
     ) -> Heard {
-        let body = json!({ "reference": reference, "originalReference": original, "merchantId": SHOP,
-            "orderId": order, "amount": amount, "currency": "KRW" });
-        self.try_post(path, &body).await
+        self.try_post(path, &change(reference, original, order, amount)).await
     }
 
     pub(crate) async fn change(&self, path: &str, reference: &str, original: &str, order: &str, amount: i64) -> Answer {
-        self.try_change(path, reference, original, order, amount).await.unwrap()
+        self.post(path, &change(reference, original, order, amount)).await
     }
 
     pub(crate) async fn try_net_cancel(&self, reference: &str, original: &str, amount: i64) -> Heard {
-        let body = json!({ "reference": reference, "originalReference": original, "merchantId": SHOP,
-            "amount": amount, "currency": "KRW" });
-        self.try_post("/v1/net-cancels", &body).await
+        self.try_post("/v1/net-cancels", &net_cancel(reference, original, amount)).await
     }
 
     pub(crate) async fn net_cancel(&self, reference: &str, original: &str, amount: i64) -> Answer {
-        self.try_net_cancel(reference, original, amount).await.unwrap()
+        self.post("/v1/net-cancels", &net_cancel(reference, original, amount)).await
     }
 
     pub(crate) async fn inquire(&self, reference: &str) -> Answer {
@@ -208,6 +206,16 @@ pub(crate) fn card(number: &str) -> Value {
 pub(crate) fn approval(reference: &str, order: &str, token: &str, amount: i64) -> Value {
     json!({ "reference": reference, "merchantId": SHOP, "orderId": order, "token": token, "amount": amount,
         "currency": "KRW", "installmentMonths": 0 })
+}
+
+pub(crate) fn change(reference: &str, original: &str, order: &str, amount: i64) -> Value {
+    json!({ "reference": reference, "originalReference": original, "merchantId": SHOP, "orderId": order,
+        "amount": amount, "currency": "KRW" })
+}
+
+pub(crate) fn net_cancel(reference: &str, original: &str, amount: i64) -> Value {
+    json!({ "reference": reference, "originalReference": original, "merchantId": SHOP, "amount": amount,
+        "currency": "KRW" })
 }
 
 pub(crate) async fn hear(request: RequestBuilder) -> Heard {
