@@ -144,7 +144,7 @@ pub struct Done {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misuse {
     /// The reference stands for something else.
-    #[error("this reference was used before with another kind, amount, currency or merchant")]
+    #[error("this reference was used before with another method, kind, amount, currency or merchant")]
     ReferenceReused,
 }
 

@@ -352,7 +352,7 @@ fn history(seed: u64, mode: Mode, method: Method) -> (Company, Vec<Entry>) {
             1 => Act::Decline(Code::DO_NOT_HONOR, None),
             2 | 3 => Act::Pend(Pending {
                 inquiries: 1,
-                code: [Code::APPROVED, Code::DO_NOT_HONOR][usize::from(seed % 2 == 0)],
+                code: [Code::APPROVED, Code::DO_NOT_HONOR][usize::from(seed.is_multiple_of(2))],
             }),
             4 => Act::ChargeMore(10),
             5 => Act::Refuse,
@@ -449,4 +449,18 @@ fn pay_out(reference: Id, original_reference: Id, units: i64, transaction_key: O
     let (merchant_id, order_id, amount, currency) = (id("shop"), id("o"), won(units), krw());
     let to = Ok(to);
     PayOut { reference, original_reference, merchant_id, order_id, amount, currency, purpose, transaction_key, to }
+}
+
+/// A line as it was written when there were only cards.
+#[test]
+fn a_journal_of_cards_only_is_read() {
+    let line = r#"{"seq":1,"at":"2026-01-31T09:00:00.000+09:00","request":"approve","reference":"r1","originalReference":null,
+        "merchantId":"shop","orderId":"o","token":"tok_1","amount":15000,"currency":"KRW","effect":"charged",
+        "result":"approved","responseCode":"00","approvalNumber":"56048840"}"#;
+    let entry: Entry = serde_json::from_str(line).unwrap();
+    let mut company = Company::default();
+    company.replay(&entry);
+    let effects = serde_json::to_value(company.effects_of("r1")).unwrap();
+    assert_eq!((&effects["method"], &effects["net"]), (&"card".into(), &15_000.into()));
+    assert!(!serde_json::to_string(&entry).unwrap().contains("method"), "cards' lines are as they were");
 }

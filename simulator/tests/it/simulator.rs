@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use naru_simulator::behaviour::faults::TABLE;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -21,6 +22,42 @@ pub(crate) struct Simulator {
     pub(crate) folder: PathBuf,
     environment: Vec<(&'static str, &'static str)>,
     client: Client,
+}
+
+/// Where charges other than a card's are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counter {
+    Bank,
+    Carrier,
+    Points,
+}
+
+impl Counter {
+    pub(crate) const ALL: [Self; 3] = [Self::Bank, Self::Carrier, Self::Points];
+
+    pub(crate) fn base(self) -> &'static str {
+        match self {
+            Self::Bank => "/bank/v1",
+            Self::Carrier => "/carrier/v1",
+            Self::Points => "/points/v1",
+        }
+    }
+
+    pub(crate) fn path(self, call: &str) -> String {
+        format!("{}/{call}", self.base())
+    }
+
+    /// Where money is given back.
+    pub(crate) fn back(self) -> String {
+        self.path(if self == Self::Carrier { "cancels" } else { "refunds" })
+    }
+
+    /// The number with this fault.
+    pub(crate) fn number(self, fault: &str) -> String {
+        let fault = TABLE.iter().find(|f| f.name == fault).unwrap_or_else(|| panic!("no fault {fault}"));
+        let prefix = if self == Self::Carrier { "0100000" } else { "99900000" };
+        format!("{prefix}{}", fault.digits)
+    }
 }
 
 /// What came of a request: an answer, or none.
@@ -107,6 +144,45 @@ impl Simulator {
         let answer = self.post("/v1/cards", &card(number)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A token for a bank account, a phone or a membership.
+    pub(crate) async fn token(&self, counter: Counter, number: &str) -> String {
+        let answer = self.present_to(counter, number).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Registers a bank account, a phone (by the right code) or a membership.
+    pub(crate) async fn present_to(&self, counter: Counter, number: &str) -> Answer {
+        match counter {
+            Counter::Bank => self.post("/bank/v1/accounts", &account(number)).await,
+            Counter::Points => self.post("/points/v1/members", &member(number)).await,
+            Counter::Carrier => {
+                let sent = self.post("/carrier/v1/verifications", &phone(number)).await;
+                if sent.status != 200 {
+                    return sent;
+                }
+                self.post("/carrier/v1/subscribers", &typed(&sent.body["verificationId"], "000000")).await
+            }
+        }
+    }
+
+    /// A charge at one of the other counters.
+    pub(crate) async fn charge(
+        &self,
+        counter: Counter,
+        reference: &str,
+        order: &str,
+        token: &str,
+        amount: i64,
+    ) -> Answer {
+        self.post(&counter.path("approvals"), &approval(reference, order, token, amount)).await
+    }
+
+    /// What became of a reference at another counter.
+    pub(crate) async fn inquire_at(&self, base: &str, reference: &str) -> Answer {
+        self.get(&format!("{base}/transactions/{reference}")).await
     }
 
     pub(crate) async fn try_approve(&self, reference: &str, order: &str, token: &str, amount: i64) -> Heard {
@@ -201,6 +277,23 @@ impl Answer {
 pub(crate) fn card(number: &str) -> Value {
     json!({ "number": number, "expiryYear": "39", "expiryMonth": "12", "cvc": "739", "password": "48",
         "identityNumber": "930417", "merchantId": SHOP })
+}
+
+pub(crate) fn account(number: &str) -> Value {
+    json!({ "bankCode": "88", "accountNumber": number, "holderName": "홍길동", "identityNumber": "930417",
+        "merchantId": SHOP })
+}
+
+pub(crate) fn phone(number: &str) -> Value {
+    json!({ "carrier": "SKT", "phoneNumber": number, "birth": "930417", "merchantId": SHOP })
+}
+
+pub(crate) fn typed(verification: &Value, code: &str) -> Value {
+    json!({ "verificationId": verification, "code": code, "merchantId": SHOP })
+}
+
+pub(crate) fn member(number: &str) -> Value {
+    json!({ "memberNumber": number, "password": "4826", "merchantId": SHOP })
 }
 
 pub(crate) fn approval(reference: &str, order: &str, token: &str, amount: i64) -> Value {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountState, Deposit, DepositLine, DepositState, Notice, NoticeLine};
+use crate::company::change::code_of;
 use crate::company::{Amount, Answer, Around, Call, Code, Company, Decision, Details, Done, Effect, Entry, Id, Method};
 use crate::company::{More, Name, Outcome, Reason};
 
@@ -235,7 +236,7 @@ fn arrive(entry: &mut Entry) {
 
 fn refuse(entry: &mut Entry, reason: Reason) {
     entry.result = Outcome::Declined;
-    entry.response_code = Some(Code::NOT_PERMITTED);
+    entry.response_code = Some(code_of(reason));
     entry.reason = Some(reason);
 }
 
