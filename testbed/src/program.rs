@@ -24,6 +24,8 @@ pub struct Program {
     ready: String,
     /// Where its metrics are, if it has any.
     metrics: Option<String>,
+    /// Where merchants reach it, if they do.
+    address: Option<String>,
     log: PathBuf,
     child: Mutex<Option<Child>>,
 }
@@ -48,10 +50,32 @@ impl Program {
         run::guard_programs(ledger.path());
         let command = ledger.write_down_and_become(shell, &program);
         let log = folder.join(format!("{name}.log"));
-        let program =
-            Self { name: name.to_owned(), command: Mutex::new(command), ready, metrics, log, child: Mutex::default() };
+        let program = Self {
+            name: name.to_owned(),
+            command: Mutex::new(command),
+            ready,
+            metrics,
+            address: None,
+            log,
+            child: Mutex::default(),
+        };
         program.spawn();
         program
+    }
+
+    /// The same, which merchants reach at this address.
+    pub(crate) fn reached_at(mut self, address: String) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// Where merchants reach it.
+    ///
+    /// # Panics
+    /// When it is no API.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.address.as_deref().unwrap_or_else(|| panic!("{} is no API", self.name))
     }
 
     /// Starts it again after it has ended; returns when it is ready.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::{eventually, http};
+use crate::{Program, eventually, http};
 
 /// A stream may stay open for so long.
 const STREAM_LIMIT: Duration = Duration::from_secs(600);
@@ -160,6 +160,13 @@ impl Stream {
         for (earlier, later) in self.seen.iter().zip(self.seen.iter().skip(1)) {
             assert_eq!(later.id, earlier.id + 1, "a version is missing or came twice: {:#?}", self.seen);
         }
+    }
+
+    /// The same, at another API of the gateway.
+    pub async fn reconnect_at(&mut self, api: &Program) {
+        let path = self.url.find("/v1/").map_or("", |at| &self.url[at..]);
+        self.url = format!("{}{path}", api.address());
+        self.reconnect().await;
     }
 
     async fn connect(&mut self, last_event_id: Option<i64>) {

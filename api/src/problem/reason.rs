@@ -130,10 +130,12 @@ reasons! {
         "This instance is being stopped; another one answers.";
     DatabaseUnavailable = "DATABASE_UNAVAILABLE", FailedDbProcessing, 503, NotMoved, true,
         "The database did not answer, and nothing can have been written.";
+    OutcomeUnreadable = "OUTCOME_UNREADABLE", FailedDbProcessing, 503, Unknown, true,
+        "This `Idempotency-Key` was used, and the database did not tell what the request it came with has come to. This one wrote nothing.";
     CommitUnknown = "COMMIT_UNKNOWN", FailedPaymentInternalSystemProcessing, 503, Unknown, false,
         "The database's answer to the commit was lost: the request is accepted, or it is not. Query the payment by order id, or send the same request with the same `Idempotency-Key`.";
     OutcomeOpen = "OUTCOME_OPEN", FailedPaymentInternalSystemProcessing, 504, Unknown, false,
-        "The payment was accepted and its outcome was still open when the time to wait was over. Send `Prefer: wait=N` or `respond-async` if you would rather have `202` with the payment.";
+        "The payment was accepted and its outcome was still open, or could not be read, when the time to wait was over. Send `Prefer: wait=N` or `respond-async` if you would rather have `202` with the payment.";
     AcquirerUnavailable = "ACQUIRER_UNAVAILABLE", FailedCardCompanyResponse, 503, NotMoved, true,
         "The card could not be registered, because the card company did not answer in time. No payment was asked for.";
 }

@@ -49,7 +49,7 @@ use self::{
 pub use self::{
     declare::DeclareError,
     delivery::Delivery,
-    headers::{Death, Headers},
+    headers::{Death, Headers, storable},
     hint::{BODY_MAX, Hint, Poison},
     link::LinkState,
     outgoing::Outgoing,

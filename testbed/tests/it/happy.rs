@@ -165,3 +165,24 @@ async fn a_card_that_is_not_registered_makes_no_payment() {
     }
     gateway.check().await;
 }
+
+/// Who is willing to wait and understands an open payment gets one, and is told how long it was waited.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_that_is_over_answers_with_the_open_payment() {
+    let gateway = Gateway::start().await;
+    let payment = Payment::of(12_000);
+    let held = gateway.bank.hold(&payment.order_id, "approve", "before").await;
+    let open = gateway.shop.key_in(&payment).prefer("wait=1").await.expecting(202);
+    assert_eq!(open.header("preference-applied"), "wait=1");
+    assert_eq!((open.text("status"), open.text("moneyState")), ("IN_PROGRESS", "UNKNOWN"), "{open:?}");
+    assert!(open.header("location").ends_with(open.payment_key()), "{open:?}");
+    assert!(open.header("naru-events").ends_with("/events"), "{open:?}");
+    held.release().await;
+    gateway.check().await;
+    let other = Payment::of(12_000);
+    let held = gateway.bank.hold(&other.order_id, "approve", "before").await;
+    let open = gateway.shop.key_in(&other).prefer("respond-async").await.expecting(202);
+    assert_eq!(open.header("preference-applied"), "respond-async");
+    held.release().await;
+    gateway.check().await;
+}

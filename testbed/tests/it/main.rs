@@ -7,6 +7,7 @@ mod bad_input;
 mod broker;
 mod card_data;
 mod crash;
+mod edges;
 mod happy;
 mod idempotency;
 mod poison;
