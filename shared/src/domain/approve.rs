@@ -131,7 +131,13 @@ impl Claimed {
         if self.is_past_deadline(now) {
             return net_cancel(Because::TooLate);
         }
-        let approval = Approval { number: facts.number.clone(), approved_at: now, operation: self.operation.id };
+        let approval = Approval {
+            number: facts.number.clone(),
+            approved_at: now,
+            operation: self.operation.id,
+            reference: reference.clone(),
+            amount: self.operation.amount.amount(),
+        };
         decide(
             Decision {
                 event: Some(PaymentEvent::Approved { approval }),

@@ -1,11 +1,11 @@
 //! The course of one claim: what is known, what to do next, what is decided.
 //!
 //! A claim is a short conversation: take a [`Step`], hear an [`super::attempt::Answer`], until a step is a
-//! [`Decision`]. [`super::approve`] and [`super::net_cancel`] hold the rules.
+//! [`Decision`]. [`super::approve`], [`super::change`] and [`super::net_cancel`] hold the rules.
 
 use time::{Duration, OffsetDateTime};
 
-use super::attempt::{ApprovalFacts, Because, Manners, OpenAttempt, Resolution};
+use super::attempt::{ApprovalFacts, Because, Call, Manners, OpenAttempt, Resolution};
 use super::event::PaymentEvent;
 use super::failure::Failure;
 use super::id::Reference;
@@ -14,7 +14,7 @@ use super::operation::{
     OperationStatus,
 };
 use super::payment::{MoneyState, Payment, Work};
-use super::{approve, net_cancel};
+use super::{approve, change, net_cancel};
 use crate::words::words;
 
 /// What a claim knows. `now` is the database's time: the claim's, plus what has passed on the worker's own clock.
@@ -42,6 +42,20 @@ pub enum Step {
         /// Whether the claim wrote the attempt down; if not it must be, first.
         written: bool,
     },
+    /// Ask for a change of the approval: its capture, or giving money back.
+    Change {
+        /// [`Call::Capture`], [`Call::Cancel`] or [`Call::Refund`].
+        call: Call,
+        /// Under a reference that was used before and of which the acquirer knows nothing; nothing for a new one.
+        again: Option<Reference>,
+    },
+    /// Ask whether this change was done after all, of which the acquirer says "already cancelled".
+    Verify {
+        /// What was asked under it.
+        call: Call,
+        /// Which.
+        reference: Reference,
+    },
     /// Ask what became of this reference.
     Inquire {
         /// Which.
@@ -65,6 +79,10 @@ words! {
         AmountMismatch = "amount_mismatch",
         /// The acquirer would not net-cancel.
         NetCancelRefused = "net_cancel_refused",
+        /// The acquirer's books of an approval differ from ours: more was given back, or less is left.
+        BooksDisagree = "books_disagree",
+        /// Money went back that we had given up giving back.
+        LateChange = "late_change",
     }
 }
 
@@ -142,13 +160,14 @@ impl Claimed {
         }
         match self.operation.kind {
             OperationKind::Approve => approve::first_step(self, now),
+            OperationKind::Cancel | OperationKind::Capture => change::first_step(self, now),
             OperationKind::NetCancel => net_cancel::first_step(self),
         }
     }
 
     /// The row has crashed its workers too often: give it up, or, when money may have moved, only inquire from now on.
     fn buried(&self, now: OffsetDateTime, delays: Delays<'_>) -> Step {
-        if self.open.is_empty() && self.operation.kind == OperationKind::Approve {
+        if self.open.is_empty() && self.operation.kind != OperationKind::NetCancel {
             let work = self.work(OperationStatus::Dead, None, 0);
             return decide(Decision {
                 event: Some(PaymentEvent::WorkDied { work }),
@@ -193,6 +212,11 @@ impl Claimed {
     /// Whether this reference was sent, or may have been, before this claim.
     pub(super) fn was_sent(&self, reference: &Reference) -> bool {
         self.open.iter().any(|attempt| attempt.reference == *reference)
+    }
+
+    /// What was asked under this reference.
+    pub(super) fn call_of(&self, reference: &Reference) -> Option<Call> {
+        self.attempts(reference).map(|attempt| attempt.call).next()
     }
 
     fn attempts(&self, reference: &Reference) -> impl Iterator<Item = &OpenAttempt> {
@@ -280,7 +304,11 @@ impl Step {
     pub(super) fn with_case(self, reference: &Reference, kind: CaseKind) -> Self {
         match self {
             Self::Decide(decision) => decide(decision.with_case(reference, kind)),
-            Self::Approve { .. } | Self::Inquire { .. } | Self::NetCancel { .. } => self,
+            Self::Approve { .. }
+            | Self::Change { .. }
+            | Self::Verify { .. }
+            | Self::Inquire { .. }
+            | Self::NetCancel { .. } => self,
         }
     }
 }

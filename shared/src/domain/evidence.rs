@@ -23,7 +23,7 @@ pub const fn judge(call: Call, heard: AnswerWord, decided: Option<Resolution>) -
     let money_may_be_out = match (call, heard) {
         (Call::Approve, AnswerWord::Approved | AnswerWord::Pending | AnswerWord::Unknown)
         | (Call::Inquire, AnswerWord::Approved | AnswerWord::Pending) => true,
-        (Call::Approve | Call::Inquire | Call::NetCancel, _) => false,
+        (Call::Approve | Call::Capture | Call::Cancel | Call::Refund | Call::Inquire | Call::NetCancel, _) => false,
     };
     if !money_may_be_out {
         return Verdict::Nothing;

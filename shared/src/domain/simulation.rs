@@ -149,7 +149,8 @@ impl World {
         let (call, reference, because, written) = match step {
             Step::Decide(decision) => return self.decide(&claimed, operation, &decision, answered),
             Step::Approve { reference, written } => (Call::Approve, reference, None, written),
-            Step::Inquire { reference } => (Call::Inquire, reference, None, false),
+            Step::Inquire { reference } | Step::Verify { reference, .. } => (Call::Inquire, reference, None, false),
+            Step::Change { .. } => unreachable!("nobody asks for a change here"),
             Step::NetCancel { reference, because } => (Call::NetCancel, reference, Some(because), false),
         };
         let fence = claimed.operation.fence;
@@ -215,6 +216,9 @@ impl World {
         let now = self.now;
         let mut delays = |tries| delay(&mut self.dice, tries);
         let step = match (&answer, claimed.operation.kind) {
+            (Answer::Change(_), _) | (_, OperationKind::Cancel | OperationKind::Capture) => {
+                unreachable!("nobody asks for a change here")
+            }
             (Answer::Approve(answer), _) => claimed.after_approve(&reference, answer, now, &mut delays),
             (Answer::Inquire(answer), _) => claimed.after_inquiry(&reference, answer, now, &mut delays),
             (Answer::NetCancel(answer), OperationKind::Approve) => {
@@ -245,7 +249,12 @@ impl World {
                 prop_assert_eq!(&charged, &vec![self.store.payment.total.amount()], "paid once, in full");
                 MoneyState::Moved
             }
-            PaymentStatus::Ready | PaymentStatus::InProgress | PaymentStatus::Aborted | PaymentStatus::Expired => {
+            PaymentStatus::Ready
+            | PaymentStatus::InProgress
+            | PaymentStatus::PartialCanceled
+            | PaymentStatus::Canceled
+            | PaymentStatus::Aborted
+            | PaymentStatus::Expired => {
                 prop_assert!(charged.is_empty(), "nobody wants these: {:?}", charged);
                 if self.acquirer.ever_charged() { MoneyState::Reversed } else { MoneyState::NotMoved }
             }
@@ -261,6 +270,9 @@ fn unknown(call: Call) -> Answer {
         Call::Approve => Answer::Approve(ApproveAnswer::Unknown("timeout".into())),
         Call::Inquire => Answer::Inquire(super::attempt::InquiryAnswer::NoAnswer("timeout".into())),
         Call::NetCancel => Answer::NetCancel(NetCancelAnswer::NoAnswer("timeout".into())),
+        Call::Capture | Call::Cancel | Call::Refund => {
+            Answer::Change(super::attempt::ChangeAnswer::Unknown("timeout".into()))
+        }
     }
 }
 

@@ -75,6 +75,8 @@ impl Store {
             .filter(|a| a.operation == place && a.call == Call::Approve && a.resolution.is_none())
             .map(|a| OpenAttempt {
                 id: a.id,
+                call: a.call,
+                doubted: false,
                 reference: a.reference.clone(),
                 sent_at: a.sent_at,
                 condemned: condemned(&a.reference),
@@ -88,7 +90,7 @@ impl Store {
             let id = self.next_id();
             let reference = Reference::of(id);
             self.write(place, id, Call::Approve, reference.clone(), None, now);
-            OpenAttempt { id, reference, sent_at: now, condemned: None }
+            OpenAttempt { id, call: Call::Approve, doubted: false, reference, sent_at: now, condemned: None }
         });
         Claimed { operation, payment: self.payment.clone(), open, fresh, manners }
     }
