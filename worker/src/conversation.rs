@@ -3,7 +3,7 @@
 //! No transaction is open meanwhile, and nothing new is sent unless the worker's lease holds.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use naru_shared::acquirer::{Acquirer, Order};
 use naru_shared::clock::{Clock as _, Ids as _};
@@ -93,15 +93,19 @@ impl Talk<'_> {
 
     async fn approve(&mut self, reference: Reference, written: bool) -> Option<Step> {
         let claimed = &self.held.claimed;
-        let attempt = match (&claimed.fresh, written) {
-            (Some(fresh), true) => fresh.id,
+        let (attempt, written_at) = match (&claimed.fresh, written) {
+            // The claim was asked for at that moment, and written down after it.
+            (Some(fresh), true) => (fresh.id, self.held.claimed_at.1),
             _ => self.write_down(Call::Approve, &reference, None).await?,
         };
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
+        let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
         let answer = if !self.worker.lease.holds() {
             // Somebody may already be asking about this reference: it stays unsent, and the claim is given back.
             ApproveAnswer::Busy("lease_lost".into())
+        } else if let Some(why) = claimed.unsendable(ago, self.now()) {
+            ApproveAnswer::Busy(why.into())
         } else if !breaker.lets_through(started) {
             ApproveAnswer::Busy("breaker_open".into())
         } else {
@@ -123,7 +127,7 @@ impl Talk<'_> {
     }
 
     async fn inquire(&mut self, reference: Reference) -> Option<Step> {
-        let attempt = self.write_down(Call::Inquire, &reference, None).await?;
+        let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
         let started = System.monotonic();
         let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
         let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started);
@@ -132,7 +136,7 @@ impl Talk<'_> {
     }
 
     async fn net_cancel(&mut self, reference: Reference, because: Because) -> Option<Step> {
-        let attempt = self.write_down(Call::NetCancel, &reference, Some(because)).await?;
+        let (attempt, _) = self.write_down(Call::NetCancel, &reference, Some(because)).await?;
         let started = System.monotonic();
         let answer: NetCancelAnswer = self.acquirer.net_cancel(self.order(), &Reference::of(attempt), &reference).await;
         let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started);
@@ -144,16 +148,23 @@ impl Talk<'_> {
         })
     }
 
-    /// Writes a call down before it is made, as long as the claim holds; nothing when it no longer does.
-    async fn write_down(&self, call: Call, reference: &Reference, because: Option<Because>) -> Option<AttemptId> {
+    /// Writes a call down before it is made, as long as the claim holds; nothing when it no longer does. Returns a moment
+    /// before it was written, too.
+    async fn write_down(
+        &self,
+        call: Call,
+        reference: &Reference,
+        because: Option<Because>,
+    ) -> Option<(AttemptId, Instant)> {
         let operation = &self.held.claimed.operation;
         let fence = operation.fence;
         let mut id = AttemptId(System.ordered());
         loop {
+            let asked = System.monotonic();
             let attempt =
                 NewAttempt { id, operation: operation.id, fence, worker: self.worker.id, call, reference, because };
             match self.worker.store.begin_attempt(&attempt).await {
-                Ok(true) => return Some(id),
+                Ok(true) => return Some((id, asked)),
                 Ok(false) => {
                     tracing::info!(call = call.as_str(), "the claim is somebody else's by now");
                     return None;
@@ -178,11 +189,11 @@ impl Talk<'_> {
     async fn keep(&self, answered: Answered) {
         loop {
             match self.worker.store.answer_attempt(&answered, &self.trace_id).await {
-                Ok(Late::Nothing | Late::Kept) => return,
+                Ok(Late::Nothing | Late::Kept) => return hold_point("kept").await,
                 Ok(Late::Reversing(operation)) => {
                     metrics::counter!("naru_worker_late_approvals_total").increment(1);
                     tracing::warn!(reversal = %operation, "an answer about something that was done with: it is reversed");
-                    return;
+                    return hold_point("kept").await;
                 }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, answer = answered.word.as_str(), "an answer waits to be kept");
@@ -196,13 +207,13 @@ impl Talk<'_> {
         }
     }
 
-    fn heard(&self, attempt: AttemptId, answer: &Answer, started: std::time::Instant) -> Answered {
+    fn heard(&self, attempt: AttemptId, answer: &Answer, started: Instant) -> Answered {
         let latency_ms = i32::try_from(System.monotonic().duration_since(started).as_millis()).unwrap_or(i32::MAX);
-        let word = answer.word();
+        let (call, word) = (answer.call(), answer.word());
         let code = answer.code().map(str::to_owned);
         tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
         metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
-        Answered { attempt, word, code, latency_ms }
+        Answered { attempt, call, word, code, latency_ms }
     }
 
     fn order(&self) -> Order<'_> {
