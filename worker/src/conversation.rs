@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use naru_shared::acquirer::{Acquirer, Order};
 use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::crash::hold_point;
-use naru_shared::domain::attempt::{Answer, ApproveAnswer, Because, Call, InquiryAnswer, NetCancelAnswer};
+use naru_shared::domain::attempt::{
+    Answer, ApproveAnswer, Because, Call, ChangeAnswer, InquiryAnswer, NetCancelAnswer,
+};
 use naru_shared::domain::course::{Decision, Step};
 use naru_shared::domain::id::{AttemptId, Reference};
 use naru_shared::domain::operation::OperationKind;
@@ -83,7 +85,9 @@ impl Talk<'_> {
             step = match step {
                 Step::Decide(decision) => return Some((*decision, self.answered)),
                 Step::Approve { reference, written } => self.approve(reference, written).await?,
-                Step::Inquire { reference } => self.inquire(reference).await?,
+                Step::Change { call, again } => self.change(call, again).await?,
+                Step::Inquire { reference } => self.inquire(reference, None).await?,
+                Step::Verify { call, reference } => self.inquire(reference, Some(call)).await?,
                 Step::NetCancel { reference, because } => self.net_cancel(reference, because).await?,
             };
         }
@@ -121,18 +125,67 @@ impl Talk<'_> {
             // Recorded with the decision, in one commit.
             Step::Decide(_) => self.answered = Some(heard),
             // There is more to say, which may take long: the evidence first.
-            Step::Approve { .. } | Step::Inquire { .. } | Step::NetCancel { .. } => self.keep(heard).await,
+            Step::Approve { .. }
+            | Step::Change { .. }
+            | Step::Verify { .. }
+            | Step::Inquire { .. }
+            | Step::NetCancel { .. } => self.keep(heard).await,
         }
         Some(step)
     }
 
-    async fn inquire(&mut self, reference: Reference) -> Option<Step> {
+    /// Asks for a change of an approval, under a reference that was used before or a new one.
+    async fn change(&mut self, call: Call, again: Option<Reference>) -> Option<Step> {
+        let claimed = &self.held.claimed;
+        let id = AttemptId(System.ordered());
+        let reference = again.unwrap_or_else(|| Reference::of(id));
+        let (attempt, written_at) = self.write_down_as(id, call, &reference, None).await?;
+        let breaker = self.connectors.breaker(claimed.operation.connector);
+        let started = System.monotonic();
+        let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
+        let answer = if !self.worker.lease.holds() {
+            ChangeAnswer::Busy("lease_lost".into())
+        } else if let Some(why) = claimed.unsendable(ago, self.now()) {
+            ChangeAnswer::Busy(why.into())
+        } else if !breaker.lets_through(started) {
+            ChangeAnswer::Busy("breaker_open".into())
+        } else {
+            let answer = self.acquirer.change(self.order(), call, &reference).await;
+            let failed = matches!(answer, ChangeAnswer::NotSent(_) | ChangeAnswer::Unknown(_));
+            breaker.heard(!failed, System.monotonic());
+            answer
+        };
+        hold_point("heard").await;
+        let heard = self.heard(attempt, &Answer::Change(call, answer.clone()), started);
+        let step = claimed.after_change(call, &reference, &answer, self.now(), &mut delays);
+        match step {
+            Step::Decide(_) => self.answered = Some(heard),
+            Step::Approve { .. }
+            | Step::Change { .. }
+            | Step::Verify { .. }
+            | Step::Inquire { .. }
+            | Step::NetCancel { .. } => self.keep(heard).await,
+        }
+        Some(step)
+    }
+
+    /// Asks what became of a reference; in `doubt` whether that change was done, which the acquirer refused to do again.
+    async fn inquire(&mut self, reference: Reference, doubt: Option<Call>) -> Option<Step> {
         let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
         let started = System.monotonic();
         let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
         let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started);
         self.keep(heard).await;
-        Some(self.held.claimed.after_inquiry(&reference, &answer, self.now(), &mut delays))
+        let claimed = &self.held.claimed;
+        Some(match (claimed.operation.kind, doubt) {
+            (_, Some(call)) => claimed.after_doubt(call, &reference, &answer, self.now(), &mut delays),
+            (OperationKind::Cancel | OperationKind::Capture, None) => {
+                claimed.after_change_inquiry(&reference, &answer, self.now(), &mut delays)
+            }
+            (OperationKind::Approve | OperationKind::NetCancel, None) => {
+                claimed.after_inquiry(&reference, &answer, self.now(), &mut delays)
+            }
+        })
     }
 
     async fn net_cancel(&mut self, reference: Reference, because: Because) -> Option<Step> {
@@ -144,7 +197,10 @@ impl Talk<'_> {
         let claimed = &self.held.claimed;
         Some(match claimed.operation.kind {
             OperationKind::Approve => claimed.after_net_cancel(&reference, because, &answer, self.now(), &mut delays),
-            OperationKind::NetCancel => claimed.after_reversal(&reference, &answer, self.now(), &mut delays),
+            // Nothing asks for the net-cancel of a change; a net-cancel by itself is all that is left.
+            OperationKind::Cancel | OperationKind::Capture | OperationKind::NetCancel => {
+                claimed.after_reversal(&reference, &answer, self.now(), &mut delays)
+            }
         })
     }
 
@@ -156,9 +212,19 @@ impl Talk<'_> {
         reference: &Reference,
         because: Option<Because>,
     ) -> Option<(AttemptId, Instant)> {
+        self.write_down_as(AttemptId(System.ordered()), call, reference, because).await
+    }
+
+    /// The same, under this id if it is free.
+    async fn write_down_as(
+        &self,
+        mut id: AttemptId,
+        call: Call,
+        reference: &Reference,
+        because: Option<Because>,
+    ) -> Option<(AttemptId, Instant)> {
         let operation = &self.held.claimed.operation;
         let fence = operation.fence;
-        let mut id = AttemptId(System.ordered());
         loop {
             let asked = System.monotonic();
             let attempt =
@@ -193,6 +259,11 @@ impl Talk<'_> {
                 Ok(Late::Reversing(operation)) => {
                     metrics::counter!("naru_worker_late_approvals_total").increment(1);
                     tracing::warn!(reversal = %operation, "an answer about something that was done with: it is reversed");
+                    return hold_point("kept").await;
+                }
+                Ok(Late::Case) => {
+                    metrics::counter!("naru_worker_late_changes_total").increment(1);
+                    tracing::warn!("an answer about a change that was given up: a person has to look");
                     return hold_point("kept").await;
                 }
                 Err(error) if error.is_transient() => {

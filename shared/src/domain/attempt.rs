@@ -210,7 +210,7 @@ pub enum Answer {
     /// Of [`Call::Approve`].
     Approve(ApproveAnswer),
     /// Of [`Call::Capture`], [`Call::Cancel`] or [`Call::Refund`].
-    Change(ChangeAnswer),
+    Change(Call, ChangeAnswer),
     /// Of [`Call::Inquire`].
     Inquire(InquiryAnswer),
     /// Of [`Call::NetCancel`].
@@ -224,6 +224,7 @@ impl Answer {
         match self {
             Self::Approve(_) => Call::Approve,
             Self::Inquire(_) => Call::Inquire,
+            Self::Change(call, _) => *call,
             Self::NetCancel(_) => Call::NetCancel,
         }
     }
@@ -233,23 +234,23 @@ impl Answer {
     pub fn word(&self) -> AnswerWord {
         match self {
             Self::Approve(ApproveAnswer::Approved(_))
-            | Self::Change(ChangeAnswer::Done(_))
+            | Self::Change(_, ChangeAnswer::Done(_))
             | Self::Inquire(InquiryAnswer::Approved(_)) => AnswerWord::Approved,
             Self::Approve(ApproveAnswer::Declined(_))
-            | Self::Change(ChangeAnswer::Declined(_))
+            | Self::Change(_, ChangeAnswer::Declined(_))
             | Self::Inquire(InquiryAnswer::Declined(_)) => AnswerWord::Declined,
             Self::Approve(ApproveAnswer::Pending)
-            | Self::Change(ChangeAnswer::Pending)
+            | Self::Change(_, ChangeAnswer::Pending)
             | Self::Inquire(InquiryAnswer::Pending) => AnswerWord::Pending,
-            Self::Approve(ApproveAnswer::Busy(_)) | Self::Change(ChangeAnswer::Busy(_)) => AnswerWord::Busy,
-            Self::Approve(ApproveAnswer::NotSent(_)) | Self::Change(ChangeAnswer::NotSent(_)) => AnswerWord::NotSent,
+            Self::Approve(ApproveAnswer::Busy(_)) | Self::Change(_, ChangeAnswer::Busy(_)) => AnswerWord::Busy,
+            Self::Approve(ApproveAnswer::NotSent(_)) | Self::Change(_, ChangeAnswer::NotSent(_)) => AnswerWord::NotSent,
             Self::Inquire(InquiryAnswer::Reversed) | Self::NetCancel(NetCancelAnswer::Reversed) => AnswerWord::Reversed,
             Self::Inquire(InquiryAnswer::NotFound) | Self::NetCancel(NetCancelAnswer::NoOriginal) => {
                 AnswerWord::NotFound
             }
             Self::NetCancel(NetCancelAnswer::Refused(_)) => AnswerWord::Refused,
             Self::Approve(ApproveAnswer::Unknown(_))
-            | Self::Change(ChangeAnswer::Unknown(_))
+            | Self::Change(_, ChangeAnswer::Unknown(_))
             | Self::Inquire(InquiryAnswer::NoAnswer(_))
             | Self::NetCancel(NetCancelAnswer::NoAnswer(_)) => AnswerWord::Unknown,
         }
@@ -262,15 +263,18 @@ impl Answer {
             Self::Approve(ApproveAnswer::Declined(failure)) | Self::Inquire(InquiryAnswer::Declined(failure)) => {
                 failure.acquirer_code.as_deref()
             }
-            Self::Change(ChangeAnswer::Declined(refusal)) => Some(&refusal.code),
-            Self::Change(ChangeAnswer::Busy(fault) | ChangeAnswer::NotSent(fault) | ChangeAnswer::Unknown(fault))
+            Self::Change(_, ChangeAnswer::Declined(refusal)) => Some(&refusal.code),
+            Self::Change(
+                _,
+                ChangeAnswer::Busy(fault) | ChangeAnswer::NotSent(fault) | ChangeAnswer::Unknown(fault),
+            )
             | Self::Approve(
                 ApproveAnswer::Busy(fault) | ApproveAnswer::NotSent(fault) | ApproveAnswer::Unknown(fault),
             )
             | Self::Inquire(InquiryAnswer::NoAnswer(fault))
             | Self::NetCancel(NetCancelAnswer::Refused(fault) | NetCancelAnswer::NoAnswer(fault)) => Some(fault),
             Self::Approve(ApproveAnswer::Approved(_) | ApproveAnswer::Pending)
-            | Self::Change(ChangeAnswer::Done(_) | ChangeAnswer::Pending)
+            | Self::Change(_, ChangeAnswer::Done(_) | ChangeAnswer::Pending)
             | Self::Inquire(
                 InquiryAnswer::Approved(_) | InquiryAnswer::Pending | InquiryAnswer::Reversed | InquiryAnswer::NotFound,
             )

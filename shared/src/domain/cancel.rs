@@ -173,7 +173,9 @@ impl PaymentState {
                 self.reserved += cancel.amount;
                 self.cancels.push(cancel.clone());
             }
-            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } => self.open_cancel(work.id)?.work = work.clone(),
+            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } => {
+                self.open_cancel(work.id)?.work = work.clone()
+            }
             E::WorkDied { work } => {
                 let cancel = self.open_cancel(work.id)?;
                 // What may have moved money is found out, never given up.

@@ -28,7 +28,9 @@ pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
     }
     if claimed.operation.kind == OperationKind::Capture && claimed.payment.state.refundable() == 0 {
         // Cancels come before it in the payment's order: all that is left is on its way back.
-        return decide(claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture)));
+        return decide(
+            claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture)),
+        );
     }
     if claimed.is_past_deadline(now) {
         return decide(claimed.change_died());
@@ -83,7 +85,9 @@ impl Claimed {
             }
             InquiryAnswer::NotFound => match self.believable_at(reference) {
                 Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
-                Some(_) | None => decide(self.at_once(OperationStatus::Waiting, now).resolving(reference, Resolution::NotMoved)),
+                Some(_) | None => {
+                    decide(self.at_once(OperationStatus::Waiting, now).resolving(reference, Resolution::NotMoved))
+                }
             },
             // No change is ever net-cancelled: whoever says so speaks of something else.
             InquiryAnswer::Reversed | InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_) => {
@@ -94,7 +98,14 @@ impl Claimed {
 
     /// What an answer to [`Step::Verify`] means.
     #[must_use]
-    pub fn after_doubt(&self, call: Call, reference: &Reference, answer: &InquiryAnswer, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+    pub fn after_doubt(
+        &self,
+        call: Call,
+        reference: &Reference,
+        answer: &InquiryAnswer,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
         match answer {
             InquiryAnswer::Approved(facts) => {
                 self.changed(call, reference, ChangeFacts { money: facts.money }, now, delays)
@@ -117,7 +128,14 @@ impl Claimed {
         }
     }
 
-    fn changed(&self, call: Call, reference: &Reference, facts: ChangeFacts, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+    fn changed(
+        &self,
+        call: Call,
+        reference: &Reference,
+        facts: ChangeFacts,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
         if facts.money != Some(self.operation.amount) {
             // Nothing undoes it. What is known is that our books and the acquirer's differ.
             return self
@@ -151,7 +169,9 @@ impl Claimed {
             (RefusedBecause::Declined, _) => {
                 let code = match self.operation.kind {
                     OperationKind::Capture => FailureCode::ProviderError,
-                    OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => FailureCode::RefundRejected,
+                    OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
+                        FailureCode::RefundRejected
+                    }
                 };
                 let failure = Failure::declined(code, refusal.code.clone());
                 decide(self.change_failed(failure).resolving(reference, Resolution::Declined))

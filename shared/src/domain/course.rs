@@ -6,7 +6,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::attempt::{ApprovalFacts, Because, Call, Manners, OpenAttempt, Resolution, SENT_WITHIN};
-use super::event::PaymentEvent;
+use super::event::{Course, PaymentEvent};
 use super::failure::Failure;
 use super::id::Reference;
 use super::operation::{
@@ -295,8 +295,11 @@ impl Decision {
     pub fn result_after(&self, standing: &PaymentState) -> Option<OperationResult> {
         match &self.next {
             Next::Settled(OperationResult::Succeeded) => Some(OperationResult::Succeeded),
-            Next::Settled(OperationResult::Failed { failure, money_state: _ }) => {
-                Some(OperationResult::Failed { failure: failure.clone(), money_state: standing.money_state })
+            Next::Settled(OperationResult::Failed { failure, money_state }) => {
+                // Of a change it says what that request did: nothing. Where the rest is, the payment says.
+                let of_approval = self.event.as_ref().is_none_or(|event| event.course() == Course::Own);
+                let money_state = if of_approval { standing.money_state } else { *money_state };
+                Some(OperationResult::Failed { failure: failure.clone(), money_state })
             }
             Next::Waiting { .. } | Next::Unknown { .. } | Next::Dead => None,
         }

@@ -91,7 +91,10 @@ pub(super) fn events() -> Vec<(&'static str, PaymentEvent)> {
         ("reversal done, no original", PaymentEvent::ReversalFinished { operation: id(8), reversed: false }),
         ("cancel of 5,000", PaymentEvent::CancelQueued { cancel: cancel(21, 5_000) }),
         ("cancel of 15,000", PaymentEvent::CancelQueued { cancel: cancel(22, 15_000) }),
-        ("cancel retried", PaymentEvent::RetryScheduled { work: later(20, OperationKind::Cancel, S::Waiting), reversed: false }),
+        (
+            "cancel retried",
+            PaymentEvent::RetryScheduled { work: later(20, OperationKind::Cancel, S::Waiting), reversed: false },
+        ),
         ("cancel unknown", PaymentEvent::OutcomeUnknown { work: later(20, OperationKind::Cancel, S::Unknown) }),
         ("cancel dead", PaymentEvent::WorkDied { work: later(20, OperationKind::Cancel, S::Dead) }),
         ("cancel rearmed", PaymentEvent::WorkRearmed { work: later(20, OperationKind::Cancel, S::Queued) }),
@@ -130,10 +133,10 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
     let aborted = after(&unknown, failed(false));
     let reversed = after(&unknown, failed(true));
     let expired = after(&idle, PaymentEvent::Expired);
-    let canceling = |start: &PaymentState, amount| after(start, PaymentEvent::CancelQueued { cancel: cancel(20, amount) });
-    let canceled = |start: &PaymentState, kind| {
-        after(start, PaymentEvent::CancelDone { operation: id(20), kind, at: START })
-    };
+    let canceling =
+        |start: &PaymentState, amount| after(start, PaymentEvent::CancelQueued { cancel: cancel(20, amount) });
+    let canceled =
+        |start: &PaymentState, kind| after(start, PaymentEvent::CancelDone { operation: id(20), kind, at: START });
     let of_cancel = |status| later(20, OperationKind::Cancel, status);
     let part = canceling(&done, 5_000);
     let whole = canceling(&done, 15_000);

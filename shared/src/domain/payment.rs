@@ -344,9 +344,7 @@ impl PaymentState {
     /// Whether work is owed on it without anybody's help.
     #[must_use]
     pub fn has_unsettled_work(&self) -> bool {
-        self.is_in_course()
-            || !self.reversals.is_empty()
-            || self.afterwards().any(|work| work.status.is_unsettled())
+        self.is_in_course() || !self.reversals.is_empty() || self.afterwards().any(|work| work.status.is_unsettled())
     }
 
     /// Whether the approval that was asked for is still open.

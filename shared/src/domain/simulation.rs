@@ -219,7 +219,7 @@ impl World {
         let now = self.now;
         let mut delays = |tries| delay(&mut self.dice, tries);
         let step = match (&answer, claimed.operation.kind) {
-            (Answer::Change(_), _) | (_, OperationKind::Cancel | OperationKind::Capture) => {
+            (Answer::Change(..), _) | (_, OperationKind::Cancel | OperationKind::Capture) => {
                 unreachable!("nobody asks for a change here")
             }
             (Answer::Approve(answer), _) => claimed.after_approve(&reference, answer, now, &mut delays),
@@ -279,7 +279,7 @@ fn unknown(call: Call) -> Answer {
         Call::Inquire => Answer::Inquire(super::attempt::InquiryAnswer::NoAnswer("timeout".into())),
         Call::NetCancel => Answer::NetCancel(NetCancelAnswer::NoAnswer("timeout".into())),
         Call::Capture | Call::Cancel | Call::Refund => {
-            Answer::Change(super::attempt::ChangeAnswer::Unknown("timeout".into()))
+            Answer::Change(call, super::attempt::ChangeAnswer::Unknown("timeout".into()))
         }
     }
 }

@@ -79,7 +79,11 @@ fn money_is_told_only_when_nothing_can_move_it() {
             let paid = matches!(next.status(), PaymentStatus::Done | PaymentStatus::PartialCanceled);
             // Of what is paid something stays whatever becomes of the cancels, or else nobody knows.
             if !paid && next.status() != PaymentStatus::Canceled {
-                assert_eq!(next.money_state == MoneyState::Unknown, next.has_unsettled_work(), "after {name}: {next:?}");
+                assert_eq!(
+                    next.money_state == MoneyState::Unknown,
+                    next.has_unsettled_work(),
+                    "after {name}: {next:?}"
+                );
             }
             assert!(next.money_state != MoneyState::Moved || paid, "after {name}");
             assert!(!next.is_at_rest() || next.money_state != MoneyState::Unknown, "after {name}");
