@@ -289,7 +289,8 @@ impl Talk<'_> {
 
     fn order(&self) -> Order<'_> {
         let claimed = &self.held.claimed;
-        Order { payment: &claimed.payment, amount: claimed.operation.amount, traceparent: self.traceparent }
+        let amount = claimed.amount().unwrap_or(claimed.operation.amount);
+        Order { payment: &claimed.payment, amount, traceparent: self.traceparent }
     }
 
     /// The database's time: the claim's, and what has passed since on our own clock.

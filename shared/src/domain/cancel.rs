@@ -154,6 +154,16 @@ impl PaymentState {
         self.cancels.iter().filter(done).map(|cancel| cancel.tax_free).sum()
     }
 
+    /// The newest transaction: the approval, or the cancel that was done last.
+    #[must_use]
+    pub fn last_transaction(&self) -> Option<OperationId> {
+        let done = self.cancels.iter().filter_map(|cancel| match &cancel.end {
+            Some(CancelEnd::Done { canceled_at, .. }) => Some((*canceled_at, cancel.work.id)),
+            Some(CancelEnd::Aborted { .. }) | None => None,
+        });
+        done.max().map(|(_, operation)| operation).or(self.approval().map(|approval| approval.operation))
+    }
+
     /// The cancel that this operation carries out.
     #[must_use]
     pub fn cancel(&self, operation: OperationId) -> Option<&Cancel> {

@@ -18,6 +18,7 @@ use super::course::{CaseKind, Claimed, Decision, Delays, Next, Step, decide};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::Reference;
+use super::money::Money;
 use super::operation::{CLAIMED_EARLY_BY, LetterKind, OperationKind, OperationResult, OperationStatus};
 use super::payment::MoneyState;
 
@@ -26,8 +27,8 @@ pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
         let reference = open.reference.clone();
         return if open.doubted { Step::Verify { call: open.call, reference } } else { Step::Inquire { reference } };
     }
-    if claimed.operation.kind == OperationKind::Capture && claimed.payment.state.refundable() == 0 {
-        // Cancels come before it in the payment's order: all that is left is on its way back.
+    if claimed.amount().is_none() {
+        // Cancels that were accepted before it took all there was.
         return decide(
             claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture)),
         );
@@ -118,6 +119,18 @@ impl Claimed {
         }
     }
 
+    /// How much is to be asked for: of a capture, all that has not gone back by now; nothing when that is nothing.
+    #[must_use]
+    pub fn amount(&self) -> Option<Money> {
+        match self.operation.kind {
+            OperationKind::Capture => {
+                let total = self.payment.total;
+                Money::new(self.payment.state.balance(total.amount()), total.currency())
+            }
+            OperationKind::Approve | OperationKind::Cancel | OperationKind::NetCancel => Some(self.operation.amount),
+        }
+    }
+
     /// What is to be asked of the acquirer, as the payment stands.
     fn call(&self) -> Call {
         match self.operation.kind {
@@ -136,7 +149,7 @@ impl Claimed {
         now: OffsetDateTime,
         delays: Delays<'_>,
     ) -> Step {
-        if facts.money != Some(self.operation.amount) {
+        if facts.money.is_none() || facts.money != self.amount() {
             // Nothing undoes it. What is known is that our books and the acquirer's differ.
             return self
                 .unknown(now, None, delays, Some(LetterKind::NeedsPerson))

@@ -98,6 +98,14 @@ impl Connector {
             Self::Card => true,
         }
     }
+
+    /// Whether its acquirer gives back a part of what was paid.
+    #[must_use]
+    pub const fn cancels_in_parts(self) -> bool {
+        match self {
+            Self::Card => true,
+        }
+    }
 }
 
 words! {

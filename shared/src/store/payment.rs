@@ -344,4 +344,14 @@ impl Store {
         )?;
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }
+
+    /// Payments whose sales slips are to be bought by now, by the database's clock.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn payments_to_capture(&self, limit: i64) -> Result<Vec<Payment>, StoreError> {
+        let rows =
+            select_payments!(self, fetch_all, "where p.capture_at <= now() order by p.capture_at limit $1", limit)?;
+        rows.into_iter().map(PaymentRow::into_payment).collect()
+    }
 }

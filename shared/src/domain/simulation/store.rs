@@ -279,7 +279,7 @@ impl Store {
     fn weigh(&mut self, reference: &Reference, call: Call, heard: AnswerWord, now: OffsetDateTime) {
         let decided =
             self.attempts.iter().find(|a| a.reference == *reference && a.call == Call::Approve).unwrap().resolution;
-        if judge(call, heard, decided) != Verdict::Reverse {
+        if judge(call, heard, Call::Approve, decided) != Verdict::Reverse {
             return;
         }
         let number = i32::try_from(self.rows.len()).unwrap() + 1;
