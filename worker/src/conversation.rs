@@ -29,7 +29,12 @@ use crate::job::{Finished, Held};
 const STEPS_MAX: usize = 6;
 
 /// Carries a claim through and hands over what came of it. Runs to its end whatever happens to the broker.
-pub(crate) async fn hold(worker: Worker, connectors: Arc<Connectors>, held: Held, finished: mpsc::Sender<Finished>) {
+pub(crate) async fn hold(
+    worker: Worker,
+    connectors: Arc<Connectors>,
+    mut held: Held,
+    finished: mpsc::Sender<Finished>,
+) {
     let trace = TraceContext::continue_or_start(Some(&held.claimed.operation.trace_parent), &System);
     let span = tracing::info_span!(
         "operation",
@@ -45,7 +50,7 @@ pub(crate) async fn hold(worker: Worker, connectors: Arc<Connectors>, held: Held
         acquirer: connectors.acquirer(held.claimed.operation.connector),
         connectors: &connectors,
         worker: &worker,
-        held: &held,
+        held: &mut held,
         traceparent: &traceparent,
         trace_id: trace.trace_hex(),
         answered: None,
@@ -69,7 +74,7 @@ struct Talk<'a> {
     acquirer: &'a dyn Acquirer,
     connectors: &'a Connectors,
     worker: &'a Worker,
-    held: &'a Held,
+    held: &'a mut Held,
     traceparent: &'a str,
     trace_id: String,
     /// The answer of the approval that was sent, until it is written somewhere.
@@ -96,12 +101,12 @@ impl Talk<'_> {
     }
 
     async fn approve(&mut self, reference: Reference, written: bool) -> Option<Step> {
-        let claimed = &self.held.claimed;
-        let (attempt, written_at) = match (&claimed.fresh, written) {
+        let (attempt, written_at) = match (&self.held.claimed.fresh, written) {
             // The claim was asked for at that moment, and written down after it.
             (Some(fresh), true) => (fresh.id, self.held.claimed_at.1),
             _ => self.write_down(Call::Approve, &reference, None).await?,
         };
+        let claimed = &self.held.claimed;
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
         let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
@@ -205,9 +210,9 @@ impl Talk<'_> {
     }
 
     /// Writes a call down before it is made, as long as the claim holds; nothing when it no longer does. Returns a moment
-    /// before it was written, too.
+    /// before it was written, too; what was known of the reference by then is known to the claim from now on.
     async fn write_down(
-        &self,
+        &mut self,
         call: Call,
         reference: &Reference,
         because: Option<Because>,
@@ -230,8 +235,11 @@ impl Talk<'_> {
             let attempt =
                 NewAttempt { id, operation: operation.id, fence, worker: self.worker.id, call, reference, because };
             match self.worker.store.begin_attempt(&attempt).await {
-                Ok(true) => return Some((id, asked)),
-                Ok(false) => {
+                Ok(Some(begun)) => {
+                    self.held.claimed.learn(reference, begun.condemned, begun.sent_at);
+                    return Some((id, asked));
+                }
+                Ok(None) => {
                     tracing::info!(call = call.as_str(), "the claim is somebody else's by now");
                     return None;
                 }

@@ -217,6 +217,15 @@ impl Claimed {
         self.attempts(reference).map(|attempt| self.manners.believable_at(attempt.sent_at)).max()
     }
 
+    /// Adds what was found out about a reference after the claim: why its reversal was asked for, and when it was last
+    /// written down that it would be sent.
+    pub fn learn(&mut self, reference: &Reference, condemned: Option<Because>, sent_at: Option<OffsetDateTime>) {
+        for attempt in self.open.iter_mut().chain(&mut self.fresh).filter(|attempt| attempt.reference == *reference) {
+            attempt.condemned = attempt.condemned.or(condemned);
+            attempt.sent_at = sent_at.map_or(attempt.sent_at, |sent_at| sent_at.max(attempt.sent_at));
+        }
+    }
+
     /// Why a net-cancel of this reference was asked for before, if it was.
     pub(super) fn condemned(&self, reference: &Reference) -> Option<Because> {
         self.attempts(reference).find_map(|attempt| attempt.condemned)

@@ -27,6 +27,15 @@ pub struct NewAttempt<'a> {
     pub because: Option<Because>,
 }
 
+/// What was known of a reference when a call about it was written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// Why its reversal was first asked for, if it ever was before.
+    pub condemned: Option<Because>,
+    /// When its newest approval was written down before, if one was.
+    pub sent_at: Option<OffsetDateTime>,
+}
+
 /// A call as the timeline tells it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,19 +67,28 @@ pub struct AttemptRow {
 }
 
 impl Store {
-    /// Writes down a call before it is made. False when the claim no longer holds: then it must not be made.
+    /// Writes down a call before it is made. Nothing when the claim no longer holds: then it must not be made.
+    ///
+    /// What it returns is newer than what the claim knew. A claim may take a row although a call of an earlier claim was
+    /// written down after it began to look; this statement begins after the claim, and so after every such call.
     ///
     /// # Errors
     /// When Postgres can't be reached; then it must not be made either. [`StoreError::Constraint`] `attempts_pkey` when
     /// it is written down already.
-    pub async fn begin_attempt(&self, attempt: &NewAttempt<'_>) -> Result<bool, StoreError> {
-        let written = write!(
+    pub async fn begin_attempt(&self, attempt: &NewAttempt<'_>) -> Result<Option<Begun>, StoreError> {
+        let row = write!(
             self,
             sqlx::query!(
-                // The row is locked, so that who claims it next sees this attempt, or this one is not written.
-                r#"insert into attempts (id, operation_id, call, reference, fence, worker, because)
+                // The row is locked: nobody claims it before this is committed, or this one is not written.
+                r#"
+                insert into attempts (id, operation_id, call, reference, fence, worker, because)
                 select $1, o.id, $4, $5, $3, $6, $7 from operations o
-                where o.id = $2 and o.fence = $3 and o.status = 'processing' for share of o"#,
+                where o.id = $2 and o.fence = $3 and o.status = 'processing' for share of o
+                returning
+                    (select n.because from attempts n where n.reference = $5 and n.call = 'net_cancel'
+                        order by n.sent_at limit 1) as condemned,
+                    (select max(n.sent_at) from attempts n where n.reference = $5 and n.call = 'approve') as sent_at
+                "#,
                 attempt.id.0,
                 attempt.operation.0,
                 attempt.fence,
@@ -79,9 +97,12 @@ impl Store {
                 attempt.worker.0,
                 attempt.because.map(Because::as_str) as _,
             ),
-            execute
+            fetch_optional
         )?;
-        Ok(written.rows_affected() == 1)
+        let Some(row) = row else { return Ok(None) };
+        let condemned = row.condemned.as_deref();
+        let condemned = condemned.map(|word| known(Because::parse(word), "attempts", "because", attempt.reference));
+        Ok(Some(Begun { condemned: condemned.transpose()?, sent_at: row.sent_at }))
     }
 
     /// Adds to a call what was heard, whoever holds the claim by now: evidence is not fenced. If it says that money may

@@ -249,6 +249,27 @@ fn after_an_inquiry() {
     }
 }
 
+/// A call of an earlier claim that this claim did not see.
+#[test]
+fn what_is_found_out_after_the_claim_counts_as_if_it_had_known() {
+    let ours = InquiryAnswer::Approved(approved(15_000));
+    let mut late = claimed(N, Open);
+    late.learn(&Reference("NRother".into()), Some(Because::TooLate), Some(at(100)));
+    assert_eq!(late, claimed(N, Open), "another reference");
+    late.learn(&reference(), Some(Because::WrongAmount), None);
+    late.learn(&reference(), Some(Because::TooLate), None);
+    let next = late.after_inquiry(&reference(), &ours, at(1), &mut two_seconds);
+    assert_eq!(told(&late, &next), "net-cancel wrong_amount", "the first reason stays");
+
+    let mut late = claimed(N, Open);
+    late.learn(&reference(), None, Some(at(10)));
+    let next = late.after_inquiry(&reference(), &InquiryAnswer::NotFound, at(26), &mut two_seconds);
+    assert_eq!(told(&late, &next), "unknown at 27.25 IN_PROGRESS UNKNOWN", "it may still be on its way");
+    late.learn(&reference(), None, Some(START));
+    let next = late.after_inquiry(&reference(), &InquiryAnswer::NotFound, at(27), &mut two_seconds);
+    assert_eq!(told(&late, &next), "net-cancel not_found");
+}
+
 #[test]
 fn after_a_net_cancel() {
     use Because::{NotFound, TooLate, WrongAmount};
