@@ -2,9 +2,9 @@
 
 use naru_shared::domain::cancel::{Cancel, CancelEnd, CancelKind};
 use naru_shared::domain::failure::{Failure, FailureCode};
+use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::{CardType, Instrument, OwnerType};
 use naru_shared::domain::money::TaxSplit;
-use naru_shared::domain::id::OperationId;
 use naru_shared::domain::payment::{Payment, PaymentState, PaymentStatus, Stage};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -306,7 +306,9 @@ impl PaymentView {
             vat: tax.vat,
             tax_free_amount: tax.tax_free,
             tax_exemption_amount: 0,
-            is_partial_cancelable: state.instrument().is_none_or(|instrument| instrument.connector().cancels_in_parts()),
+            is_partial_cancelable: state
+                .instrument()
+                .is_none_or(|instrument| instrument.connector().cancels_in_parts()),
             card: state.instrument().map(|Instrument::Card(card)| CardView {
                 amount: total,
                 issuer_code: card.issuer_code.clone(),

@@ -124,14 +124,8 @@ pub(super) async fn cancel(
             attempt: 0,
             next_attempt_at: None,
         };
-        let cancel = Cancel {
-            work,
-            amount,
-            tax_free,
-            reason: asked.reason.to_owned(),
-            requested_at: System.now(),
-            end: None,
-        };
+        let cancel =
+            Cancel { work, amount, tax_free, reason: asked.reason.to_owned(), requested_at: System.now(), end: None };
         let event = PaymentEvent::CancelQueued { cancel };
         let (Ok(next), Some(connector), Some(money)) = (
             payment.state.on(&event),

@@ -38,11 +38,8 @@ fn claimed(standing: &str, dedupes: bool, open: Option<Call>, doubted: bool) -> 
         sent_at: START,
         condemned: None,
     });
-    let manners = Manners {
-        dedupes_by_reference: dedupes,
-        settle_window: SETTLES_WITHIN,
-        total_timeout: Duration::seconds(10),
-    };
+    let manners =
+        Manners { dedupes_by_reference: dedupes, settle_window: SETTLES_WITHIN, total_timeout: Duration::seconds(10) };
     Claimed { operation, payment, open: open.into_iter().collect(), fresh: None, manners }
 }
 
