@@ -141,10 +141,10 @@ impl Talk<'_> {
 
     /// Asks for a change of an approval, under a reference that was used before or a new one.
     async fn change(&mut self, call: Call, again: Option<Reference>) -> Option<Step> {
-        let claimed = &self.held.claimed;
         let id = AttemptId(System.ordered());
         let reference = again.unwrap_or_else(|| Reference::of(id));
         let (attempt, written_at) = self.write_down_as(id, call, &reference, None).await?;
+        let claimed = &self.held.claimed;
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
         let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
@@ -222,18 +222,16 @@ impl Talk<'_> {
 
     /// The same, under this id if it is free.
     async fn write_down_as(
-        &self,
+        &mut self,
         mut id: AttemptId,
         call: Call,
         reference: &Reference,
         because: Option<Because>,
     ) -> Option<(AttemptId, Instant)> {
-        let operation = &self.held.claimed.operation;
-        let fence = operation.fence;
+        let (operation, fence) = (self.held.claimed.operation.id, self.held.claimed.operation.fence);
         loop {
             let asked = System.monotonic();
-            let attempt =
-                NewAttempt { id, operation: operation.id, fence, worker: self.worker.id, call, reference, because };
+            let attempt = NewAttempt { id, operation, fence, worker: self.worker.id, call, reference, because };
             match self.worker.store.begin_attempt(&attempt).await {
                 Ok(Some(begun)) => {
                     self.held.claimed.learn(reference, begun.condemned, begun.sent_at);
