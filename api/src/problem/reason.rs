@@ -93,7 +93,7 @@ reasons! {
     TooManyCancels = "TOO_MANY_CANCELS", NotCancelablePayment, 403, NotMoved, false,
         "The payment was cancelled in a hundred parts already.";
     NotCapturable = "NOT_CAPTURABLE", InvalidRequest, 400, NotMoved, false,
-        "There is nothing to capture: the payment is not paid, or all of it was cancelled, or what it was paid with has no capture.";
+        "There is nothing to capture: the payment is not paid, or all of it was cancelled, or what it was paid with has no capture; or an earlier capture was given up, and its letter waits for an operator.";
     NoSuchRoute = "NO_SUCH_ROUTE", NotFound, 404, NotMoved, false,
         "No call has this path.";
     KeyMissing = "KEY_MISSING", UnauthorizedKey, 401, NotMoved, false,

@@ -181,6 +181,8 @@ pub enum InquiryAnswer {
     Approved(ApprovalFacts),
     /// It was declined.
     Declined(Failure),
+    /// It was a change, and refused in a way that says more than no.
+    Refused(ChangeRefusal),
     /// The acquirer is still at it.
     Pending,
     /// It was net-cancelled.
@@ -238,7 +240,7 @@ impl Answer {
             | Self::Inquire(InquiryAnswer::Approved(_)) => AnswerWord::Approved,
             Self::Approve(ApproveAnswer::Declined(_))
             | Self::Change(_, ChangeAnswer::Declined(_))
-            | Self::Inquire(InquiryAnswer::Declined(_)) => AnswerWord::Declined,
+            | Self::Inquire(InquiryAnswer::Declined(_) | InquiryAnswer::Refused(_)) => AnswerWord::Declined,
             Self::Approve(ApproveAnswer::Pending)
             | Self::Change(_, ChangeAnswer::Pending)
             | Self::Inquire(InquiryAnswer::Pending) => AnswerWord::Pending,
@@ -263,7 +265,9 @@ impl Answer {
             Self::Approve(ApproveAnswer::Declined(failure)) | Self::Inquire(InquiryAnswer::Declined(failure)) => {
                 failure.acquirer_code.as_deref()
             }
-            Self::Change(_, ChangeAnswer::Declined(refusal)) => Some(&refusal.code),
+            Self::Change(_, ChangeAnswer::Declined(refusal)) | Self::Inquire(InquiryAnswer::Refused(refusal)) => {
+                Some(&refusal.code)
+            }
             Self::Change(
                 _,
                 ChangeAnswer::Busy(fault) | ChangeAnswer::NotSent(fault) | ChangeAnswer::Unknown(fault),

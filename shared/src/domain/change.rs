@@ -6,8 +6,8 @@
 //! 2. Sent and not heard: inquire by our reference until something believable is heard, however long that takes.
 //! 3. Not found: an acquirer that dedupes gets the same reference again; another gets a new one, once "not found" can be
 //!    believed.
-//! 4. "Already captured": the payment learns it, and the cancel becomes a refund under a new reference. "Already
-//!    cancelled": believed when an inquiry shows our reference and our amount, else a person's case.
+//! 4. "Already captured": the payment learns it; a capture is done, and a cancel becomes a refund under a new reference.
+//!    "Already cancelled": believed when an inquiry shows our reference and our amount, else a person's case.
 //! 5. Too late: given up with a letter that can be replayed. What was reserved stays reserved.
 
 use time::OffsetDateTime;
@@ -81,6 +81,11 @@ impl Claimed {
                 let code = failure.acquirer_code.clone().unwrap_or_default();
                 self.change_refused(call, reference, &ChangeRefusal { why: RefusedBecause::Declined, code }, now)
             }
+            // This is the inquiry that says whether it was ours.
+            InquiryAnswer::Refused(ChangeRefusal { why: RefusedBecause::AlreadyCanceled, .. }) => {
+                decide(self.disagreed(reference))
+            }
+            InquiryAnswer::Refused(refusal) => self.change_refused(call, reference, refusal, now),
             InquiryAnswer::NotFound if self.manners.dedupes_by_reference && !self.is_past_deadline(now) => {
                 Step::Change { call, again: Some(reference.clone()) }
             }
@@ -112,9 +117,10 @@ impl Claimed {
                 self.changed(call, reference, ChangeFacts { money: facts.money }, now, delays)
             }
             // Somebody gave it back, and it was not this operation.
-            InquiryAnswer::Declined(_) | InquiryAnswer::NotFound | InquiryAnswer::Reversed => {
-                decide(self.disagreed(reference))
-            }
+            InquiryAnswer::Declined(_)
+            | InquiryAnswer::Refused(_)
+            | InquiryAnswer::NotFound
+            | InquiryAnswer::Reversed => decide(self.disagreed(reference)),
             InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_) => self.unknown(now, None, delays, None),
         }
     }
@@ -174,6 +180,14 @@ impl Claimed {
                 let event = if self.payment.state.is_captured() { None } else { Some(found) };
                 decide(
                     Decision { event, ..Decision::of(Next::Waiting { due_at: now, spent: false }) }
+                        .resolving(reference, Resolution::Declined),
+                )
+            }
+            // What was to be done is done, by whomever: there is but one slip, of all that had not gone back.
+            (RefusedBecause::AlreadyCaptured, Call::Capture) => {
+                let event = PaymentEvent::Captured { operation: Some(self.operation.id), at: now };
+                decide(
+                    Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
                         .resolving(reference, Resolution::Declined),
                 )
             }

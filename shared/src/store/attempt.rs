@@ -32,7 +32,7 @@ pub struct NewAttempt<'a> {
 pub struct Begun {
     /// Why its reversal was first asked for, if it ever was before.
     pub condemned: Option<Because>,
-    /// When its newest approval was written down before, if one was.
+    /// When it was last written down that it would be sent, if it was before.
     pub sent_at: Option<OffsetDateTime>,
 }
 
@@ -87,7 +87,8 @@ impl Store {
                 returning
                     (select n.because from attempts n where n.reference = $5 and n.call = 'net_cancel'
                         order by n.sent_at limit 1) as condemned,
-                    (select max(n.sent_at) from attempts n where n.reference = $5 and n.call = 'approve') as sent_at
+                    (select max(n.sent_at) from attempts n where n.reference = $5
+                        and n.call in ('approve', 'capture', 'cancel', 'refund')) as sent_at
                 "#,
                 attempt.id.0,
                 attempt.operation.0,

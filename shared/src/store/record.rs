@@ -106,7 +106,7 @@ impl Outcome {
             fits: state.is_ok(),
             state: state.ok().flatten(),
             posting: decision.event.as_ref().and_then(|event| posting(payment, event)),
-            may_be_contradicted: operation.kind == OperationKind::Approve
+            may_be_contradicted: operation.kind != OperationKind::NetCancel
                 && decision.denies().is_some_and(|reference| claimed.was_sent(reference)),
             decision,
             answered,
@@ -222,7 +222,7 @@ impl Store {
                     select distinct on (o.payment_id) o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
                     from item i join operations o on o.payment_id = i.payment
                     where o.id <> i.operation and o.status in ('queued', 'waiting', 'unknown')
-                        and i.result is not null
+                        and i.next in ('succeeded', 'failed', 'dead')
                     order by o.payment_id, o.number
                 )
                 select naru_must_agree($24, (select count(*) from operation)) as "operations!",
@@ -376,7 +376,10 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         .await
         .map_err(StoreError::write)?;
     }
-    let owed = if result.is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
+    let owed = match decision.next.status().is_unsettled() {
+        true => Vec::new(),
+        false => HintOwed::of_payment(&mut *conn, outcome.payment).await?,
+    };
     Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed, late })
 }
 

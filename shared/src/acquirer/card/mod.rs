@@ -184,7 +184,10 @@ impl CardCompany {
             Heard::Answer(answer) => match answer.result.as_str() {
                 "approved" => facts(&answer)
                     .map_or_else(|| InquiryAnswer::NoAnswer("approval_without_number".into()), InquiryAnswer::Approved),
-                "declined" => InquiryAnswer::Declined(codes::decline(&answer.response_code)),
+                "declined" => match answer.reason.as_deref() {
+                    None => InquiryAnswer::Declined(codes::decline(&answer.response_code)),
+                    reason => InquiryAnswer::Refused(codes::refusal(reason, &answer.response_code)),
+                },
                 "pending" => InquiryAnswer::Pending,
                 "reversed" => InquiryAnswer::Reversed,
                 "not_found" => InquiryAnswer::NotFound,

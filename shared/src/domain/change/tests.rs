@@ -148,6 +148,7 @@ fn what_an_answer_means() {
         (PART,    Cancel,  new(refused(Declined)),                     "failed; cancel.aborted: DONE MOVED; declined"),
         (CAPTURE, Capture, new(refused(Declined)),                     "failed; capture.aborted: DONE MOVED; declined"),
         (PART,    Cancel,  new(refused(AlreadyCaptured)),              "waiting until 0; payment.captured: DONE MOVED reserved 5000; declined"),
+        (CAPTURE, Capture, new(refused(AlreadyCaptured)),              "succeeded; payment.captured: DONE MOVED; declined"),
         (FOUND,   Refund,  new(refused(AlreadyCaptured)),              "dead; operation.dead: DONE MOVED reserved 5000; declined; letter needs_person; case books_disagree"),
         (PART,    Cancel,  new(refused(AlreadyCanceled)),              "verify cancel"),
         (FOUND,   Refund,  new(refused(AlreadyCanceled)),              "verify refund"),
@@ -171,12 +172,17 @@ fn what_an_answer_means() {
 fn what_an_inquiry_means() {
     let approved = |amount| InquiryAnswer::Approved(ApprovalFacts { money: Some(won(amount)), number: "1".into() });
     let declined = || InquiryAnswer::Declined(Failure::declined(FailureCode::RejectCardCompany, "05"));
+    let refused = |why| InquiryAnswer::Refused(ChangeRefusal { why, code: "57".into() });
     #[rustfmt::skip]
     let table = [
         // dedupes, seconds, answer                            when it was sent and not heard
         (true,        1,     approved(5_000),                  "succeeded; cancel.done: PARTIAL_CANCELED MOVED canceled 5000; approved"),
         (true,        1,     approved(4_000),                  "unknown until 3; operation.unknown: DONE MOVED reserved 5000; letter needs_person; case amount_mismatch"),
         (true,        1,     declined(),                       "failed; cancel.aborted: DONE MOVED; declined"),
+        // Its refusal was lost, and says more than no.
+        (true,        1,     refused(RefusedBecause::AlreadyCaptured), "waiting until 1; payment.captured: DONE MOVED reserved 5000; declined"),
+        (true,        1,     refused(RefusedBecause::AlreadyCanceled), "dead; operation.dead: DONE MOVED reserved 5000; declined; letter needs_person; case books_disagree"),
+        (true,        1,     refused(RefusedBecause::Disagrees),       "dead; operation.dead: DONE MOVED reserved 5000; declined; letter needs_person; case books_disagree"),
         (true,        1,     InquiryAnswer::NotFound,          "cancel under the same reference"),
         (true,   90_000,     InquiryAnswer::NotFound,          "waiting until 90000; operation.retry_scheduled: DONE MOVED reserved 5000; not_moved"),
         (false,       1,     InquiryAnswer::NotFound,          "unknown until 3; operation.unknown: DONE MOVED reserved 5000"),
