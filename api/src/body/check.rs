@@ -304,7 +304,9 @@ mod tests {
         ] {
             assert_eq!(accepts(|c| c.order_name("orderName", text).map(str::len)), good, "{text}");
         }
-        for (text, good) in [("단순\n변심", true), (&long(200), true), (&long(201), false), (" \n", false), ("a\u{202e}b", false)] {
+        for (text, good) in
+            [("단순\n변심", true), (&long(200), true), (&long(201), false), (" \n", false), ("a\u{202e}b", false)]
+        {
             assert_eq!(accepts(|c| c.cancel_reason("cancelReason", text).map(str::len)), good, "{text}");
         }
         for (text, good) in [

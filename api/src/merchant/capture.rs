@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use naru_shared::clock::Ids as _;
+use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::Instrument;
@@ -27,8 +27,9 @@ use crate::problem::{Code, Problem, Reason};
 use crate::unavailable::refuse;
 use crate::view::PaymentView;
 
-/// How often a lost race is decided again.
-const RACES_MAX: usize = 8;
+/// How long a lost race is decided again. Each loss means that something else about the payment was accepted or came to an
+/// end.
+const RACE_FOR: Duration = Duration::from_secs(5);
 
 /// Nothing has to be said.
 #[derive(Deserialize, ToSchema)]
@@ -67,7 +68,8 @@ pub(super) async fn capture(
     let found = check.payment_key("paymentKey", &payment_key);
     let payment_key = check.finish(|| found)?;
     let tenant = merchant.tenant();
-    for _ in 0..RACES_MAX {
+    let began = System.monotonic();
+    while System.monotonic().duration_since(began) < RACE_FOR {
         let payment = app.store.find_payment(tenant, Place::Key(payment_key)).await.map_err(refuse)?;
         if let Some(keyed) = &keyed
             && let Some(answer) = keyed.replay(&app, &context, tenant, |payment| paid(&app, payment, &context)).await?

@@ -5,6 +5,7 @@
 mod authz;
 mod bad_input;
 mod broker;
+mod cancels;
 mod card_data;
 mod crash;
 mod happy;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use naru_shared::broker::{Hint, Outgoing, WorkQueue};
+use naru_shared::bus::Notice;
 use naru_shared::clock::Ids as _;
 use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::OperationId;
@@ -73,5 +74,7 @@ async fn queue(worker: &Worker, payment: &Payment) -> Result<(), StoreError> {
     let queue = WorkQueue::new(connector.as_str(), urgency(kind, OperationStatus::Queued));
     let hint = Hint { operation: operation.0, attempt: 0, due_at: advanced.at, waited: 0 };
     worker.relay.offer(Outgoing::work(queue, &hint).with_traceparent(&trace_parent));
+    let status = next.status().as_str().to_owned();
+    worker.bus.publish(&[Notice { payment: payment.id.0, version: advanced.version, status }]).await;
     Ok(())
 }
