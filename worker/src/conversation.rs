@@ -110,21 +110,18 @@ impl Talk<'_> {
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
         let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
-        let answer = if !self.worker.lease.holds() {
-            // Somebody may already be asking about this reference: it stays unsent, and the claim is given back.
-            ApproveAnswer::Busy("lease_lost".into())
-        } else if let Some(why) = claimed.unsendable(ago, self.now()) {
-            ApproveAnswer::Busy(why.into())
-        } else if !breaker.lets_through(started) {
-            ApproveAnswer::Busy("breaker_open".into())
-        } else {
-            let answer = self.acquirer.approve(self.order(), &reference).await;
-            let failed = matches!(answer, ApproveAnswer::NotSent(_) | ApproveAnswer::Unknown(_));
-            breaker.heard(!failed, System.monotonic());
-            answer
+        let withheld = self.withheld(ago, started);
+        let answer = match withheld {
+            Some(why) => ApproveAnswer::Busy(why.into()),
+            None => {
+                let answer = self.acquirer.approve(self.order(), &reference).await;
+                let failed = matches!(answer, ApproveAnswer::NotSent(_) | ApproveAnswer::Unknown(_));
+                breaker.heard(!failed, System.monotonic());
+                answer
+            }
         };
         hold_point("heard").await;
-        let heard = self.heard(attempt, &Answer::Approve(answer.clone()), started);
+        let heard = self.heard(attempt, &Answer::Approve(answer.clone()), started, withheld);
         let step = claimed.after_approve(&reference, &answer, self.now(), &mut delays);
         match step {
             // Recorded with the decision, in one commit.
@@ -139,6 +136,21 @@ impl Talk<'_> {
         Some(step)
     }
 
+    /// Why what was written down so long `ago` is not sent, if it isn't. To be asked when nothing is left to wait for.
+    fn withheld(&self, ago: time::Duration, now: Instant) -> Option<&'static str> {
+        let claimed = &self.held.claimed;
+        if !self.worker.lease.holds() {
+            // Somebody may already be asking about this reference: it stays unsent, and the claim is given back.
+            Some("lease_lost")
+        } else if let Some(why) = claimed.unsendable(ago, self.now()) {
+            Some(why)
+        } else if !self.connectors.breaker(claimed.operation.connector).lets_through(now) {
+            Some("breaker_open")
+        } else {
+            None
+        }
+    }
+
     /// Asks for a change of an approval, under a reference that was used before or a new one.
     async fn change(&mut self, call: Call, again: Option<Reference>) -> Option<Step> {
         let id = AttemptId(System.ordered());
@@ -148,20 +160,18 @@ impl Talk<'_> {
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
         let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
-        let answer = if !self.worker.lease.holds() {
-            ChangeAnswer::Busy("lease_lost".into())
-        } else if let Some(why) = claimed.unsendable(ago, self.now()) {
-            ChangeAnswer::Busy(why.into())
-        } else if !breaker.lets_through(started) {
-            ChangeAnswer::Busy("breaker_open".into())
-        } else {
-            let answer = self.acquirer.change(self.order(), call, &reference).await;
-            let failed = matches!(answer, ChangeAnswer::NotSent(_) | ChangeAnswer::Unknown(_));
-            breaker.heard(!failed, System.monotonic());
-            answer
+        let withheld = self.withheld(ago, started);
+        let answer = match withheld {
+            Some(why) => ChangeAnswer::Busy(why.into()),
+            None => {
+                let answer = self.acquirer.change(self.order(), call, &reference).await;
+                let failed = matches!(answer, ChangeAnswer::NotSent(_) | ChangeAnswer::Unknown(_));
+                breaker.heard(!failed, System.monotonic());
+                answer
+            }
         };
         hold_point("heard").await;
-        let heard = self.heard(attempt, &Answer::Change(call, answer.clone()), started);
+        let heard = self.heard(attempt, &Answer::Change(call, answer.clone()), started, withheld);
         let step = claimed.after_change(call, &reference, &answer, self.now(), &mut delays);
         match step {
             Step::Decide(_) => self.answered = Some(heard),
@@ -179,7 +189,7 @@ impl Talk<'_> {
         let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
         let started = System.monotonic();
         let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
-        let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started);
+        let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started, None);
         self.keep(heard).await;
         let claimed = &self.held.claimed;
         Some(match (claimed.operation.kind, doubt) {
@@ -197,7 +207,7 @@ impl Talk<'_> {
         let (attempt, _) = self.write_down(Call::NetCancel, &reference, Some(because)).await?;
         let started = System.monotonic();
         let answer: NetCancelAnswer = self.acquirer.net_cancel(self.order(), &Reference::of(attempt), &reference).await;
-        let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started);
+        let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started, None);
         self.keep(heard).await;
         let claimed = &self.held.claimed;
         Some(match claimed.operation.kind {
@@ -284,12 +294,21 @@ impl Talk<'_> {
         }
     }
 
-    fn heard(&self, attempt: AttemptId, answer: &Answer, started: Instant) -> Answered {
+    /// An answer as it is kept. `withheld`: why it is our own, in the acquirer's stead; such a one is not counted as an answer.
+    fn heard(&self, attempt: AttemptId, answer: &Answer, started: Instant, withheld: Option<&'static str>) -> Answered {
         let latency_ms = i32::try_from(System.monotonic().duration_since(started).as_millis()).unwrap_or(i32::MAX);
         let (call, word) = (answer.call(), answer.word());
         let code = answer.code().map(str::to_owned);
-        tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
-        metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
+        match withheld {
+            Some(why) => {
+                tracing::info!(why, call = call.as_str(), "a call is withheld: the acquirer is not asked");
+                metrics::counter!("naru_worker_withheld_total", "why" => why).increment(1);
+            }
+            None => {
+                tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
+                metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
+            }
+        }
         Answered { attempt, call, word, code, latency_ms }
     }
 

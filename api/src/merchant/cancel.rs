@@ -18,7 +18,7 @@ use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{Keyed, outcome, paid};
+use crate::answer::{Accepted, Keyed, outcome, paid};
 use crate::app::App;
 use crate::auth::Merchant;
 use crate::body::{Check, TossBody};
@@ -160,7 +160,9 @@ pub(super) async fn cancel(
                 if !payment.state.has_unsettled_work() {
                     app.hint(operation, connector, OperationKind::Cancel, advanced.at, context.trace);
                 }
-                return outcome(&app, &context, prefer, watching, operation, advanced.version).await;
+                let accepted =
+                    Accepted { operation, key: &payment.key, order_id: &payment.order_id, seen: advanced.version };
+                return outcome(&app, &context, prefer, watching, accepted).await;
             }
             // Another cancel was faster, or the same request: look again.
             Ok(None) => {}

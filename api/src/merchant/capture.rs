@@ -16,7 +16,7 @@ use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{Keyed, outcome, paid};
+use crate::answer::{Accepted, Keyed, outcome, paid};
 use crate::app::App;
 use crate::auth::Merchant;
 use crate::body::{Check, OwnBody};
@@ -83,9 +83,14 @@ pub(super) async fn capture(
         }
         // To miss nothing: watch, then read or accept.
         let watching = app.hub.watch(payment.id);
+        let accepted = |operation, seen| Accepted { operation, key: &payment.key, order_id: &payment.order_id, seen };
         let open = state.capture.as_ref().and_then(|capture| capture.work.as_ref());
         if let Some(work) = open.filter(|work| work.status.is_unsettled()) {
-            return outcome(&app, &context, prefer, watching, work.id, 0).await;
+            if let Some(keyed) = &keyed {
+                let joined = app.store.join_with_key(tenant, &keyed.key, payment.id, work.id).await;
+                joined.map_err(|error| refuse(error).location(&app.payment_url(&payment.key)))?;
+            }
+            return outcome(&app, &context, prefer, watching, accepted(work.id, 0)).await;
         }
         let operation = OperationId(System.ordered());
         let work = Work {
@@ -130,7 +135,7 @@ pub(super) async fn capture(
                 if !state.has_unsettled_work() {
                     app.hint(operation, connector, OperationKind::Capture, advanced.at, context.trace);
                 }
-                return outcome(&app, &context, prefer, watching, operation, advanced.version).await;
+                return outcome(&app, &context, prefer, watching, accepted(operation, advanced.version)).await;
             }
             Ok(None) => {}
             Err(error) if error.is_constraint("idempotency_keys_unique") => {}

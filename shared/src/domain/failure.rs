@@ -59,8 +59,6 @@ words! {
         ProviderError = "PROVIDER_ERROR",
         /// The acquirer would not give the money back.
         RefundRejected = "REFUND_REJECTED",
-        /// The acquirer's books differ from ours.
-        FailedMethodHandlingCancel = "FAILED_METHOD_HANDLING_CANCEL",
         /// The payer changed their mind.
         PayProcessCanceled = "PAY_PROCESS_CANCELED",
     }
@@ -74,7 +72,7 @@ words! {
         /// No approval could be had before the deadline; nothing is sent after it.
         ApprovalDeadlinePassed = "APPROVAL_DEADLINE_PASSED",
         /// The acquirer approved another amount or currency than ours; it was reversed.
-        AmountMismatch = "AMOUNT_MISMATCH",
+        AcquirerAmountMismatch = "ACQUIRER_AMOUNT_MISMATCH",
         /// All of it went back before it could be captured.
         NothingToCapture = "NOTHING_TO_CAPTURE",
         /// The payer cancelled before paying.

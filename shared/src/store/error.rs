@@ -127,6 +127,15 @@ impl StoreError {
         }
     }
 
+    /// Whether Postgres took it back because of somebody else's lock: a deadlock, or one that was not let go in time. Who
+    /// shared the statement with the one that met the lock may do without it.
+    #[must_use]
+    pub fn is_of_a_lock(&self) -> bool {
+        let Self::Unavailable { written: Written::No, cause } = self else { return false };
+        let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        matches!(code.as_deref(), Some("40P01" | "55P03" | "40001"))
+    }
+
     /// Whether this constraint refused it.
     #[must_use]
     pub fn is_constraint(&self, name: &str) -> bool {

@@ -4,10 +4,16 @@
 
 mod authz;
 mod bad_input;
+mod breaker;
 mod broker;
 mod cancels;
 mod card_data;
+mod command_line;
 mod crash;
+mod cut;
+mod drain;
+mod edges;
+mod giving_back;
 mod happy;
 mod idempotency;
 mod poison;
@@ -19,5 +25,6 @@ mod redis;
 mod schedule;
 mod streams;
 mod torture;
+mod trace;
 mod worker;
 mod zombie;

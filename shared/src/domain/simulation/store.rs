@@ -37,6 +37,8 @@ pub(super) struct Store {
     attempts: Vec<Attempt>,
     /// Answers that said otherwise than the books when they were given.
     pub(super) false_answers: Vec<MoneyState>,
+    /// How often a person was asked to look.
+    pub(super) cases: usize,
 }
 
 impl Store {
@@ -44,7 +46,35 @@ impl Store {
         let payment = fixtures::payment();
         let operation = fixtures::approval_of(&payment);
         let row = Row { operation, claimed_at: payment.created_at, owner_dies: None };
-        Self { payment, rows: vec![row], attempts: Vec::new(), false_answers: Vec::new() }
+        Self { payment, rows: vec![row], attempts: Vec::new(), false_answers: Vec::new(), cases: 0 }
+    }
+
+    /// Accepts more work on the payment, if its standing takes it.
+    pub(super) fn accept(
+        &mut self,
+        kind: OperationKind,
+        wish: impl FnOnce(Work) -> PaymentEvent,
+        amount: i64,
+        now: OffsetDateTime,
+    ) -> bool {
+        let number = i32::try_from(self.rows.len()).unwrap() + 1;
+        let id = OperationId(Uuid::from_u128(100 + u128::try_from(self.rows.len()).unwrap()));
+        let work = Work { id, kind, status: OperationStatus::Queued, attempt: 0, next_attempt_at: None };
+        let Ok(next) = self.payment.state.on(&wish(work)) else { return false };
+        self.payment.state = next;
+        self.payment.version += 1;
+        let operation = Operation {
+            id,
+            number,
+            kind,
+            amount: fixtures::won(amount),
+            due_at: now,
+            deadline_at: now + kind.within(),
+            created_at: now,
+            ..fixtures::approval_of(&self.payment)
+        };
+        self.rows.push(Row { operation, claimed_at: now, owner_dies: None });
+        true
     }
 
     /// The operation whose turn it is, and when it may be claimed.
@@ -74,11 +104,11 @@ impl Store {
         let open: Vec<OpenAttempt> = self
             .attempts
             .iter()
-            .filter(|a| a.operation == place && a.call == Call::Approve && a.resolution.is_none())
+            .filter(|a| a.operation == place && moves_money(a.call) && a.resolution.is_none())
             .map(|a| OpenAttempt {
                 id: a.id,
                 call: a.call,
-                doubted: false,
+                doubted: a.call != Call::Approve && a.answer == Some(AnswerWord::Declined),
                 reference: a.reference.clone(),
                 sent_at: a.sent_at,
                 condemned: condemned(&a.reference),
@@ -103,6 +133,11 @@ impl Store {
             let row = &mut self.rows[place];
             row.owner_dies = at.map(|at| at.max(row.claimed_at + Duration::seconds(1)));
         }
+    }
+
+    /// The reference of the next call that is written down, if it is a new one.
+    pub(super) fn next_reference(&self) -> Reference {
+        Reference::of(self.next_id())
     }
 
     fn next_id(&self) -> AttemptId {
@@ -219,12 +254,14 @@ impl Store {
         let contradicts = |a: &Attempt, reference: &Reference| {
             a.reference == *reference
                 && match (a.call, a.answer) {
-                    (Call::Approve | Call::Inquire, Some(AnswerWord::Approved)) => true,
-                    (Call::Approve, Some(AnswerWord::Unknown | AnswerWord::Pending)) => self.was_heard_late(a),
-                    _ => false,
+                    (Call::NetCancel, _) => false,
+                    (_, Some(AnswerWord::Approved)) => true,
+                    (Call::Inquire, _) => false,
+                    (_, Some(AnswerWord::Unknown | AnswerWord::Pending)) => self.was_heard_late(a),
+                    (_, _) => false,
                 }
         };
-        let denied = decision.denies().filter(|_| kind == OperationKind::Approve);
+        let denied = decision.denies().filter(|_| kind != OperationKind::NetCancel);
         let contradicted = denied.filter(|reference| {
             self.attempts.iter().enumerate().any(|(place, a)| Some(place) != own && contradicts(a, reference))
         });
@@ -240,6 +277,9 @@ impl Store {
 
     /// Whoever asked for it is told how it ended, now and for ever: nothing that the books know may speak against it.
     fn check_answer(&mut self, place: usize) {
+        if place > 0 && self.rows[place].operation.kind != OperationKind::Approve {
+            return;
+        }
         let Some(money_state) = self.answer_of(place) else { return };
         let heard_of = self.attempts.iter().any(|a| a.answer == Some(AnswerWord::Approved));
         let reversing = self
@@ -272,15 +312,19 @@ impl Store {
     }
 
     fn resolve(&mut self, reference: &Reference, resolution: Resolution) {
-        let of = |a: &&mut Attempt| a.reference == *reference && a.call == Call::Approve;
+        let of = |a: &&mut Attempt| a.reference == *reference && moves_money(a.call);
         self.attempts.iter_mut().filter(of).for_each(|a| a.resolution = Some(resolution));
     }
 
     fn weigh(&mut self, reference: &Reference, call: Call, heard: AnswerWord, now: OffsetDateTime) {
-        let decided =
-            self.attempts.iter().find(|a| a.reference == *reference && a.call == Call::Approve).unwrap().resolution;
-        if judge(call, heard, Call::Approve, decided) != Verdict::Reverse {
-            return;
+        let asked = self.attempts.iter().find(|a| a.reference == *reference && moves_money(a.call)).unwrap();
+        match judge(call, heard, asked.call, asked.resolution) {
+            Verdict::Nothing | Verdict::Kept => return,
+            Verdict::Case => {
+                self.cases += 1;
+                return;
+            }
+            Verdict::Reverse => {}
         }
         let number = i32::try_from(self.rows.len()).unwrap() + 1;
         let work = reversal(100 + u128::try_from(self.rows.len()).unwrap(), OperationStatus::Queued);
@@ -299,9 +343,23 @@ impl Store {
         self.happen(&PaymentEvent::LateApproval { work });
     }
 
+    /// How the cancels and captures stand that were accepted.
+    pub(super) fn changes(&self) -> impl Iterator<Item = &Operation> {
+        let changes = |operation: &&Operation| matches!(operation.kind, OperationKind::Cancel | OperationKind::Capture);
+        self.rows.iter().map(|row| &row.operation).filter(changes)
+    }
+
     pub(super) fn nothing_is_open(&self) -> bool {
         self.attempts
             .iter()
-            .all(|a| a.call != Call::Approve || !matches!(a.resolution, None | Some(Resolution::Reversing)))
+            .all(|a| !moves_money(a.call) || !matches!(a.resolution, None | Some(Resolution::Reversing)))
+    }
+}
+
+/// Whether its effect outlives the call.
+pub(super) const fn moves_money(call: Call) -> bool {
+    match call {
+        Call::Approve | Call::Capture | Call::Cancel | Call::Refund => true,
+        Call::Inquire | Call::NetCancel => false,
     }
 }
