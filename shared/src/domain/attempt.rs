@@ -161,17 +161,31 @@ pub struct ChangeRefusal {
     pub code: String,
 }
 
-/// In which way an acquirer would not change an approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefusedBecause {
-    /// A cancel came after the capture: it takes a refund.
-    AlreadyCaptured,
-    /// It says that there is nothing left to cancel. Believed only after an inquiry about our own reference.
-    AlreadyCanceled,
-    /// It is not what we think it is: not captured, less left, no such approval.
-    Disagrees,
-    /// Anything else.
-    Declined,
+words! {
+    /// In which way an acquirer would not change an approval.
+    RefusedBecause {
+        /// A cancel came after the capture: it takes a refund.
+        AlreadyCaptured = "already_captured",
+        /// It says that there is nothing left to cancel. Believed only after an inquiry about our own reference.
+        AlreadyCanceled = "already_cancelled",
+        /// It is not what we think it is: not captured, less left, no such approval.
+        Disagrees = "disagrees",
+        /// Anything else.
+        Declined = "declined",
+    }
+}
+
+impl ChangeRefusal {
+    /// What is kept of it: which of the ways it is, where that says more than the acquirer's code.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self.why {
+            RefusedBecause::AlreadyCaptured | RefusedBecause::AlreadyCanceled | RefusedBecause::Disagrees => {
+                self.why.as_str()
+            }
+            RefusedBecause::Declined => &self.code,
+        }
+    }
 }
 
 /// What came of asking what became of a reference.
@@ -266,7 +280,7 @@ impl Answer {
                 failure.acquirer_code.as_deref()
             }
             Self::Change(_, ChangeAnswer::Declined(refusal)) | Self::Inquire(InquiryAnswer::Refused(refusal)) => {
-                Some(&refusal.code)
+                Some(refusal.word())
             }
             Self::Change(
                 _,

@@ -183,16 +183,9 @@ impl PaymentState {
                 self.reserved += cancel.amount;
                 self.cancels.push(cancel.clone());
             }
-            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } => {
-                self.open_cancel(work.id)?.work = work.clone()
-            }
-            E::WorkDied { work } => {
-                let cancel = self.open_cancel(work.id)?;
-                // What may have moved money is found out, never given up.
-                if cancel.work.status == OperationStatus::Unknown {
-                    return None;
-                }
-                cancel.work = work.clone();
+            // It dies only when nothing it sent is open; what was unknown may have been found out in the same claim.
+            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } | E::WorkDied { work } => {
+                self.open_cancel(work.id)?.work = work.clone();
             }
             E::WorkRearmed { work } if !busy => self.open_cancel(work.id)?.work = work.clone(),
             E::CancelDone { operation, kind, at } => {

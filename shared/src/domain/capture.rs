@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime, UtcOffset};
 
 use super::event::PaymentEvent;
 use super::failure::Failure;
-use super::operation::{Connector, OperationStatus};
+use super::operation::Connector;
 use super::payment::{PaymentState, Stage, Work};
 
 /// Korean time, by whose days slips are bought. It knows no daylight saving.
@@ -75,13 +75,9 @@ impl PaymentState {
             E::CaptureQueued { work } if self.is_capturable() => {
                 self.capture = Some(Capture { work: Some(work.clone()), ..Capture::default() });
             }
-            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } => *self.open_capture(work)? = work.clone(),
-            E::WorkDied { work } => {
-                let open = self.open_capture(work)?;
-                if open.status == OperationStatus::Unknown {
-                    return None;
-                }
-                *open = work.clone();
+            // It dies only when nothing it sent is open; what was unknown may have been found out in the same claim.
+            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } | E::WorkDied { work } => {
+                *self.open_capture(work)? = work.clone();
             }
             E::WorkRearmed { work } if !busy => *self.open_capture(work)? = work.clone(),
             // By the work that was to do it; or found, by a cancel that was told so.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::row::{OperationRow, PaymentRow, json};
 use super::{Store, StoreError, write};
-use crate::domain::attempt::{Because, Call, Manners, OpenAttempt};
+use crate::domain::attempt::{Because, Call, Manners, OpenAttempt, RefusedBecause};
 use crate::domain::course::Claimed;
 use crate::domain::id::{AttemptId, OperationId, Reference, WorkerId};
 use crate::domain::operation::CRASH_BUDGET;
@@ -81,7 +81,7 @@ impl Store {
                 ), open as (
                     select a.operation_id, jsonb_agg(jsonb_build_object(
                         'id', a.id, 'call', a.call, 'reference', a.reference,
-                        'doubted', a.call <> 'approve' and coalesce(a.answer = 'declined', false),
+                        'doubted', a.call <> 'approve' and coalesce(a.answer = 'declined' and a.code = $8, false),
                         'condemned', (select n.because from attempts n
                             where n.reference = a.reference and n.call = 'net_cancel' order by n.sent_at limit 1),
                         'sentAt', to_char(a.sent_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) order by a.sent_at) as attempts
@@ -117,6 +117,7 @@ impl Store {
                 worker.0,
                 CRASH_BUDGET,
                 &again,
+                RefusedBecause::AlreadyCanceled.as_str(),
             ),
             fetch_all
         )?;

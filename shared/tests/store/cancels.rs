@@ -321,20 +321,25 @@ async fn a_resend_is_counted_from_its_newest_sending() {
     house.leave().await;
 }
 
-/// "Already cancelled" is doubted by whoever comes next.
+/// "Already cancelled" is doubted by whoever comes next; any other refusal is only asked after.
 #[tokio::test]
-async fn a_refusal_that_was_heard_and_not_decided_is_doubted() {
+async fn a_refusal_that_was_heard_and_not_decided_is_asked_after() {
     let house = House::enter().await;
-    let sold = paid(&house).await;
-    let (operation, _) = accept(&house, sold, &cancel(4_000)).await.unwrap();
-    let (_, call, reference, attempt) = sent(&house, operation).await;
-    let refusal = ChangeRefusal { why: RefusedBecause::AlreadyCanceled, code: "57".into() };
-    let told = answered(attempt, &Answer::Change(call, ChangeAnswer::Declined(refusal)));
-    house.store.answer_attempt(&told, TRACE).await.unwrap();
-    house.run("update operations set claimed_at = now() - interval '61 seconds' where status = 'processing'").await;
-    let claimed = house.claims(house.worker, operation).await.unwrap();
-    let step = claimed.first_step(claimed.operation.created_at, &mut two_seconds);
-    assert_eq!(step, Step::Verify { call: Call::Cancel, reference });
+    for why in [RefusedBecause::AlreadyCanceled, RefusedBecause::AlreadyCaptured, RefusedBecause::Declined] {
+        let sold = paid(&house).await;
+        let (operation, _) = accept(&house, sold, &cancel(4_000)).await.unwrap();
+        let (_, call, reference, attempt) = sent(&house, operation).await;
+        let refusal = ChangeRefusal { why, code: "57".into() };
+        let told = answered(attempt, &Answer::Change(call, ChangeAnswer::Declined(refusal)));
+        house.store.answer_attempt(&told, TRACE).await.unwrap();
+        house.run("update operations set claimed_at = now() - interval '61 seconds' where status = 'processing'").await;
+        let claimed = house.claims(house.worker, operation).await.unwrap();
+        let expected = match why {
+            RefusedBecause::AlreadyCanceled => Step::Verify { call: Call::Cancel, reference },
+            _ => Step::Inquire { reference },
+        };
+        assert_eq!(claimed.first_step(claimed.operation.created_at, &mut two_seconds), expected, "{why:?}");
+    }
     house.leave().await;
 }
 

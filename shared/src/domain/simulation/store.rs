@@ -3,14 +3,14 @@
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::super::attempt::{Answer, AnswerWord, Because, Call, Manners, OpenAttempt, Resolution};
+use super::super::attempt::{Answer, AnswerWord, Because, Call, Manners, OpenAttempt, RefusedBecause, Resolution};
 use super::super::course::{Claimed, Decision, Next};
 use super::super::event::PaymentEvent;
 use super::super::evidence::{Verdict, judge};
 use super::super::fixtures::{self, reversal};
 use super::super::id::{AttemptId, OperationId, Reference};
 use super::super::operation::{CRASH_BUDGET, Operation, OperationKind, OperationResult, OperationStatus};
-use super::super::payment::{MoneyState, Payment};
+use super::super::payment::{MoneyState, Payment, Work};
 
 struct Row {
     operation: Operation,
@@ -27,6 +27,7 @@ struct Attempt {
     sent_at: OffsetDateTime,
     because: Option<Because>,
     answer: Option<AnswerWord>,
+    doubted: bool,
     answered_at: Option<OffsetDateTime>,
     resolution: Option<Resolution>,
 }
@@ -108,7 +109,7 @@ impl Store {
             .map(|a| OpenAttempt {
                 id: a.id,
                 call: a.call,
-                doubted: a.call != Call::Approve && a.answer == Some(AnswerWord::Declined),
+                doubted: a.doubted,
                 reference: a.reference.clone(),
                 sent_at: a.sent_at,
                 condemned: condemned(&a.reference),
@@ -162,6 +163,7 @@ impl Store {
             sent_at,
             because,
             answer: None,
+            doubted: false,
             answered_at: None,
             resolution: None,
         });
@@ -199,6 +201,8 @@ impl Store {
 
     fn answer(&mut self, attempt: usize, answer: &Answer, now: OffsetDateTime) {
         self.attempts[attempt].answer = Some(answer.word());
+        let already = RefusedBecause::AlreadyCanceled.as_str();
+        self.attempts[attempt].doubted = answer.word() == AnswerWord::Declined && answer.code() == Some(already);
         self.attempts[attempt].answered_at = Some(now);
     }
 
