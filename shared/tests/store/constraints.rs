@@ -40,7 +40,7 @@ async fn what_must_never_be_is_refused() {
         ("payments_money_fits", format!("update payments set {} {d}", state("DONE", "NOT_MOVED"))),
         ("payments_money_fits", format!("update payments set {} {q}", state("IN_PROGRESS", "MOVED"))),
         ("payments_state_agrees", format!("update payments set reserved_amount = 1 {d}")),
-        ("payments_state_agrees", format!("update payments set canceled_amount = 1 {d}")),
+        ("payments_state_agrees", format!("update payments set {}, canceled_amount = 1 {d}", state("PARTIAL_CANCELED", "MOVED"))),
         ("payments_balance", format!("update payments set reserved_amount = 15001, state = state || '{{\"reserved\":15001}}' {d}")),
         ("payments_balance", format!("update payments set reserved_amount = -1, state = state || '{{\"reserved\":-1}}' {d}")),
         ("payments_canceled_means_so", format!("update payments set canceled_amount = 1, state = state || '{{\"canceled\":1}}' {d}")),
