@@ -35,7 +35,7 @@ const RACE_FOR: Duration = Duration::from_secs(5);
 /// What goes back, and why.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct CancelFields {
+pub(super) struct GiveBackFields {
     /// Why: 1 to 200 characters. The payer may see it.
     cancel_reason: String,
     /// How much, in won; all that is left if it is not said.
@@ -63,7 +63,7 @@ struct Asked<'a> {
     post,
     path = "/v1/payments/{paymentKey}/cancel",
     tag = "Payments",
-    request_body = CancelFields,
+    request_body = GiveBackFields,
     params(
         ("paymentKey" = String, Path, description = "Which payment"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 300 printable ASCII characters, remembered for 15 days"),
@@ -83,7 +83,7 @@ pub(super) async fn cancel(
     prefer: Prefer,
     key: Option<IdempotencyKey>,
     Path(payment_key): Path<String>,
-    body: TossBody<CancelFields>,
+    body: TossBody<GiveBackFields>,
 ) -> Result<Response, Problem> {
     let fingerprint = body.fingerprint(app.keys.fingerprints());
     let keyed = Keyed::of(&app, key, format!("POST /v1/payments/{payment_key}/cancel"), &fingerprint);
