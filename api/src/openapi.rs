@@ -77,6 +77,19 @@ refusals! {
         503: "Not accepted, or not known: see `moneyState`",
         504: "Accepted, outcome still open after 8 seconds",
     }
+    /// Of a call that gives money back, or has it captured.
+    CancelRefusals {
+        400: "A field is wrong, or all of it was cancelled before",
+        401: "The key is nobody's",
+        403: "Not so much, not this payment, or not again",
+        404: "No such payment of yours",
+        409: "The idempotency key is at work",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        422: "The idempotency key was used with another body",
+        503: "Not accepted, or not known: see `moneyState`",
+        504: "Accepted, outcome still open after 8 seconds",
+    }
     /// Of what a payer does.
     PayerRefusals {
         400: "A field is wrong, the card is, or it is too late",

@@ -118,8 +118,8 @@ impl Check {
 
     /// `cancelReason`: 1 to 200 characters, not only spaces; line breaks allowed.
     pub fn cancel_reason<'a>(&mut self, field: &str, text: &'a str) -> Option<&'a str> {
-        let good = !text.trim().is_empty() && text.chars().count() <= 200;
-        self.require(field, text, good, "must be 1 to 200 characters")
+        let lines = text.replace(['\r', '\n', '\t'], " ");
+        self.require(field, text, is_line(&lines, 200), "must be 1 to 200 characters")
     }
 
     /// An amount that is paid or returned: 1 to [`Check::AMOUNT_MAX`] won.
@@ -304,7 +304,9 @@ mod tests {
         ] {
             assert_eq!(accepts(|c| c.order_name("orderName", text).map(str::len)), good, "{text}");
         }
-        for (text, good) in [("단순\n변심", true), (&long(200), true), (&long(201), false), (" \n", false)] {
+        for (text, good) in
+            [("단순\n변심", true), (&long(200), true), (&long(201), false), (" \n", false), ("a\u{202e}b", false)]
+        {
             assert_eq!(accepts(|c| c.cancel_reason("cancelReason", text).map(str::len)), good, "{text}");
         }
         for (text, good) in [

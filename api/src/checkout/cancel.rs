@@ -51,9 +51,12 @@ pub(super) async fn cancel(
         }
         let next = payment.state.on(&event).map_err(|_| match payment.state.status() {
             PaymentStatus::Expired => Problem::because(Reason::PaymentExpired),
-            PaymentStatus::Ready | PaymentStatus::InProgress | PaymentStatus::Done | PaymentStatus::Aborted => {
-                Problem::of(Code::AlreadyProcessedPayment)
-            }
+            PaymentStatus::Ready
+            | PaymentStatus::InProgress
+            | PaymentStatus::Done
+            | PaymentStatus::PartialCanceled
+            | PaymentStatus::Canceled
+            | PaymentStatus::Aborted => Problem::of(Code::AlreadyProcessedPayment),
         })?;
         let change = Advance {
             payment: &payment,

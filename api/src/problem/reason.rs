@@ -86,6 +86,12 @@ reasons! {
         "The amount is not the payment's. Compare it with your own order before you confirm: it may have been altered on the way through the browser.";
     OrderMismatch = "ORDER_MISMATCH", InvalidRequest, 400, NotMoved, false,
         "The order id is not the payment's.";
+    TaxFreeDoesNotFit = "TAX_FREE_DOES_NOT_FIT", InvalidRequest, 400, NotMoved, false,
+        "So much of the cancel can't be free of tax, as the rest of the payment stands: from `taxFreeAmountMin` to `taxFreeAmountMax`. Leave `taxFreeAmount` out, and as little as is possible is.";
+    TooManyCancels = "TOO_MANY_CANCELS", NotCancelablePayment, 403, NotMoved, false,
+        "The payment was cancelled in a hundred parts already.";
+    NotCapturable = "NOT_CAPTURABLE", InvalidRequest, 400, NotMoved, false,
+        "There is nothing to capture: the payment is not paid, or all of it was cancelled, or what it was paid with has no capture; or an earlier capture was given up, and its letter waits for an operator.";
     NoSuchRoute = "NO_SUCH_ROUTE", NotFound, 404, NotMoved, false,
         "No call has this path.";
     KeyMissing = "KEY_MISSING", UnauthorizedKey, 401, NotMoved, false,

@@ -8,7 +8,7 @@ pub mod card;
 
 use futures::future::BoxFuture;
 
-use crate::domain::attempt::{ApproveAnswer, InquiryAnswer, Manners, NetCancelAnswer};
+use crate::domain::attempt::{ApproveAnswer, Call, ChangeAnswer, InquiryAnswer, Manners, NetCancelAnswer};
 use crate::domain::failure::Failure;
 use crate::domain::id::Reference;
 use crate::domain::instrument::Card;
@@ -79,6 +79,10 @@ pub trait Acquirer: Send + Sync {
 
     /// Asks what became of a reference.
     fn inquire<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, InquiryAnswer>;
+
+    /// Asks for a change of the payment's approval, under our reference: [`Call::Capture`] 매입, [`Call::Cancel`] 취소 before
+    /// it or [`Call::Refund`] 환불 after it.
+    fn change<'a>(&'a self, order: Order<'a>, call: Call, reference: &'a Reference) -> BoxFuture<'a, ChangeAnswer>;
 
     /// Reverses whatever was done under `target`. `reference` names this call.
     fn net_cancel<'a>(

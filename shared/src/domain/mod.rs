@@ -2,16 +2,21 @@
 //!
 //! A payment ([`payment`]) is moved only by events ([`event`]) through [`payment::PaymentState::on`]. Work owed
 //! on it is an operation ([`operation`]); each call of it to an acquirer is an attempt ([`attempt`]). What a worker
-//! does next, and what an answer means, is decided in [`approve`] and [`net_cancel`]; what a late one means, in [`evidence`].
+//! does next, and what an answer means, is decided in [`approve`], [`change`] (cancel, refund, capture) and [`net_cancel`]; what a
+//! late one means, in [`evidence`]. What is owed to whom afterwards is in [`ledger`].
 
 pub mod approve;
 pub mod attempt;
+pub mod cancel;
+pub mod capture;
+pub mod change;
 pub mod course;
 pub mod event;
 pub mod evidence;
 pub mod failure;
 pub mod id;
 pub mod instrument;
+pub mod ledger;
 pub mod money;
 pub mod net_cancel;
 pub mod operation;

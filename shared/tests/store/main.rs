@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test makes its own ids, and reads its environment")]
 
 mod accepting;
+mod cancels;
 mod claiming;
 mod constraints;
 mod counting;

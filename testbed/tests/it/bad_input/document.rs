@@ -48,7 +48,7 @@ impl Described {
 
     /// Whether it is a call that Toss Payments also has, which ignores fields it does not know.
     pub(crate) fn is_tosss(&self) -> bool {
-        self.path.starts_with("/v1/")
+        self.path.starts_with("/v1/") && !self.path.ends_with("/capture")
     }
 
     /// Whether the document allows this status.

@@ -17,6 +17,8 @@ pub(crate) struct Target {
     good: Vec<(String, String)>,
     /// What the payment's creation answered.
     created: Answer,
+    /// Whether it is paid by now.
+    pub(crate) is_paid: bool,
 }
 
 impl Target {
@@ -28,11 +30,15 @@ impl Target {
         let order = Payment::of(12_000);
         let confirms =
             call.path == "/v1/payments/confirm" || (call.path == "/v1/payments/{paymentKey}" && call.body.is_some());
-        let created = if confirms {
+        let is_paid = ["/v1/payments/{paymentKey}/cancel", "/v1/payments/{paymentKey}/capture"].contains(&&*call.path);
+        let created = if confirms || is_paid {
             gateway.shop.authenticated(&order).await
         } else {
             gateway.shop.create(&order).await.expecting(200)
         };
+        if is_paid {
+            let _ = gateway.shop.confirm(created.payment_key(), &order.order_id, order.amount).await.expecting(200);
+        }
         let checkout_id = created.text("checkout.url").rsplit('/').next().unwrap_or_default();
         let path = call
             .path
@@ -63,12 +69,15 @@ impl Target {
                 "customerIdentityNumber" => canary::IDENTITY_NUMBER.into(),
                 "cvc" => "123".into(),
                 "cardInstallmentPlan" => 0.into(),
+                "cancelReason" => "고객 변심".into(),
+                "cancelAmount" => 5_000.into(),
+                "refundableAmount" => order.amount.into(),
                 "approveBefore" => "2999-12-31T23:59:59+09:00".into(),
                 other => panic!("{}: say what a good {other} is", call.name()),
             };
             (field.name.clone(), value.to_string())
         });
-        Self { good: good.collect(), call: call.clone(), path, created }
+        Self { good: good.collect(), call: call.clone(), path, created, is_paid }
     }
 
     /// The same call about a payment that there is not.
@@ -82,6 +91,7 @@ impl Target {
             path: replaced(&self.path),
             good: self.good.iter().map(|(name, value)| (name.clone(), replaced(value))).collect(),
             created: self.created.clone(),
+            is_paid: self.is_paid,
         }
     }
 

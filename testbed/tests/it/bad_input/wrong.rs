@@ -26,7 +26,7 @@ impl Wrong {
 }
 
 /// Fields in which a person may write what they like: there an attack is only a strange name, and accepted.
-pub(crate) const FREE_TEXTS: [&str; 2] = ["orderName", "customerName"];
+pub(crate) const FREE_TEXTS: [&str; 3] = ["orderName", "customerName", "cancelReason"];
 
 /// Every wrong value of a field.
 pub(crate) fn wrong_values(field: &Field) -> Vec<Wrong> {
@@ -105,6 +105,11 @@ fn integers(name: &str) -> Vec<Wrong> {
         Wrong::new("ten thousand digits", format!("\"{}\"", "9".repeat(10_000))),
         Wrong::new("SQL", "\"1; drop table payments -- zq9canary\""),
     ];
+    if name == "cancelAmount" {
+        all.push(Wrong::new("nothing to give back", "0"));
+        all.push(Wrong::new("more than there is", "1000000000000"));
+        all.push(Wrong::new("more than was paid", "12001"));
+    }
     if name == "amount" {
         all.push(Wrong::new("nothing to pay", "0"));
         all.push(Wrong::new("less than a card is charged", "99"));
@@ -137,10 +142,14 @@ fn texts(name: &str) -> Vec<Wrong> {
         Wrong::new("an ideographic space", "\"\u{3000}\""),
         Wrong::new("too long", format!("\"{}\"", "x".repeat(10_000))),
         Wrong::new("too long in Korean", format!("\"{}\"", "가".repeat(2_001))),
-        Wrong::new("several lines", "\"zq9canary\\r\\n{\\\"level\\\":\\\"ERROR\\\",\\\"message\\\":\\\"forged\\\"}\""),
         Wrong::new("text that turns around", "\"zq9canary \u{202e}00051\u{202c}\""),
         Wrong::new("isolated text", "\"zq9canary \u{2066}x\u{2069}\""),
     ];
+    // A reason may have more than one line.
+    if name != "cancelReason" {
+        let forged = "\"zq9canary\\r\\n{\\\"level\\\":\\\"ERROR\\\",\\\"message\\\":\\\"forged\\\"}\"";
+        all.push(Wrong::new("several lines", forged));
+    }
     if !FREE_TEXTS.contains(&name) {
         all.extend(
             attacks().into_iter().map(|(what, text)| Wrong::new(what, serde_json::Value::from(text).to_string())),
