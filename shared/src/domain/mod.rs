@@ -3,6 +3,7 @@
 //! A payment ([`payment`]) is moved only by events ([`event`]) through [`payment::PaymentState::on`]. Work owed
 //! on it is an operation ([`operation`]); each call of it to an acquirer is an attempt ([`attempt`]). What a worker
 //! does next, and what an answer means, is decided in [`approve`] and [`net_cancel`]; what a late one means, in [`evidence`].
+//! What a merchant's people may do is decided in [`staff`].
 
 pub mod approve;
 pub mod attempt;
@@ -16,6 +17,7 @@ pub mod money;
 pub mod net_cancel;
 pub mod operation;
 pub mod payment;
+pub mod staff;
 
 #[cfg(test)]
 mod fixtures;

@@ -1,0 +1,68 @@
+//! `naru new-merchant`: a merchant, and the invitation of its first owner. Everything else of a merchant is its owner's to do.
+
+use naru_shared::clock::{Ids as _, Random as _};
+use naru_shared::domain::id::{InvitationId, MerchantId};
+use naru_shared::domain::staff::Role;
+use naru_shared::keys::INVITATION_PREFIX;
+use naru_shared::secret::{Email, OpaqueToken};
+use naru_shared::store::{Actor, NewInvitation, NewMerchant};
+use naru_shared::system::System;
+use naru_shared::telemetry::TraceContext;
+
+use crate::Outcome;
+use crate::migrate::store;
+
+/// Which merchant.
+#[derive(clap::Args)]
+pub(crate) struct NewMerchantOptions {
+    /// Its public id, `mId` on payments: 2 to 40 of letters, digits, `-` and `_`. Never changes.
+    #[arg(long)]
+    mid: String,
+    /// What people call it.
+    #[arg(long)]
+    name: String,
+    /// The address of its first owner.
+    #[arg(long)]
+    owner: String,
+}
+
+/// A command that changes something, as the audit log has it.
+pub(crate) struct Command {
+    trace_id: String,
+}
+
+impl Command {
+    pub(crate) fn begin() -> Self {
+        Self { trace_id: TraceContext::start(&System).trace_hex() }
+    }
+
+    pub(crate) fn actor(&self) -> Actor<'_> {
+        Actor { staff: None, address: None, trace_id: &self.trace_id }
+    }
+}
+
+impl NewMerchantOptions {
+    pub(crate) async fn run(self) -> Outcome {
+        let email = Email::parse(&self.owner).ok_or("--owner must be an e-mail address")?;
+        let store = store()?;
+        let merchant = NewMerchant { id: MerchantId(System.ordered()), mid: &self.mid, name: &self.name };
+        let token = OpaqueToken::generate(INVITATION_PREFIX, &System.bytes());
+        let owner = NewInvitation {
+            id: InvitationId(System.ordered()),
+            merchant: merchant.id,
+            email: &email,
+            role: Role::Owner,
+            token_hash: token.hash(),
+        };
+        store.found_merchant(&merchant, &owner, &Command::begin().actor()).await.map_err(|error| {
+            match ["merchants_mid_unique", "merchants_mid_shape"].iter().find(|name| error.is_constraint(name)) {
+                Some(&"merchants_mid_unique") => format!("there is a merchant {} already", self.mid).into(),
+                Some(_) => "--mid must be 2 to 40 of letters, digits, `-` and `_`".into(),
+                None => Box::<dyn std::error::Error>::from(error),
+            }
+        })?;
+        println!("invitation={}", token.expose());
+        eprintln!("{} accepts it within 72 hours, once: docs/backoffice.md says how", self.owner);
+        Ok(())
+    }
+}
