@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test makes its own ids, and reads its environment")]
 
 mod accepting;
+mod api_keys;
 mod claiming;
 mod constraints;
 mod counting;
@@ -15,4 +16,5 @@ mod moving;
 mod plans;
 mod recording;
 mod roles;
+mod staff;
 mod sweeping;
