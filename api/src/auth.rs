@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use naru_shared::api_key::{ApiKey, CheckoutToken, KeyKind};
 use naru_shared::clock::Clock as _;
 use naru_shared::domain::id::{ApiKeyId, PaymentId, Tenant};
@@ -73,7 +73,17 @@ impl KeyRing {
         CheckoutToken::verify(&self.checkout_tokens, token)
     }
 
-    async fn principal(&self, key: &ApiKey) -> Result<Arc<Principal>, Problem> {
+    /// Whose key it is.
+    ///
+    /// # Errors
+    /// `KEY_UNKNOWN`, `SECRET_KEY_IN_BROWSER`, or that Postgres can't be asked.
+    async fn principal(&self, key: &ApiKey, headers: &HeaderMap) -> Result<Arc<Principal>, Problem> {
+        let principal = self.holder(key).await?;
+        refuse_in_browser(&principal, headers)?;
+        Ok(principal)
+    }
+
+    async fn holder(&self, key: &ApiKey) -> Result<Arc<Principal>, Problem> {
         let hash = key.hash(&self.api_keys);
         let now = System.monotonic();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
@@ -95,10 +105,22 @@ impl KeyRing {
 
 /// Whose key it is, with a note that it was used. The note is taken in memory; nobody waits for it.
 async fn owner(app: &App, parts: &mut Parts, key: &ApiKey) -> Result<Arc<Principal>, Problem> {
-    let principal = app.keys.principal(key).await?;
+    let principal = app.keys.principal(key, &parts.headers).await?;
     let Ok(address) = Address::from_request_parts(parts, app).await;
     app.key_uses.note(ApiKeyId(principal.key), &address.place(), System.monotonic());
     Ok(principal)
+}
+
+/// A secret key in a page is everybody's key; only browsers send `Origin`. Counted when it really is a key: anybody can make
+/// up one that looks right.
+fn refuse_in_browser(principal: &Principal, headers: &HeaderMap) -> Result<(), Problem> {
+    if principal.kind == KeyKind::Client || !headers.contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    // By its id: the log masks whatever looks like a key, its first letters too.
+    tracing::warn!(key = %principal.key, mid = principal.mid, "a secret key was used in a browser");
+    metrics::counter!("naru_secret_key_in_browser_total").increment(1);
+    Err(Problem::because(Reason::SecretKeyInBrowser))
 }
 
 /// A merchant's server, by its secret key.
@@ -172,6 +194,35 @@ impl FromRequestParts<App> for Watcher {
                 .watched_by(token.expose())
                 .map(|payment| Self::Browser(PaymentId(payment)))
                 .ok_or_else(|| Problem::because(Reason::TokenInvalid)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use naru_shared::domain::id::{MerchantId, Mode};
+
+    use super::*;
+
+    #[test]
+    fn a_secret_key_from_a_page_is_refused_and_a_client_key_is_not() {
+        for (kind, in_a_page, refused) in
+            [(KeyKind::Secret, true, true), (KeyKind::Secret, false, false), (KeyKind::Client, true, false)]
+        {
+            let principal = Principal {
+                key: Uuid::nil(),
+                tenant: Tenant { merchant: MerchantId(Uuid::nil()), mode: Mode::Test },
+                mid: "naru_demo".to_owned(),
+                kind,
+                expires_at: None,
+                origins: Vec::new(),
+            };
+            let mut headers = HeaderMap::new();
+            if in_a_page {
+                headers.insert(header::ORIGIN, "https://shop.example".parse().unwrap());
+            }
+            let reason = refuse_in_browser(&principal, &headers).err().and_then(|problem| problem.reason());
+            assert_eq!(reason, refused.then_some(Reason::SecretKeyInBrowser), "{kind:?} {in_a_page}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Requests to Naru's own APIs.
 
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
 /// An HTTP client. Every address is one that a person gave.
@@ -15,13 +15,24 @@ pub(crate) async fn json(request: RequestBuilder) -> Result<Value, Box<dyn std::
     if response.status().is_success() {
         return Ok(response.json().await?);
     }
-    Err(problem(response).await.into())
+    let status = response.status().as_u16();
+    Err(problem(status, &response.json().await.unwrap_or_default()).into())
+}
+
+/// The same for a call that makes a payment: that it was made and declined before the answer was written is no trouble, its
+/// events tell the rest.
+pub(crate) async fn payment(request: RequestBuilder) -> Result<Value, Box<dyn std::error::Error>> {
+    let response = request.send().await?;
+    let status = response.status();
+    let document: Value = response.json().await.unwrap_or_default();
+    if status.is_success() || document["paymentKey"].is_string() {
+        return Ok(document);
+    }
+    Err(problem(status.as_u16(), &document).into())
 }
 
 /// A refusal in a line.
-pub(crate) async fn problem(response: Response) -> String {
-    let status = response.status().as_u16();
-    let document: Value = response.json().await.unwrap_or_default();
+fn problem(status: u16, document: &Value) -> String {
     let text = |member: &str| document[member].as_str().unwrap_or("-").to_owned();
     let mut line = format!("{status} {}: {}", text("code"), text("detail"));
     for member in ["reason", "moneyState", "acquirerCode", "traceId"] {

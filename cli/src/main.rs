@@ -6,7 +6,9 @@ mod http;
 mod merchant;
 mod migrate;
 mod pay;
+mod payment;
 mod seed;
+mod table;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,8 @@ enum Command {
     Pay(pay::Pay),
     /// Lists dead letters and stuck payments, or replays a letter (NARU_OPS_URL, NARU_OPS_TOKEN).
     Dead(dead::Dead),
+    /// Shows everything that was done about one payment (NARU_OPS_URL, NARU_OPS_TOKEN).
+    Payment(payment::Payment),
 }
 
 /// What went wrong, for a person.
@@ -45,6 +49,7 @@ async fn main() -> ExitCode {
         Command::NewMerchant(options) => options.run().await,
         Command::Pay(pay) => pay.run().await,
         Command::Dead(dead) => dead.run().await,
+        Command::Payment(payment) => payment.run().await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

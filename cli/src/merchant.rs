@@ -1,12 +1,13 @@
 //! `naru new-merchant`: a merchant, and the invitation of its first owner. Everything else of a merchant is its owner's to do.
 
 use naru_shared::clock::{Ids as _, Random as _};
+use naru_shared::config::{Concern as _, Database};
 use naru_shared::domain::id::{InvitationId, MerchantId};
 use naru_shared::domain::staff::Role;
 use naru_shared::keys::INVITATION_PREFIX;
 use naru_shared::secret::{Email, OpaqueToken};
 use naru_shared::store::{Actor, NewInvitation, NewMerchant};
-use naru_shared::system::System;
+use naru_shared::system::{System, environment};
 use naru_shared::telemetry::TraceContext;
 
 use crate::Outcome;
@@ -44,7 +45,7 @@ impl Command {
 impl NewMerchantOptions {
     pub(crate) async fn run(self) -> Outcome {
         let email = Email::parse(&self.owner).ok_or("--owner must be an e-mail address")?;
-        let store = store()?;
+        let store = store(&Database::from_env(&environment)?)?;
         let merchant = NewMerchant { id: MerchantId(System.ordered()), mid: &self.mid, name: &self.name };
         let token = OpaqueToken::generate(INVITATION_PREFIX, &System.bytes());
         let owner = NewInvitation {

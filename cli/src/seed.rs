@@ -2,16 +2,17 @@
 
 use naru_shared::api_key::{ApiKey, KeyKind};
 use naru_shared::clock::{Ids as _, Random as _};
+use naru_shared::config::CliConfig;
 use naru_shared::domain::id::{MerchantId, Mode, StaffId, Tenant};
 use naru_shared::domain::staff::Role;
 use naru_shared::keys::{api_key_hash_key, demo_key, demo_password};
-use naru_shared::secret::{Email, MasterSecret, Password};
+use naru_shared::secret::{Email, Password};
 use naru_shared::store::{NewApiKey, NewMember, NewMerchant};
-use naru_shared::system::System;
+use naru_shared::system::{System, environment};
 
+use crate::Outcome;
 use crate::merchant::Command;
 use crate::migrate::store;
-use crate::{Outcome, needed};
 
 /// What the demo merchant's owner signs in with. The password is derived from the master secret, so it is another one in
 /// each deployment.
@@ -21,8 +22,8 @@ const OWNER: &str = "owner@naru.example";
 const ORIGINS: [&str; 3] = ["http://localhost:3000", "http://127.0.0.1:3000", "https://shop.example"];
 
 pub(crate) async fn run() -> Outcome {
-    let store = store()?;
-    let master = MasterSecret::parse(&needed("NARU_MASTER_SECRET")?)?;
+    let config = CliConfig::from_env(&environment)?;
+    let (store, master) = (store(&config.database)?, config.keys.master);
     let merchant = NewMerchant { id: MerchantId(System.ordered()), mid: "naru_demo", name: "나루 데모 상점" };
     let tenant = Tenant { merchant: store.create_merchant(&merchant).await?, mode: Mode::Test };
     let by = Command::begin();

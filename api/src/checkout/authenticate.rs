@@ -14,7 +14,7 @@ use crate::context::RequestContext;
 use crate::merchant::{CardFields, register};
 use crate::openapi::PayerRefusals;
 use crate::problem::{Code, Problem, Reason};
-use crate::unavailable::refuse;
+use crate::unavailable::refuse_payer;
 
 /// Says what to pay with: the card is exchanged for the card company's token at once, and forgotten.
 #[utoipa::path(
@@ -62,7 +62,8 @@ pub(super) async fn authenticate(
         key: None,
         trace_id: &trace_id,
     };
-    match app.store.advance_payment(&change).await.map_err(refuse)? {
+    let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
+    match app.store.advance_payment(&change).await.map_err(lost)? {
         Some(advanced) => {
             app.wake(payment.id, advanced.version, &next);
             Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)))

@@ -15,7 +15,7 @@ use crate::body::OwnBody;
 use crate::context::RequestContext;
 use crate::openapi::PayerRefusals;
 use crate::problem::{Code, Problem, Reason};
-use crate::unavailable::refuse;
+use crate::unavailable::refuse_payer;
 
 /// How often a lost race is decided again.
 const RACES_MAX: usize = 4;
@@ -64,7 +64,8 @@ pub(super) async fn cancel(
             key: None,
             trace_id: &trace_id,
         };
-        if let Some(advanced) = app.store.advance_payment(&change).await.map_err(refuse)? {
+        let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
+        if let Some(advanced) = app.store.advance_payment(&change).await.map_err(lost)? {
             app.wake(payment.id, advanced.version, &next);
             let canceled = payment.at(advanced.version, next);
             return Ok(Json(CheckoutPayment::of(&app, &canceled, context.language)));

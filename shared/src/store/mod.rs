@@ -37,7 +37,7 @@ pub use answer::Settled;
 pub use api_key::{ApiKeyRow, FreshKey, KeyUsed};
 use lending::{Lender, Lent};
 
-pub use attempt::{AttemptRow, NewAttempt};
+pub use attempt::{AttemptRow, Begun, NewAttempt};
 pub use audit::Actor;
 pub use claim::Wanted;
 pub use error::{StoreError, Written};

@@ -6,7 +6,7 @@ use std::future::IntoFuture as _;
 
 use naru_shared::api_key::CheckoutToken;
 use naru_shared::domain::staff::Role;
-use naru_testbed::{Answer, Company, Desk, Gateway, Payment, Shop};
+use naru_testbed::{Answer, Company, Gateway, Payment, Shop};
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
@@ -50,7 +50,7 @@ struct Everybody {
     revoked: Shop,
     another_token: String,
     company: Company,
-    another_owner: Desk,
+    another_company: Company,
 }
 
 impl Everybody {
@@ -70,7 +70,7 @@ impl Everybody {
             revoked,
             another_token: another.text("checkoutToken").to_owned(),
             company: gateway.company().await,
-            another_owner: gateway.company().await.person(Role::Owner).await,
+            another_company: gateway.company().await,
         }
     }
 
@@ -86,8 +86,8 @@ impl Everybody {
                 let _ = desk.post("sign-out", &json!({})).await.expecting(200);
                 desk
             }
-            "made-up-session" => self.another_owner.with_cookie(&format!("__Host-naru_staff={}", "0".repeat(43))),
-            "owner-of-another" => self.another_owner.with_cookie(self.another_owner.cookie()),
+            "made-up-session" => company.empty_desk().with_cookie(&format!("__Host-naru_staff={}", "0".repeat(43))),
+            "owner-of-another" => self.another_company.person(Role::Owner).await,
             _ => return Vec::new(),
         };
         let page = if who == "owner-elsewhere" { "https://evil.example" } else { desk.own_origin() };
@@ -101,7 +101,7 @@ impl Everybody {
             headers = self.with_key(who, gateway, target);
             // It is not for the page it comes from that they are refused.
             if target.call.is_backoffice() && !headers.iter().any(|(name, _)| *name == "origin") {
-                headers.push(("origin", self.another_owner.own_origin().to_owned()));
+                headers.push(("origin", self.company.empty_desk().own_origin().to_owned()));
             }
         }
         headers
@@ -347,6 +347,8 @@ async fn operators_and_nobody_else() {
         (Method::GET, "/ops/v1/stuck?olderThanSeconds=99999999999999999999".to_owned(), 400),
         (Method::GET, "/ops/v1/stuck?olderThanSeconds=2147483647".to_owned(), 200),
         (Method::DELETE, "/ops/v1/stuck".to_owned(), 405),
+        (Method::GET, "/ops/v1/payments/naru_0000000000000000000000000000000000000000".to_owned(), 404),
+        (Method::GET, "/ops/v1/payments/%00".to_owned(), 404),
         (Method::GET, "/".to_owned(), 404),
         (Method::GET, "/v1/payments".to_owned(), 404),
         (Method::GET, "/metrics".to_owned(), 404),
@@ -383,6 +385,7 @@ async fn the_public_listener_has_no_back_door() {
     for path in [
         "/ops/v1/dead-letters",
         "/ops/v1/stuck",
+        "/ops/v1/payments/naru_0000000000000000000000000000000000000000",
         "/ops",
         "/metrics",
         "/debug",
