@@ -30,12 +30,12 @@ pub(crate) async fn rows(gateway: &Gateway) -> BTreeMap<String, i64> {
         union all select 'payment_events', count(*) from payment_events
         union all select 'idempotency_keys', count(*) from idempotency_keys
         union all select 'attempts', count(*) from attempts
-        union all select 'staff', sum(hashtext(concat(id, email, name, role, password_hash, removed_at))::bigint) from staff
+        union all select 'staff', sum(hashtext(concat(id, email, name, role, password_hash, removed_at))) from staff
         union all select 'staff_sessions', count(*) from staff_sessions
-        union all select 'staff_invitations', sum(hashtext(i::text)::bigint) from staff_invitations i
-        union all select 'merchants', sum(hashtext(m::text)::bigint) from merchants m
-        union all select 'merchant_origins', sum(hashtext(o::text)::bigint) from merchant_origins o
-        union all select 'api_keys', sum(hashtext(concat(id, revoked_at, expires_at))::bigint) from api_keys";
+        union all select 'staff_invitations', sum(hashtext(i::text)) from staff_invitations i
+        union all select 'merchants', sum(hashtext(m::text)) from merchants m
+        union all select 'merchant_origins', sum(hashtext(o::text)) from merchant_origins o
+        union all select 'api_keys', sum(hashtext(concat(id, revoked_at, expires_at))) from api_keys";
     let rows = sqlx::query(count).fetch_all(gateway.db()).await.expect("Postgres answers");
     rows.iter().map(|row| (row.get("name"), row.get::<Option<i64>, _>("rows").unwrap_or_default())).collect()
 }

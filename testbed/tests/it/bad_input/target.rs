@@ -218,6 +218,14 @@ impl Target {
         self.as_owner(gateway, method, path).header("content-type", "application/json")
     }
 
+    /// What the call needs beside a key, as lines of a request that is written by hand.
+    pub(crate) fn header_lines(&self) -> Vec<String> {
+        let owner = self.backoffice.iter().map(|(_, owner)| owner);
+        owner
+            .flat_map(|owner| [format!("cookie: {}", owner.cookie()), format!("origin: {}", owner.own_origin())])
+            .collect()
+    }
+
     fn as_owner(&self, gateway: &Gateway, method: Method, path: &str) -> RequestBuilder {
         match &self.backoffice {
             Some((_, owner)) => owner.request(method, path).header("origin", owner.own_origin()),
