@@ -30,6 +30,8 @@ enum Command {
     SeedDemo,
     /// Makes a merchant and prints the invitation of its first owner (DATABASE_URL).
     NewMerchant(merchant::NewMerchantOptions),
+    /// Invites an owner of a merchant whose own can't get in, and prints the invitation (DATABASE_URL).
+    InviteOwner(merchant::InviteOwnerOptions),
     /// Makes a payment and shows its events as they happen (NARU_API_URL, NARU_SECRET_KEY).
     Pay(pay::Pay),
     /// Lists dead letters and stuck payments, or replays a letter (NARU_OPS_URL, NARU_OPS_TOKEN).
@@ -47,6 +49,7 @@ async fn main() -> ExitCode {
         Command::Migrate => migrate::run().await,
         Command::SeedDemo => seed::run().await,
         Command::NewMerchant(options) => options.run().await,
+        Command::InviteOwner(options) => options.run().await,
         Command::Pay(pay) => pay.run().await,
         Command::Dead(dead) => dead.run().await,
         Command::Payment(payment) => payment.run().await,

@@ -86,6 +86,15 @@ impl Store {
         .transpose()
     }
 
+    /// The merchant of that public id.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn find_merchant(&self, mid: &str) -> Result<Option<MerchantId>, StoreError> {
+        let id = read!(self, sqlx::query_scalar!("select id from merchants where mid = $1", mid), fetch_optional)?;
+        Ok(id.map(MerchantId))
+    }
+
     /// Writes down a merchant, or finds the one of that public id. Returns its id.
     ///
     /// # Errors
