@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -99,6 +99,33 @@ refusals! {
         415: "The body is not JSON",
         503: "Nothing was done: come back",
     }
+    /// Of what a merchant's people look at.
+    LookRefusals {
+        401: "Nobody is signed in",
+        404: "Nothing of that kind",
+        503: "Not to be told now: come back",
+    }
+    /// Of what a merchant's people change.
+    ChangeRefusals {
+        400: "A field is wrong",
+        401: "Nobody is signed in",
+        403: "The role may not do this, or the call came from another page",
+        404: "No such thing of this merchant",
+        409: "It can't be done as things stand",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        503: "Not done, or not known: look",
+    }
+    /// Of signing in, and of whatever else needs a password.
+    SignInRefusals {
+        400: "A field is wrong",
+        401: "Address and password do not belong together, or nobody is signed in",
+        403: "The password is wrong, or the call came from another page",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        429: "Too many tries",
+        503: "Not done: come back",
+    }
     /// Of what a payer looks at.
     ShowRefusals {
         404: "No such payment",
@@ -137,6 +164,9 @@ impl Modify for Keys {
                 "The merchant's page: the client key as user, an empty password. Creates payments only.",
             ),
         );
+        let mut cookie = ApiKeyValue::new("__Host-naru_staff");
+        cookie.description = Some("A merchant's person: the cookie that signing in gave. Calls that change something must come from a page of our own.".to_owned());
+        components.add_security_scheme("staffSession", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         components.add_security_scheme(
             "checkoutToken",
             scheme(HttpAuthScheme::Bearer, "A browser that watches one payment: the token its creation returned."),

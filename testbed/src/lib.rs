@@ -15,7 +15,7 @@
 //! ```
 //!
 //! - [`Gateway`]: one test's Naru: its own database, virtual host, Redis prefix and programs, on free ports.
-//! - [`Shop`], [`Payer`], [`Operator`]: those who use it, over HTTP.
+//! - [`Shop`], [`Payer`], [`Operator`], [`Company`] with its [`Desk`]s: those who use it, over HTTP.
 //! - [`Bank`]: the card company (the simulator): what it shall do wrong, and what it really did.
 //! - [`Program`], [`Worker`]: kill, freeze, thaw, terminate, restart, hold at a point.
 //! - [`Proxy`]: stands before Postgres, RabbitMQ, Redis or the card company, and cuts, freezes, refuses, delays.
@@ -36,6 +36,7 @@ mod bank;
 pub mod canary;
 pub mod cards;
 pub mod checker;
+mod company;
 mod database;
 mod gateway;
 mod hold;
@@ -56,6 +57,7 @@ mod worker;
 
 pub use answer::Answer;
 pub use bank::{Bank, BankHold, Expected, Money};
+pub use company::{Company, Desk, IssuedKey, PASSWORD};
 pub use gateway::{Accepted, Builder, Ended, Gateway, Who, share_of_handles};
 pub use hold::Hold;
 pub use http::Call;

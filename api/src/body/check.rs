@@ -14,7 +14,7 @@
 
 use std::borrow::Cow;
 
-use naru_shared::secret::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, NotACardField};
+use naru_shared::secret::{CardExpiry, CardNumber, CardPassword, Cvc, Email, IdentityNumber, NotACardField};
 use time::format_description::well_known::Rfc3339;
 use time::{Date, OffsetDateTime, UtcOffset};
 use url::{Host, Url};
@@ -159,7 +159,7 @@ impl Check {
 
     /// An e-mail address as far as a form can tell: one `@`, a dot in the domain, at most 254 characters.
     pub fn email<'a>(&mut self, field: &str, text: &'a str) -> Option<&'a str> {
-        let good = text.len() <= 254 && is_email(text);
+        let good = Email::parse(text).is_some();
         self.require(field, text, good, "must be an e-mail address")
     }
 
@@ -240,15 +240,6 @@ fn is_line(text: &str, characters_max: usize) -> bool {
 /// for `15000`). Arabic and Hebrew need none of these.
 fn turns_text(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else {
-        return false;
-    };
-    let plain =
-        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic() && !"@<>()[]\\,;:\"".contains(c));
-    plain(local) && plain(domain) && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.')
 }
 
 fn is_reachable_safely(url: &Url) -> bool {

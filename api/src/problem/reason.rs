@@ -92,8 +92,16 @@ reasons! {
         "The payment was cancelled in a hundred parts already.";
     NotCapturable = "NOT_CAPTURABLE", InvalidRequest, 400, NotMoved, false,
         "There is nothing to capture: the payment is not paid, or all of it was cancelled, or what it was paid with has no capture; or an earlier capture was given up, and its letter waits for an operator.";
+    EmailTaken = "EMAIL_TAKEN", InvalidRequest, 409, NotMoved, false,
+        "Somebody of this address works for the merchant already.";
+    TooManyObjects = "TOO_MANY_OBJECTS", InvalidRequest, 409, NotMoved, false,
+        "The merchant has as many of these as it may: 20 working API keys and 50 origins in each mode, 100 people and open invitations.";
+    KeyEnded = "KEY_ENDED", InvalidRequest, 409, NotMoved, false,
+        "The API key works no more, so nothing can take its place. Issue a new one.";
     NoSuchRoute = "NO_SUCH_ROUTE", NotFound, 404, NotMoved, false,
         "No call has this path.";
+    InvitationInvalid = "INVITATION_INVALID", NotFound, 404, NotMoved, false,
+        "The invitation was used, withdrawn or replaced, is older than 72 hours, or never was. Ask for another.";
     KeyMissing = "KEY_MISSING", UnauthorizedKey, 401, NotMoved, false,
         "The request has no `Authorization` header.";
     KeyMalformed = "KEY_MALFORMED", UnauthorizedKey, 401, NotMoved, false,
@@ -102,12 +110,24 @@ reasons! {
         "The key is well formed, but nobody's: it was revoked or never issued.";
     TokenInvalid = "TOKEN_INVALID", UnauthorizedKey, 401, NotMoved, false,
         "The checkout token is not valid for this payment, or its time is over.";
+    SignInRequired = "SIGN_IN_REQUIRED", UnauthorizedKey, 401, NotMoved, false,
+        "Nobody is signed in, or the session is over: it was not used for a while, is too old, or was ended. Sign in.";
+    SignInFailed = "SIGN_IN_FAILED", UnauthorizedKey, 401, NotMoved, false,
+        "Address and password do not belong together. Whether the address is known is not said. Whoever works for several merchants under one address also names the merchant.";
     SecretKeyInBrowser = "SECRET_KEY_IN_BROWSER", ForbiddenRequest, 403, NotMoved, false,
         "A secret key came with an `Origin` header, as a browser sends it. A secret key in a page is everybody's key: take it out, have it revoked, and use a client key there. The request was refused and recorded.";
     ClientKeyNotAllowed = "CLIENT_KEY_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
         "A client key can only create payments.";
     OriginNotRegistered = "ORIGIN_NOT_REGISTERED", ForbiddenRequest, 403, NotMoved, false,
         "The page's origin, `successUrl` or `failUrl` is not one the merchant has registered.";
+    ForeignPage = "FOREIGN_PAGE", ForbiddenRequest, 403, NotMoved, false,
+        "A call that changes something with a cookie must come from a page of our own: `Sec-Fetch-Site: same-origin` or `none`, or an `Origin` that is ours.";
+    RoleNotAllowed = "ROLE_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
+        "You are signed in, and your role may not do this. Ask an owner.";
+    PasswordWrong = "PASSWORD_WRONG", ForbiddenRequest, 403, NotMoved, false,
+        "The current password is another one. Nothing was changed.";
+    LastOwner = "LAST_OWNER", ForbiddenRequest, 409, NotMoved, false,
+        "The merchant would have no owner any more, and nobody could ever make another. Make somebody else an owner first.";
     TooManyCards = "TOO_MANY_CARDS", ExceedMaxAuthCount, 403, NotMoved, false,
         "Too many cards were tried for this payment, and none was accepted. A checkout is no place to find out which numbers are cards: the payer goes back to the shop and orders again.";
     PaymentExpired = "PAYMENT_EXPIRED", NotFoundPaymentSession, 404, NotMoved, false,

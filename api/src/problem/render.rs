@@ -91,7 +91,12 @@ fn respond(problem: &Problem, document: &ProblemDocument) -> Response {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     if problem.status() == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"naru\", charset=\"UTF-8\""));
+        let challenge = match problem.reason() {
+            // A browser that is told `Basic` asks its user for a password by itself, in the middle of our page.
+            Some(Reason::SignInRequired | Reason::SignInFailed) => "Session realm=\"naru\"",
+            _ => "Basic realm=\"naru\", charset=\"UTF-8\"",
+        };
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     for (name, value) in &problem.inner.headers {
         headers.append(name.clone(), value.clone());

@@ -4,6 +4,7 @@
 //! on it is an operation ([`operation`]); each call of it to an acquirer is an attempt ([`attempt`]). What a worker
 //! does next, and what an answer means, is decided in [`approve`], [`change`] (cancel, refund, capture) and [`net_cancel`]; what a
 //! late one means, in [`evidence`]. What is owed to whom afterwards is in [`ledger`].
+//! What a merchant's people may do is decided in [`staff`].
 
 pub mod approve;
 pub mod attempt;
@@ -21,6 +22,7 @@ pub mod money;
 pub mod net_cancel;
 pub mod operation;
 pub mod payment;
+pub mod staff;
 
 #[cfg(test)]
 mod fixtures;

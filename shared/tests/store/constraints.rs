@@ -14,6 +14,14 @@ async fn what_must_never_be_is_refused() {
     let at = format!("where operation_id = '{}'", done.operation);
     let merchant = house.tenant.merchant;
     let op = queued.operation;
+    house.store.count_against("sign_in", &[7; 32], 5, std::time::Duration::from_secs(60)).await.unwrap();
+    for sql in [
+        format!("insert into staff (id, merchant_id, email, name, role, password_hash) values (gen_random_uuid(), '{merchant}', 'kim@shop.example', 'Kim', 'owner', 'x')"),
+        "insert into staff_sessions (token_hash, staff_id, expires_at) select sha256('x'), id, now() + interval '1 hour' from staff".to_owned(),
+        format!("insert into staff_invitations (id, merchant_id, email, role, token_hash, expires_at) values (gen_random_uuid(), '{merchant}', 'lee@shop.example', 'staff', sha256('x'), now())"),
+    ] {
+        house.run(sql).await;
+    }
     let state = |status: &str, money: &str| {
         format!(
             "status = '{status}', money_state = '{money}', state = state || '{{\"status\":\"{status}\",\"moneyState\":\"{money}\"}}'"
@@ -31,6 +39,31 @@ async fn what_must_never_be_is_refused() {
         ("api_keys_mode", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'prod', 'secret', decode(repeat('00', 32), 'hex'), 'x')")),
         ("api_keys_kind", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'master', decode(repeat('00', 32), 'hex'), 'x')")),
         ("api_keys_hash_length", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'secret', '\\x00', 'x')")),
+
+        ("rate_limits_scope", "update rate_limits set scope = 'Sign in'".into()),
+        ("rate_limits_key", "update rate_limits set key = '\\x00'".into()),
+        ("rate_limits_window", "update rate_limits set until = window_start".into()),
+        ("rate_limits_count", "update rate_limits set count = -1".into()),
+        ("rate_limits_count", "update rate_limits set strikes = -1".into()),
+
+        ("staff_role", "update staff set role = 'king'".to_owned()),
+        ("staff_email", "update staff set email = 'Kim@shop.example'".into()),
+        ("staff_email", "update staff set email = repeat('x', 255)".into()),
+        ("staff_name", "update staff set name = ''".into()),
+        ("staff_keeps_password_while_there", "update staff set password_hash = null".into()),
+        ("staff_keeps_password_while_there", "update staff set removed_at = now()".into()),
+        ("staff_one_per_address", "insert into staff (id, merchant_id, email, name, role, password_hash) select gen_random_uuid(), merchant_id, email, name, role, password_hash from staff".into()),
+        ("staff_sessions_hash_length", "update staff_sessions set token_hash = '\\x00'".into()),
+        ("staff_sessions_times", "update staff_sessions set expires_at = created_at".into()),
+        ("staff_sessions_times", "update staff_sessions set used_at = created_at - interval '1 second'".into()),
+        ("staff_invitations_role", "update staff_invitations set role = 'king'".into()),
+        ("staff_invitations_email", "update staff_invitations set email = 'Kim@shop.example'".into()),
+        ("staff_invitations_hash_length", "update staff_invitations set token_hash = '\\x00'".into()),
+        ("staff_invitations_hash_unique", "insert into staff_invitations select gen_random_uuid(), merchant_id, 'lee@shop.example', role, token_hash, created_at, expires_at from staff_invitations".into()),
+        ("staff_invitations_one_per_address", "insert into staff_invitations select gen_random_uuid(), merchant_id, email, role, sha256('other'), created_at, expires_at from staff_invitations".into()),
+        ("audit_log_mode", "insert into audit_log (mode, action, subject, trace_id) values ('prod', 'a.b', 'x', 'x')".into()),
+        ("audit_log_action", "insert into audit_log (action, subject, trace_id) values ('Signed in', 'x', 'x')".into()),
+        ("audit_log_hash_lengths", "insert into audit_log (action, subject, trace_id, before_hash) values ('a.b', 'x', 'x', '\\x00')".into()),
 
         ("payments_mode", format!("update payments set mode = 'prod' {q}")),
         ("payments_source", format!("update payments set source = 'fax' {q}")),

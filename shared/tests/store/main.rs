@@ -4,6 +4,7 @@
 
 mod accepting;
 mod cancels;
+mod api_keys;
 mod claiming;
 mod constraints;
 mod counting;
@@ -16,4 +17,5 @@ mod moving;
 mod plans;
 mod recording;
 mod roles;
+mod staff;
 mod sweeping;

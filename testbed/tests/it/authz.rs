@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::future::IntoFuture as _;
 
 use naru_shared::api_key::CheckoutToken;
-use naru_testbed::{Answer, Gateway, Payment, Shop};
+use naru_shared::domain::staff::Role;
+use naru_testbed::{Answer, Company, Gateway, Payment, Shop};
 use reqwest::Method;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::bad_input::{Described, Target, basic, described, rows, send};
@@ -15,7 +17,7 @@ use crate::problem::{complaint, insist_on_none};
 const TABLE: &str = include_str!("authz.txt");
 
 /// Everybody who may come, in the words of the table.
-const EVERYBODY: [&str; 16] = [
+const EVERYBODY: [&str; 23] = [
     "nobody",
     "garbage",
     "malformed",
@@ -32,6 +34,13 @@ const EVERYBODY: [&str; 16] = [
     "token-of-another",
     "token-forged",
     "token-late",
+    "owner",
+    "staff",
+    "looker",
+    "signed-out",
+    "made-up-session",
+    "owner-of-another",
+    "owner-elsewhere",
 ];
 
 /// The keys and tokens of everybody, made once.
@@ -40,6 +49,8 @@ struct Everybody {
     live: Shop,
     revoked: Shop,
     another_token: String,
+    company: Company,
+    another_company: Company,
 }
 
 impl Everybody {
@@ -58,11 +69,45 @@ impl Everybody {
             live: gateway.live_shop().await,
             revoked,
             another_token: another.text("checkoutToken").to_owned(),
+            company: gateway.company().await,
+            another_company: gateway.company().await,
         }
     }
 
+    /// What the merchant's people send: a cookie, and the origin of the page they use.
+    async fn at_desk(&self, who: &str, target: &Target) -> Vec<(&'static str, String)> {
+        let company = target.company().unwrap_or(&self.company);
+        let desk = match who {
+            "owner" | "owner-elsewhere" => company.person(Role::Owner).await,
+            "staff" => company.person(Role::Staff).await,
+            "looker" => company.person(Role::ReadOnly).await,
+            "signed-out" => {
+                let desk = company.person(Role::Owner).await;
+                let _ = desk.post("sign-out", &json!({})).await.expecting(200);
+                desk
+            }
+            "made-up-session" => company.empty_desk().with_cookie(&format!("__Host-naru_staff={}", "0".repeat(43))),
+            "owner-of-another" => self.another_company.person(Role::Owner).await,
+            _ => return Vec::new(),
+        };
+        let page = if who == "owner-elsewhere" { "https://evil.example" } else { desk.own_origin() };
+        vec![("cookie", desk.cookie().to_owned()), ("origin", page.to_owned())]
+    }
+
     /// What `who` sends to prove who they are.
-    fn headers(&self, who: &str, gateway: &Gateway, target: &Target) -> Vec<(&'static str, String)> {
+    async fn headers(&self, who: &str, gateway: &Gateway, target: &Target) -> Vec<(&'static str, String)> {
+        let mut headers = self.at_desk(who, target).await;
+        if headers.is_empty() {
+            headers = self.with_key(who, gateway, target);
+            // It is not for the page it comes from that they are refused.
+            if target.call.is_backoffice() && !headers.iter().any(|(name, _)| *name == "origin") {
+                headers.push(("origin", self.company.empty_desk().own_origin().to_owned()));
+            }
+        }
+        headers
+    }
+
+    fn with_key(&self, who: &str, gateway: &Gateway, target: &Target) -> Vec<(&'static str, String)> {
         let shop = &gateway.shop;
         let authorization = |value: String| ("authorization", value);
         let at = |origin: &str| ("origin", origin.to_owned());
@@ -143,7 +188,7 @@ async fn every_call_as_everybody() {
             if call.body.is_some() {
                 request = request.header("content-type", "application/json").body(target.body());
             }
-            for (name, value) in everybody.headers(who, &gateway, &target) {
+            for (name, value) in everybody.headers(who, &gateway, &target).await {
                 request = request.header(name, value);
             }
             let before = rows(&gateway).await;
@@ -156,6 +201,14 @@ async fn every_call_as_everybody() {
                 if rows(&gateway).await != before {
                     complaints.push(format!("{what} was refused and wrote something"));
                 }
+            }
+            // But an invitation's token says whose it is, whoever holds it.
+            let is_told = call.path.ends_with("/accept");
+            if who == "owner-of-another"
+                && !is_told
+                && target.company().is_some_and(|company| answer.text.contains(&company.mid))
+            {
+                complaints.push(format!("{what} saw something of another merchant\n{answer:?}"));
             }
             if who == "other" && answer.text.contains(&gateway.shop.mid) {
                 complaints.push(format!("{what} saw something of another merchant\n{answer:?}"));
@@ -260,7 +313,7 @@ async fn streams_are_guarded_like_lists() {
         }
         let mut request =
             gateway.shop.anonymous_request(Method::GET, target.path()).header("accept", "text/event-stream");
-        for (name, value) in everybody.headers(who, &gateway, &target) {
+        for (name, value) in everybody.headers(who, &gateway, &target).await {
             request = request.header(name, value);
         }
         let answer = send(request).await;

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected ends there")]
 
 mod authz;
+mod backoffice;
 mod bad_input;
 mod breaker;
 mod broker;

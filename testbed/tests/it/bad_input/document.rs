@@ -51,6 +51,11 @@ impl Described {
         self.path.starts_with("/v1/") && !self.path.ends_with("/capture")
     }
 
+    /// Whether it is one of the merchant's people's.
+    pub(crate) fn is_backoffice(&self) -> bool {
+        self.path.starts_with("/backoffice/")
+    }
+
     /// Whether the document allows this status.
     pub(crate) fn lists(&self, status: u16) -> bool {
         self.statuses.contains(&status) || GENERAL.contains(&status)

@@ -26,7 +26,10 @@ impl Wrong {
 }
 
 /// Fields in which a person may write what they like: there an attack is only a strange name, and accepted.
-pub(crate) const FREE_TEXTS: [&str; 3] = ["orderName", "customerName", "cancelReason"];
+pub(crate) const FREE_TEXTS: [&str; 4] = ["orderName", "customerName", "cancelReason", "name"];
+
+/// Fields that take any text that is long enough: nobody is shown them.
+const PASSWORDS: [&str; 2] = ["password", "newPassword"];
 
 /// Every wrong value of a field.
 pub(crate) fn wrong_values(field: &Field) -> Vec<Wrong> {
@@ -110,6 +113,9 @@ fn integers(name: &str) -> Vec<Wrong> {
         all.push(Wrong::new("more than there is", "1000000000000"));
         all.push(Wrong::new("more than was paid", "12001"));
     }
+    if name == "overlapHours" {
+        all.push(Wrong::new("longer than a week", "169"));
+    }
     if name == "amount" {
         all.push(Wrong::new("nothing to pay", "0"));
         all.push(Wrong::new("less than a card is charged", "99"));
@@ -142,9 +148,14 @@ fn texts(name: &str) -> Vec<Wrong> {
         Wrong::new("an ideographic space", "\"\u{3000}\""),
         Wrong::new("too long", format!("\"{}\"", "x".repeat(10_000))),
         Wrong::new("too long in Korean", format!("\"{}\"", "가".repeat(2_001))),
+    ];
+    if PASSWORDS.contains(&name) {
+        return all;
+    }
+    all.extend([
         Wrong::new("text that turns around", "\"zq9canary \u{202e}00051\u{202c}\""),
         Wrong::new("isolated text", "\"zq9canary \u{2066}x\u{2069}\""),
-    ];
+    ]);
     // A reason may have more than one line.
     if name != "cancelReason" {
         let forged = "\"zq9canary\\r\\n{\\\"level\\\":\\\"ERROR\\\",\\\"message\\\":\\\"forged\\\"}\"";
@@ -189,6 +200,23 @@ fn texts(name: &str) -> Vec<Wrong> {
             Wrong::new("two separators", "\"4242--4242-4242-4242\""),
             Wrong::new("full-width digits", "\"４２４２４２４２４２４２４２４２\""),
         ]),
+        "origin" => all.extend(
+            [
+                ("a slash at the end", "https://new.example/"),
+                ("a path", "https://new.example/paid"),
+                ("a pattern", "https://*.new.example"),
+                ("everybody", "*"),
+                ("nobody", "null"),
+                ("no TLS", "http://new.example"),
+                ("a user", "https://user@new.example"),
+                ("another case", "https://NEW.example"),
+                ("the port that is meant anyway", "https://new.example:443"),
+                ("no origin", "javascript:alert(1)"),
+            ]
+            .map(|(what, origin)| Wrong::new(what, format!("\"{origin}\""))),
+        ),
+        "role" => all.extend(["\"Owner\"", "\"admin\"", "\"read_only\""].map(|raw| Wrong::new("no role", raw))),
+        "kind" => all.extend(["\"sk\"", "\"Secret\"", "\"restricted\""].map(|raw| Wrong::new("no kind", raw))),
         "cardExpirationMonth" => {
             all.extend(["\"00\"", "\"13\"", "\"1\"", "\"001\""].map(|raw| Wrong::new("no month", raw)))
         }
