@@ -1,5 +1,6 @@
 //! Which concerns each program has.
 
+use super::browsers::Browsers;
 use super::concerns::{
     Admission, ApiListen, Broker, CardAcquirer, Database, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
     Simulator, Telemetry, Work,
@@ -53,6 +54,8 @@ program! {
         internal: InternalListen<9090>,
         /// What the world reaches us by.
         public: PublicUrl,
+        /// How browsers are told apart and remembered.
+        browsers: Browsers,
         /// When to accept no more.
         admission: Admission,
         /// The operators' token.
