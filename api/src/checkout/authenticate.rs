@@ -45,8 +45,8 @@ pub(super) async fn authenticate(
     let payment = find(&app, &checkout_id).await?;
     refuse_unless_ready(&payment)?;
     let months = card.installment_months;
-    let registering = app.rates.registering(address).await?;
     app.tries.count(payment.id)?;
+    let registering = app.rates.registering(address).await.inspect_err(|_| app.tries.give_back(payment.id))?;
     let registered = register(&app, &payment.mid, &card, context.trace).await;
     drop(card);
     match &registered {

@@ -7,6 +7,7 @@ use naru_shared::clock::Ids as _;
 use naru_shared::domain::id::CardId;
 use naru_shared::store::NewCard;
 use naru_shared::system::System;
+use naru_shared::telemetry::mask;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -72,7 +73,9 @@ pub(super) async fn register_card(
     let fields = body.into_fields();
     let mut check = Check::new();
     let nickname = check.optional(fields.nickname.as_deref(), |check, text| {
-        check.line("nickname", text, NICKNAME_MAX, "must be one line of 1 to 40 characters").map(str::to_owned)
+        let text = check.line("nickname", text, NICKNAME_MAX, "must be one line of 1 to 40 characters")?;
+        // Somebody will call a card by its number.
+        check.require("nickname", text.to_owned(), mask(text) == text, "must not look like a card number")
     });
     let card = CardFields {
         card_number: fields.card_number,

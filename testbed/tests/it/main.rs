@@ -9,6 +9,7 @@ mod card_data;
 mod crash;
 mod happy;
 mod idempotency;
+mod payers;
 mod poison;
 mod postgres;
 mod problem;
