@@ -7,10 +7,10 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use naru_shared::domain::id::OperationId;
+use naru_shared::domain::id::{OperationId, PaymentKey};
 use naru_shared::domain::operation::OperationResult;
 use naru_shared::domain::payment::{MoneyState, Payment};
-use naru_shared::store::{KeyUse, NewKey, Settled, Started};
+use naru_shared::store::{KeyUse, NewKey, Settled, Started, StoreError};
 
 use crate::app::App;
 use crate::context::RequestContext;
@@ -23,9 +23,15 @@ use crate::view::{FailureView, PaymentView, problem_code};
 
 /// Where the payment's events are.
 const EVENTS: HeaderName = HeaderName::from_static("naru-events");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// How long a client should wait whose key is still at work.
 const STILL_AT_WORK: Duration = Duration::from_secs(1);
+/// How long the last look at an outcome may take, when the time to wait is over.
+const LAST_LOOK: Duration = Duration::from_millis(1_500);
+/// Between two looks at a database that fails: at first, and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// A payment as the whole answer, `200`.
 #[must_use]
@@ -33,50 +39,96 @@ pub fn paid(app: &App, payment: &Payment, context: &RequestContext) -> Response 
     Json(PaymentView::of(app, payment, context.language)).into_response()
 }
 
+/// What a call has had accepted, or joined: from here on it is answered by its outcome, or by where to ask for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Accepted<'a> {
+    /// The operation that is waited for.
+    pub operation: OperationId,
+    /// Its payment, as merchants call it.
+    pub key: &'a PaymentKey,
+    /// The merchant's name for the order.
+    pub order_id: &'a str,
+    /// The payment's version when the operation was accepted; 0 when that was by another request, which may have been
+    /// answered by now.
+    pub seen: i64,
+}
+
 /// Waits for an operation's outcome as long as the client likes, and answers with it. Holds no database connection
-/// while it waits. `seen` is the payment's version when the operation was accepted; 0 when that was by another request,
-/// which may have been answered by now.
+/// while it waits. A database that fails meanwhile is asked again until the wait is over.
 ///
 /// # Errors
-/// The decline; or `OUTCOME_OPEN` when it is still open and the client did not promise to understand `202`.
+/// The decline; or `OUTCOME_OPEN` when it is still open and the client did not promise to understand `202`, or when
+/// Postgres can't tell. Nothing here says that money did not move, unless the outcome does.
 pub async fn outcome(
     app: &App,
     context: &RequestContext,
     prefer: Prefer,
-    mut watching: Watching,
-    operation: OperationId,
-    seen: i64,
+    watching: Watching,
+    accepted: Accepted<'_>,
 ) -> Result<Response, Problem> {
-    let waited = async {
-        let mut seen = seen;
-        loop {
-            if seen > 0 {
-                watching.newer_than(seen).await;
-            }
-            let settled = read(app, operation).await?;
-            if settled.result.is_some() {
-                return Ok(settled);
-            }
-            seen = settled.payment.version.max(seen);
-        }
-    };
     let settled = tokio::select! {
-        settled = waited => Some(settled?),
+        settled = until_settled(app, watching, accepted) => Some(settled),
         () = tokio::time::sleep(prefer.wait()) => None,
         // This instance stops; what was accepted goes on without it.
         () = app.shutdown.cancelled() => None,
     };
     let settled = match settled {
         Some(settled) => settled,
-        None => read(app, operation).await?,
+        // A database that does not answer must not keep the client beyond its wait.
+        None => match tokio::time::timeout(LAST_LOOK, app.outcomes.ask(accepted.operation)).await {
+            Ok(settled) => settled,
+            Err(_) => return Err(still_open(app, accepted.key, accepted.order_id)),
+        },
     };
-    if settled.result.is_some() { settle(app, context, settled) } else { open(app, context, prefer, &settled.payment) }
+    match settled {
+        Ok(Some(settled)) if settled.result.is_some() => settle(app, context, settled),
+        Ok(Some(settled)) => open(app, context, prefer, &settled.payment),
+        Ok(None) => Err(lead(app, Problem::because(Reason::InternalError), accepted.key, accepted.order_id)),
+        Err(error) if error.is_transient() => {
+            tracing::warn!(error = format!("{error:?}"), "an accepted operation can't be looked up");
+            Err(still_open(app, accepted.key, accepted.order_id))
+        }
+        Err(error) => Err(lead(app, refuse(error), accepted.key, accepted.order_id)),
+    }
 }
 
+/// Waits until an operation is settled, or can't be looked up for a reason that does not pass by itself.
+async fn until_settled(
+    app: &App,
+    mut watching: Watching,
+    accepted: Accepted<'_>,
+) -> Result<Option<Settled>, StoreError> {
+    let mut seen = accepted.seen;
+    let mut pause = PAUSE_MIN;
+    loop {
+        if seen > 0 {
+            watching.newer_than(seen).await;
+        }
+        match app.outcomes.ask(accepted.operation).await {
+            Ok(Some(settled)) if settled.result.is_none() => {
+                seen = settled.payment.version.max(seen);
+                pause = PAUSE_MIN;
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "an outcome waits for Postgres");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+            found => return found,
+        }
+    }
+}
+
+/// The operation that a key was used for. That it can't be read now says nothing about what it came to.
 async fn read(app: &App, operation: OperationId) -> Result<Settled, Problem> {
-    // What was accepted is there; that it can't be read now says nothing about what it came to.
-    let settled = app.outcomes.ask(operation).await.map_err(|error| refuse(error).money(ProblemMoney::Unknown))?;
-    settled.ok_or_else(|| Problem::because(Reason::InternalError))
+    match app.outcomes.ask(operation).await {
+        Ok(settled) => settled.ok_or_else(|| Problem::because(Reason::InternalError)),
+        Err(error) if error.is_transient() => {
+            tracing::warn!(error = format!("{error:?}"), "what a key was used for can't be looked up");
+            Err(Problem::because(Reason::OutcomeUnreadable).retry_after(STILL_AT_WORK))
+        }
+        Err(error) => Err(refuse(error).money(ProblemMoney::Unknown)),
+    }
 }
 
 /// The answer that a settled operation has for ever.
@@ -102,27 +154,38 @@ fn settle(app: &App, context: &RequestContext, settled: Settled) -> Result<Respo
 
 /// The answer while the outcome is open.
 fn open(app: &App, context: &RequestContext, prefer: Prefer, payment: &Payment) -> Result<Response, Problem> {
-    let events = app.events_url(&payment.key);
     if !prefer.understands_open() {
-        return Err(Problem::because(Reason::OutcomeOpen)
-            .detail(
-                "결제 결과를 아직 확인하고 있습니다. 다시 결제하지 말고 결제를 조회해 주세요.",
-                "The outcome is not known yet. Do not pay again: query the payment.",
-            )
-            .location(&app.payment_url(&payment.key))
-            .header(EVENTS, &events)
-            .with("paymentKey", payment.key.as_str())
-            .with("orderId", payment.order_id.as_str())
-            .with("eventsUrl", events.as_str()));
+        return Err(still_open(app, &payment.key, &payment.order_id));
     }
     let mut response = (StatusCode::ACCEPTED, paid(app, payment, context)).into_response();
-    for (name, value) in [(header::LOCATION, app.payment_url(&payment.key)), (EVENTS, events)] {
+    let applied = prefer.applied().map(|applied| (PREFERENCE_APPLIED, applied));
+    let led = [(header::LOCATION, app.payment_url(&payment.key)), (EVENTS, app.events_url(&payment.key))];
+    for (name, value) in led.into_iter().chain(applied) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
         }
     }
-    response.headers_mut().insert("preference-applied", HeaderValue::from_static("respond-async"));
     Ok(response)
+}
+
+/// The refusal of a call whose outcome is open for all that is known: it was accepted, and must not be sent again.
+fn still_open(app: &App, key: &PaymentKey, order_id: &str) -> Problem {
+    let problem = Problem::because(Reason::OutcomeOpen).detail(
+        "결제 결과를 아직 확인하고 있습니다. 다시 결제하지 말고 결제를 조회해 주세요.",
+        "The outcome is not known yet. Do not pay again: query the payment.",
+    );
+    lead(app, problem, key, order_id)
+}
+
+/// Leads from a problem to the payment that it is about, and to its events.
+fn lead(app: &App, problem: Problem, key: &PaymentKey, order_id: &str) -> Problem {
+    let events = app.events_url(key);
+    problem
+        .location(&app.payment_url(key))
+        .header(EVENTS, &events)
+        .with("paymentKey", key.as_str())
+        .with("orderId", order_id)
+        .with("eventsUrl", events)
 }
 
 /// The domain's word for where the money is, in a problem.

@@ -6,7 +6,7 @@ use naru_shared::acquirer::Registers;
 use naru_shared::broker::{Hint, Outgoing, Relay, WorkQueue};
 use naru_shared::bus::{Bus, Notice};
 use naru_shared::config::{Browsers, PublicUrl};
-use naru_shared::domain::id::{OperationId, PaymentId, PaymentKey};
+use naru_shared::domain::id::{CheckoutId, OperationId, PaymentId, PaymentKey};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus, urgency};
 use naru_shared::domain::payment::PaymentState;
 use naru_shared::store::{Acceptance, Created, Settled, Store};
@@ -111,6 +111,12 @@ impl App {
     #[must_use]
     pub fn order_url(&self, order_id: &str) -> String {
         self.public.join(&format!("/v1/payments/orders/{order_id}"))
+    }
+
+    /// Where a payment's payer finds it.
+    #[must_use]
+    pub fn checkout_url(&self, id: &CheckoutId) -> String {
+        self.public.join(&format!("/checkout/v1/{id}"))
     }
 
     /// Where a payment's events are.

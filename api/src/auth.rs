@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use naru_shared::api_key::{ApiKey, CheckoutToken, KeyKind};
 use naru_shared::clock::Clock as _;
 use naru_shared::domain::id::{PaymentId, Tenant};
@@ -66,7 +66,17 @@ impl KeyRing {
         CheckoutToken::verify(&self.checkout_tokens, token)
     }
 
-    async fn principal(&self, key: &ApiKey) -> Result<Arc<Principal>, Problem> {
+    /// Whose key it is.
+    ///
+    /// # Errors
+    /// `KEY_UNKNOWN`, `SECRET_KEY_IN_BROWSER`, or that Postgres can't be asked.
+    async fn principal(&self, key: &ApiKey, headers: &HeaderMap) -> Result<Arc<Principal>, Problem> {
+        let principal = self.holder(key).await?;
+        refuse_in_browser(&principal, headers)?;
+        Ok(principal)
+    }
+
+    async fn holder(&self, key: &ApiKey) -> Result<Arc<Principal>, Problem> {
         let hash = key.hash(&self.api_keys);
         let now = System.monotonic();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
@@ -86,6 +96,18 @@ impl KeyRing {
     }
 }
 
+/// A secret key in a page is everybody's key; only browsers send `Origin`. Counted when it really is a key: anybody can make
+/// up one that looks right.
+fn refuse_in_browser(principal: &Principal, headers: &HeaderMap) -> Result<(), Problem> {
+    if principal.kind == KeyKind::Client || !headers.contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    // By its id: the log masks whatever looks like a key, its first letters too.
+    tracing::warn!(key = %principal.key, mid = principal.mid, "a secret key was used in a browser");
+    metrics::counter!("naru_secret_key_in_browser_total").increment(1);
+    Err(Problem::because(Reason::SecretKeyInBrowser))
+}
+
 /// A merchant's server, by its secret key.
 #[derive(Debug, Clone)]
 pub struct Merchant(pub Arc<Principal>);
@@ -103,7 +125,7 @@ impl FromRequestParts<App> for Merchant {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let key = Credentials::of(&parts.headers)?.key()?;
-        let principal = app.keys.principal(&key).await?;
+        let principal = app.keys.principal(&key, &parts.headers).await?;
         match principal.kind {
             KeyKind::Secret => Ok(Self(principal)),
             KeyKind::Client => Err(Problem::because(Reason::ClientKeyNotAllowed)),
@@ -120,7 +142,7 @@ impl FromRequestParts<App> for Creator {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let key = Credentials::of(&parts.headers)?.key()?;
-        let principal = app.keys.principal(&key).await?;
+        let principal = app.keys.principal(&key, &parts.headers).await?;
         if principal.kind == KeyKind::Client {
             let origin = parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
             if !origin.is_some_and(|origin| principal.origins.iter().any(|known| known == origin)) {
@@ -146,7 +168,7 @@ impl FromRequestParts<App> for Watcher {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         match Credentials::of(&parts.headers)? {
             Credentials::Key(key) => {
-                let principal = app.keys.principal(&key).await?;
+                let principal = app.keys.principal(&key, &parts.headers).await?;
                 match principal.kind {
                     KeyKind::Secret => Ok(Self::Merchant(principal.tenant)),
                     KeyKind::Client => Err(Problem::because(Reason::ClientKeyNotAllowed)),
@@ -157,6 +179,35 @@ impl FromRequestParts<App> for Watcher {
                 .watched_by(token.expose())
                 .map(|payment| Self::Browser(PaymentId(payment)))
                 .ok_or_else(|| Problem::because(Reason::TokenInvalid)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use naru_shared::domain::id::{MerchantId, Mode};
+
+    use super::*;
+
+    #[test]
+    fn a_secret_key_from_a_page_is_refused_and_a_client_key_is_not() {
+        for (kind, in_a_page, refused) in
+            [(KeyKind::Secret, true, true), (KeyKind::Secret, false, false), (KeyKind::Client, true, false)]
+        {
+            let principal = Principal {
+                key: Uuid::nil(),
+                tenant: Tenant { merchant: MerchantId(Uuid::nil()), mode: Mode::Test },
+                mid: "naru_demo".to_owned(),
+                kind,
+                expires_at: None,
+                origins: Vec::new(),
+            };
+            let mut headers = HeaderMap::new();
+            if in_a_page {
+                headers.insert(header::ORIGIN, "https://shop.example".parse().unwrap());
+            }
+            let reason = refuse_in_browser(&principal, &headers).err().and_then(|problem| problem.reason());
+            assert_eq!(reason, refused.then_some(Reason::SecretKeyInBrowser), "{kind:?} {in_a_page}");
         }
     }
 }

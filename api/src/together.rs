@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use futures::stream::{self, StreamExt as _};
 use naru_shared::domain::id::OperationId;
 use naru_shared::store::{Acceptance, Created, Settled, Store, StoreError};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -13,6 +14,8 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 const ACCEPTS_MAX: usize = 32;
 /// Two, so that a batch that waits for a lock or a broken connection holds up only those in it.
 const ACCEPT_LANES: usize = 2;
+/// Payments of a failed batch that are accepted alone at the same time.
+const ALONE_AT_ONCE: usize = 4;
 /// Operations looked up by one question at most.
 const OUTCOMES_MAX: usize = 64;
 const OUTCOME_LANES: usize = 2;
@@ -69,13 +72,15 @@ pub fn accepts(store: Store) -> Together<Acceptance, Created> {
         async move {
             metrics::histogram!("naru_api_accept_batch").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
             match store.create_payments(&batch).await {
-                Err(error) if batch.len() > 1 && !error.is_transient() => {
-                    // One that Postgres refuses must not take the others with it.
-                    let mut answers = Vec::with_capacity(batch.len());
-                    for one in &batch {
-                        answers.push(store.create_payment(one).await);
-                    }
-                    answers
+                Err(error) if batch.len() > 1 && (!error.is_transient() || error.is_of_a_lock()) => {
+                    tracing::info!(%error, payments = batch.len(), "a batch was taken back: each is accepted alone");
+                    // One that Postgres refuses, or that meets a lock, must not take the others with it. A few at once, so
+                    // that those behind one that still waits for a lock don't.
+                    let alone = move |one: Acceptance| {
+                        let store = store.clone();
+                        async move { store.create_payment(&one).await }
+                    };
+                    stream::iter(batch).map(alone).buffered(ALONE_AT_ONCE).collect().await
                 }
                 answer => vec![answer; batch.len()],
             }

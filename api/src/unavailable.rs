@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use naru_shared::domain::id::CheckoutId;
 use naru_shared::store::{StoreError, Written};
 
 use crate::app::App;
@@ -14,9 +15,27 @@ const COME_BACK: Duration = Duration::from_secs(1);
 /// where to ask for the order.
 #[must_use]
 pub fn refuse_order(app: &App, order_id: &str, error: StoreError) -> Problem {
-    let perhaps = matches!(error, StoreError::Unavailable { written: Written::Perhaps, .. });
+    let perhaps = is_perhaps_written(&error);
     let problem = refuse(error);
     if perhaps { problem.location(&app.order_url(order_id)) } else { problem }
+}
+
+/// The problem of a failed statement of the payer's: when it may have been written, it names where to look.
+#[must_use]
+pub fn refuse_payer(app: &App, checkout_id: &CheckoutId, error: StoreError) -> Problem {
+    let perhaps = is_perhaps_written(&error);
+    let problem = refuse(error);
+    if !perhaps {
+        return problem;
+    }
+    problem.location(&app.checkout_url(checkout_id)).detail(
+        "요청이 처리되었는지 아직 알 수 없습니다. 결제를 다시 조회해 주세요.",
+        "Whether this was done is not known yet: look at the payment again.",
+    )
+}
+
+const fn is_perhaps_written(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable { written: Written::Perhaps, .. })
 }
 
 /// The problem of a failed statement. Only when nothing can have been written is it `NOT_MOVED` and worth a retry; a

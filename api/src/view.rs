@@ -254,7 +254,7 @@ impl PaymentView {
             cancels: None,
             secret: None,
             receipt: None,
-            checkout: CheckoutView { url: app.public.join(&format!("/checkout/v1/{}", payment.checkout_id)) },
+            checkout: CheckoutView { url: app.checkout_url(&payment.checkout_id) },
             country: "KR",
             failure: failure.map(|failure| FailureView::of(failure, language)),
             metadata: Some(payment.details.metadata.clone()).filter(|metadata| !metadata.is_empty()),

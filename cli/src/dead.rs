@@ -1,26 +1,52 @@
 //! `naru dead`: what the operators' API says of dead letters and stuck payments.
 
-use std::io::Write as _;
-
-use clap::Args;
+use clap::{Args, ValueEnum};
 use reqwest::header;
-use serde_json::Value;
 
 use crate::http::{client, json as ask};
+use crate::table::{say, table};
 use crate::{Outcome, needed};
 
 /// Lists dead letters and stuck payments, or replays a letter.
 #[derive(Args)]
 pub(crate) struct Dead {
-    /// Resolved ones too.
+    /// Resolved ones too, and those that are for information only.
     #[arg(long)]
     all: bool,
+    /// Letters of one kind only: information, replayable, needs_person or poison.
+    #[arg(long, value_name = "KIND", conflicts_with_all = ["show", "replay"])]
+    kind: Option<LetterKind>,
     /// Show one letter with its attempts and timeline.
     #[arg(long, value_name = "ID", conflicts_with = "replay")]
     show: Option<String>,
     /// Send a letter's operation back to work. It begins with an inquiry if anything was sent.
     #[arg(long, value_name = "ID")]
     replay: Option<String>,
+}
+
+/// What a letter asks of its reader.
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum LetterKind {
+    /// Nothing: it ended.
+    Information,
+    /// To remove the cause, then to replay it.
+    Replayable,
+    /// To find out with the acquirer's people.
+    NeedsPerson,
+    /// To find who publishes it.
+    Poison,
+}
+
+impl LetterKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Information => "information",
+            Self::Replayable => "replayable",
+            Self::NeedsPerson => "needs_person",
+            Self::Poison => "poison",
+        }
+    }
 }
 
 impl Dead {
@@ -38,7 +64,12 @@ impl Dead {
             println!("sent back to work");
             return Ok(());
         }
-        let letters = ask(get(format!("/ops/v1/dead-letters?resolved={}", self.all))).await?;
+        let kind = self.kind.map_or_else(String::new, |kind| format!("&kind={}", kind.as_str()));
+        let mut letters = ask(get(format!("/ops/v1/dead-letters?resolved={}{kind}", self.all))).await?;
+        if let Some(rows) = letters["data"].as_array_mut() {
+            // Money may hang on them; the rest stays in its order, the newest first.
+            rows.sort_by_key(|letter| letter["kind"] != "needs_person");
+        }
         let stuck = ask(get("/ops/v1/stuck".into())).await?;
         let letters = table(
             "dead letters",
@@ -52,30 +83,4 @@ impl Dead {
         );
         say(&format!("{letters}\n{stuck}"))
     }
-}
-
-/// Prints a text; whoever has read enough (`| head`) may go.
-fn say(text: &str) -> Outcome {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        said => Ok(said?),
-    }
-}
-
-fn table(what: &str, page: &Value, columns: &[&str]) -> String {
-    let rows = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let more = if page["hasMore"] == true { " (and more)" } else { "" };
-    let mut lines = vec![format!("{} {what}{more}", rows.len())];
-    for row in rows {
-        let cells: Vec<String> = columns
-            .iter()
-            .map(|column| match &row[*column] {
-                Value::String(text) => text.clone(),
-                Value::Null => "-".to_owned(),
-                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
-            })
-            .collect();
-        lines.push(format!("  {}", cells.join("  ")));
-    }
-    lines.join("\n")
 }

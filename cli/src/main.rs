@@ -1,12 +1,15 @@
 //! `naru`: the operators' and developers' command line.
 
 mod dead;
+mod demo_payer;
 mod events;
 mod http;
 mod migrate;
 mod pay;
 mod payer;
+mod payment;
 mod seed;
+mod table;
 
 use std::process::ExitCode;
 
@@ -30,6 +33,8 @@ enum Command {
     Pay(pay::Pay),
     /// Lists dead letters and stuck payments, or replays a letter (NARU_OPS_URL, NARU_OPS_TOKEN).
     Dead(dead::Dead),
+    /// Shows everything that was done about one payment (NARU_OPS_URL, NARU_OPS_TOKEN).
+    Payment(payment::Payment),
 }
 
 /// What went wrong, for a person.
@@ -42,6 +47,7 @@ async fn main() -> ExitCode {
         Command::SeedDemo => seed::run().await,
         Command::Pay(pay) => pay.run().await,
         Command::Dead(dead) => dead.run().await,
+        Command::Payment(payment) => payment.run().await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,7 @@ use reqwest::{Client, header};
 use serde_json::{Value, json};
 
 use crate::events::follow;
-use crate::http::{client, json as ask};
+use crate::http::{client, json as ask, payment};
 use crate::payer::Payer;
 use crate::{Outcome, needed};
 
@@ -128,7 +128,7 @@ impl Shop {
             .header(header::AUTHORIZATION, &self.authorization)
             .header("prefer", "respond-async")
             .json(body);
-        ask(request).await
+        payment(request).await
     }
 }
 

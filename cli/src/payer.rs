@@ -3,7 +3,7 @@
 use reqwest::{Client, Method, RequestBuilder, header};
 use serde_json::{Value, json};
 
-use crate::http::{json as ask, problem};
+use crate::http::{answer, json as ask};
 use crate::needed;
 
 /// Somebody who is signed in.
@@ -21,10 +21,7 @@ impl<'a> Payer<'a> {
         let (email, password) = (needed("NARU_PAYER_EMAIL")?, needed("NARU_PAYER_PASSWORD")?);
         let mut payer = Self { http, api, cookie: String::new(), email };
         let fields = json!({ "email": payer.email, "password": password, "mode": "test" });
-        let response = payer.request(Method::POST, "sign-in").json(&fields).send().await?;
-        if !response.status().is_success() {
-            return Err(problem(response).await.into());
-        }
+        let response = answer(payer.request(Method::POST, "sign-in").json(&fields)).await?;
         let cookie = response.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
         payer.cookie = cookie.and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
         Ok(payer)

@@ -1,22 +1,22 @@
-//! `naru seed-demo`: the merchant that a developer's sandbox begins with.
+//! `naru seed-demo`: the merchant, and the payer, that a developer's sandbox begins with.
 
 use naru_shared::api_key::{ApiKey, KeyKind};
 use naru_shared::clock::Ids as _;
+use naru_shared::config::CliConfig;
 use naru_shared::domain::id::{MerchantId, Mode, Tenant};
 use naru_shared::keys::{api_key_hash_key, demo_key};
-use naru_shared::secret::MasterSecret;
 use naru_shared::store::{NewApiKey, NewMerchant};
-use naru_shared::system::System;
+use naru_shared::system::{System, environment};
 
 use crate::migrate::store;
-use crate::{Outcome, needed};
+use crate::{Outcome, demo_payer};
 
 /// Origins of a developer's own pages.
 const ORIGINS: [&str; 3] = ["http://localhost:3000", "http://127.0.0.1:3000", "https://shop.example"];
 
 pub(crate) async fn run() -> Outcome {
-    let store = store()?;
-    let master = MasterSecret::parse(&needed("NARU_MASTER_SECRET")?)?;
+    let config = CliConfig::from_env(&environment)?;
+    let (store, master) = (store(&config.database)?, config.keys.master);
     let merchant = NewMerchant { id: MerchantId(System.ordered()), mid: "naru_demo", name: "나루 데모 상점" };
     let tenant = Tenant { merchant: store.create_merchant(&merchant).await?, mode: Mode::Test };
     for origin in ORIGINS {
@@ -39,5 +39,5 @@ pub(crate) async fn run() -> Outcome {
         }
         println!("{variable}={}", key.expose());
     }
-    Ok(())
+    demo_payer::seed(&store, &master, config.cards.url).await
 }

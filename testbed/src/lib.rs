@@ -58,7 +58,7 @@ mod worker;
 pub use account::Account;
 pub use answer::Answer;
 pub use bank::{Bank, BankHold, Expected, Money};
-pub use gateway::{Accepted, Builder, Gateway, Who};
+pub use gateway::{Accepted, Builder, Ended, Gateway, Who, share_of_handles};
 pub use hold::Hold;
 pub use http::Call;
 pub use operator::Operator;

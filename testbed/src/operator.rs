@@ -17,6 +17,16 @@ impl Operator {
         Self { base, token, http: client(CALL_LIMIT) }
     }
 
+    /// Where the operators' listener is.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What lets in here.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// `GET /ops/v1/dead-letters`
     pub fn letters(&self) -> Call {
         self.call(Method::GET, "/ops/v1/dead-letters")
@@ -35,6 +45,11 @@ impl Operator {
     /// `GET /ops/v1/stuck`
     pub fn stuck(&self) -> Call {
         self.call(Method::GET, "/ops/v1/stuck")
+    }
+
+    /// `GET /ops/v1/payments/{paymentKey}`
+    pub fn payment(&self, key: &str) -> Call {
+        self.call(Method::GET, &format!("/ops/v1/payments/{key}"))
     }
 
     /// Any call with the token.

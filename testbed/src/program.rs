@@ -24,6 +24,8 @@ pub struct Program {
     ready: String,
     /// Where its metrics are, if it has any.
     metrics: Option<String>,
+    /// Where merchants reach it, if they do.
+    address: Option<String>,
     log: PathBuf,
     child: Mutex<Option<Child>>,
 }
@@ -48,10 +50,32 @@ impl Program {
         run::guard_programs(ledger.path());
         let command = ledger.write_down_and_become(shell, &program);
         let log = folder.join(format!("{name}.log"));
-        let program =
-            Self { name: name.to_owned(), command: Mutex::new(command), ready, metrics, log, child: Mutex::default() };
+        let program = Self {
+            name: name.to_owned(),
+            command: Mutex::new(command),
+            ready,
+            metrics,
+            address: None,
+            log,
+            child: Mutex::default(),
+        };
         program.spawn();
         program
+    }
+
+    /// The same, which merchants reach at this address.
+    pub(crate) fn reached_at(mut self, address: String) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// Where merchants reach it.
+    ///
+    /// # Panics
+    /// When it is no API.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.address.as_deref().unwrap_or_else(|| panic!("{} is no API", self.name))
     }
 
     /// Starts it again after it has ended; returns when it is ready.
@@ -162,16 +186,25 @@ impl Program {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// The sum of a counter over all its labels; 0 when there is none of that name.
+    /// The sum of a counter over all its labels; 0 when there is none of that name, which is so until it is first raised.
     ///
     /// # Panics
     /// When it has no metrics or does not answer.
     pub async fn metric(&self, name: &str) -> u64 {
+        self.counted(name).await.unwrap_or(0)
+    }
+
+    /// The same, and nothing when there is none of that name: for a test that wants a number to be small, and there to be one.
+    ///
+    /// # Panics
+    /// When it has no metrics or does not answer.
+    pub async fn counted(&self, name: &str) -> Option<u64> {
         let url = self.metrics.as_ref().unwrap_or_else(|| panic!("{} has no metrics", self.name));
         let answer = http::client(Duration::from_secs(5)).get(url).send().await.expect("it tells its metrics");
         let text = answer.text().await.expect("metrics are text");
         let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
-        text.lines().filter(of_name).filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+        let counts = text.lines().filter(of_name).filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
+        counts.reduce(|sum, count| sum + count)
     }
 
     fn signal(&self, name: &str) {

@@ -4,7 +4,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::http::{CALL_LIMIT, Call, client};
-use crate::{Answer, Payer, Payment, Stream};
+use crate::{Answer, Payer, Payment, Program, Stream};
 
 /// A merchant with keys of its own. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +22,12 @@ pub struct Shop {
 impl Shop {
     pub(crate) fn new(base: String, mid: String, secret_key: String, client_key: String) -> Self {
         Self { base, http: client(CALL_LIMIT), mid, secret_key, client_key }
+    }
+
+    /// The same merchant at another API of the gateway, which answers for the first one's address too.
+    #[must_use]
+    pub fn at(&self, api: &Program) -> Self {
+        Self { base: api.address().to_owned(), ..self.clone() }
     }
 
     /// `POST /v1/payments/key-in`

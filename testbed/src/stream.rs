@@ -1,5 +1,7 @@
 //! An SSE client as browsers have it: it remembers the last id, and says it when it comes back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -10,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::{eventually, http};
+use crate::{Program, eventually, http};
 
 /// A stream may stay open for so long.
 const STREAM_LIMIT: Duration = Duration::from_secs(600);
@@ -44,6 +46,7 @@ pub struct Stream {
     connection: usize,
     lines: mpsc::UnboundedReceiver<String>,
     reading: Option<JoinHandle<()>>,
+    broke_off: Arc<AtomicBool>,
     pending: Pending,
     ended: bool,
 }
@@ -67,6 +70,7 @@ impl Stream {
             connection: 0,
             lines: mpsc::unbounded_channel().1,
             reading: None,
+            broke_off: Arc::default(),
             pending: Pending::default(),
             ended: false,
         };
@@ -133,6 +137,12 @@ impl Stream {
         !self.ended && self.status == 200
     }
 
+    /// Whether the newest connection was lost instead of being ended: reset, or its body without its last piece.
+    #[must_use]
+    pub fn broke_off(&self) -> bool {
+        self.broke_off.load(Ordering::Relaxed)
+    }
+
     /// Hangs up.
     pub fn hang_up(&mut self) {
         self.take();
@@ -162,6 +172,13 @@ impl Stream {
         }
     }
 
+    /// The same, at another API of the gateway.
+    pub async fn reconnect_at(&mut self, api: &Program) {
+        let path = self.url.find("/v1/").map_or("", |at| &self.url[at..]);
+        self.url = format!("{}{path}", api.address());
+        self.reconnect().await;
+    }
+
     async fn connect(&mut self, last_event_id: Option<i64>) {
         let mut request = http::client(STREAM_LIMIT)
             .get(&self.url)
@@ -181,10 +198,16 @@ impl Stream {
         };
         self.status = response.status().as_u16();
         self.headers = response.headers().clone();
+        self.broke_off = Arc::default();
+        let broke_off = Arc::clone(&self.broke_off);
         self.reading = Some(tokio::spawn(async move {
             let mut chunks = response.bytes_stream();
             let mut line = Vec::new();
-            while let Some(Ok(chunk)) = chunks.next().await {
+            while let Some(chunk) = chunks.next().await {
+                let Ok(chunk) = chunk else {
+                    broke_off.store(true, Ordering::Relaxed);
+                    return;
+                };
                 for byte in chunk {
                     match byte {
                         b'\n' => {

@@ -17,7 +17,8 @@ impl Worker {
     }
 
     /// Holds it when it next reaches this point: `claimed` (nothing was sent), `heard` (the acquirer's answer is in
-    /// memory), `answered` (decided), `recorded` (committed, nobody was told), `published` (not acked yet).
+    /// memory), `kept` (an answer that leads on is written down), `answered` (decided), `recorded` (committed, nobody was
+    /// told), `published` (not acked yet).
     pub fn hold_at(&self, point: &str) -> Hold {
         Hold::at(&self.holds, point)
     }

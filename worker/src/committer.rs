@@ -44,6 +44,14 @@ async fn commit(worker: &Worker, batch: Vec<Finished>) {
     for finished in lost {
         finished.receipt.done();
     }
+    // What needs more than the common statement must not hold up what doesn't.
+    let is_plain = |finished: &Finished| finished.outcome.as_ref().is_some_and(Outcome::is_plain);
+    let (batch, special): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_plain);
+    commit_plain(worker, batch).await;
+    one_by_one(worker, special).await;
+}
+
+async fn commit_plain(worker: &Worker, batch: Vec<Finished>) {
     let outcomes: Vec<Outcome> = batch.iter().filter_map(|finished| finished.outcome.clone()).collect();
     if outcomes.is_empty() {
         return;
@@ -77,7 +85,11 @@ async fn one_by_one(worker: &Worker, batch: Vec<Finished>) {
     for finished in batch {
         let Some(outcome) = finished.outcome.clone() else { continue };
         match until_answered(|| worker.store.record_one(&outcome)).await {
-            Ok(Recorded::Stands { version, state, next }) => {
+            Ok(Recorded::Stands { version, state, next, late }) => {
+                if let Late::Reversing(_) = late {
+                    let late = told(late);
+                    tracing::warn!(operation = %outcome.operation, late, "somebody has heard otherwise");
+                }
                 let notice = state.map(|state| Notice {
                     payment: outcome.payment.0,
                     version,

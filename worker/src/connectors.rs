@@ -23,7 +23,7 @@ impl Connectors {
             settle_window: config.card_acquirer.settle_window,
             fingerprint_key: naru_shared::keys::card_fingerprint_key(&config.keys.master),
         })?;
-        Ok(Self { card, card_breaker: Breaker::new(10, Duration::from_secs(2)) })
+        Ok(Self { card, card_breaker: Breaker::new(Connector::Card, 10, Duration::from_secs(2)) })
     }
 
     pub(crate) fn acquirer(&self, connector: Connector) -> &dyn Acquirer {

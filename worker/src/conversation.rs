@@ -3,7 +3,7 @@
 //! No transaction is open meanwhile, and nothing new is sent unless the worker's lease holds.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use naru_shared::acquirer::{Acquirer, Order};
 use naru_shared::clock::{Clock as _, Ids as _};
@@ -27,7 +27,12 @@ use crate::job::{Finished, Held};
 const STEPS_MAX: usize = 6;
 
 /// Carries a claim through and hands over what came of it. Runs to its end whatever happens to the broker.
-pub(crate) async fn hold(worker: Worker, connectors: Arc<Connectors>, held: Held, finished: mpsc::Sender<Finished>) {
+pub(crate) async fn hold(
+    worker: Worker,
+    connectors: Arc<Connectors>,
+    mut held: Held,
+    finished: mpsc::Sender<Finished>,
+) {
     let trace = TraceContext::continue_or_start(Some(&held.claimed.operation.trace_parent), &System);
     let span = tracing::info_span!(
         "operation",
@@ -43,7 +48,7 @@ pub(crate) async fn hold(worker: Worker, connectors: Arc<Connectors>, held: Held
         acquirer: connectors.acquirer(held.claimed.operation.connector),
         connectors: &connectors,
         worker: &worker,
-        held: &held,
+        held: &mut held,
         traceparent: &traceparent,
         trace_id: trace.trace_hex(),
         answered: None,
@@ -67,7 +72,7 @@ struct Talk<'a> {
     acquirer: &'a dyn Acquirer,
     connectors: &'a Connectors,
     worker: &'a Worker,
-    held: &'a Held,
+    held: &'a mut Held,
     traceparent: &'a str,
     trace_id: String,
     /// The answer of the approval that was sent, until it is written somewhere.
@@ -92,26 +97,36 @@ impl Talk<'_> {
     }
 
     async fn approve(&mut self, reference: Reference, written: bool) -> Option<Step> {
-        let claimed = &self.held.claimed;
-        let attempt = match (&claimed.fresh, written) {
-            (Some(fresh), true) => fresh.id,
+        let (attempt, written_at) = match (&self.held.claimed.fresh, written) {
+            // The claim was asked for at that moment, and written down after it.
+            (Some(fresh), true) => (fresh.id, self.held.claimed_at.1),
             _ => self.write_down(Call::Approve, &reference, None).await?,
         };
+        let claimed = &self.held.claimed;
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
-        let answer = if !self.worker.lease.holds() {
+        let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
+        let withheld = if !self.worker.lease.holds() {
             // Somebody may already be asking about this reference: it stays unsent, and the claim is given back.
-            ApproveAnswer::Busy("lease_lost".into())
+            Some("lease_lost")
+        } else if let Some(why) = claimed.unsendable(ago, self.now()) {
+            Some(why)
         } else if !breaker.lets_through(started) {
-            ApproveAnswer::Busy("breaker_open".into())
+            Some("breaker_open")
         } else {
-            let answer = self.acquirer.approve(self.order(), &reference).await;
-            let failed = matches!(answer, ApproveAnswer::NotSent(_) | ApproveAnswer::Unknown(_));
-            breaker.heard(!failed, System.monotonic());
-            answer
+            None
+        };
+        let answer = match withheld {
+            Some(why) => ApproveAnswer::Busy(why.into()),
+            None => {
+                let answer = self.acquirer.approve(self.order(), &reference).await;
+                let failed = matches!(answer, ApproveAnswer::NotSent(_) | ApproveAnswer::Unknown(_));
+                breaker.heard(!failed, System.monotonic());
+                answer
+            }
         };
         hold_point("heard").await;
-        let heard = self.heard(attempt, &Answer::Approve(answer.clone()), started);
+        let heard = self.heard(attempt, &Answer::Approve(answer.clone()), started, withheld);
         let step = claimed.after_approve(&reference, &answer, self.now(), &mut delays);
         match step {
             // Recorded with the decision, in one commit.
@@ -123,19 +138,19 @@ impl Talk<'_> {
     }
 
     async fn inquire(&mut self, reference: Reference) -> Option<Step> {
-        let attempt = self.write_down(Call::Inquire, &reference, None).await?;
+        let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
         let started = System.monotonic();
         let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
-        let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started);
+        let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started, None);
         self.keep(heard).await;
         Some(self.held.claimed.after_inquiry(&reference, &answer, self.now(), &mut delays))
     }
 
     async fn net_cancel(&mut self, reference: Reference, because: Because) -> Option<Step> {
-        let attempt = self.write_down(Call::NetCancel, &reference, Some(because)).await?;
+        let (attempt, _) = self.write_down(Call::NetCancel, &reference, Some(because)).await?;
         let started = System.monotonic();
         let answer: NetCancelAnswer = self.acquirer.net_cancel(self.order(), &Reference::of(attempt), &reference).await;
-        let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started);
+        let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started, None);
         self.keep(heard).await;
         let claimed = &self.held.claimed;
         Some(match claimed.operation.kind {
@@ -144,17 +159,27 @@ impl Talk<'_> {
         })
     }
 
-    /// Writes a call down before it is made, as long as the claim holds; nothing when it no longer does.
-    async fn write_down(&self, call: Call, reference: &Reference, because: Option<Because>) -> Option<AttemptId> {
+    /// Writes a call down before it is made, as long as the claim holds; nothing when it no longer does. Returns a moment
+    /// before it was written, too; what was known of the reference by then is known to the claim from now on.
+    async fn write_down(
+        &mut self,
+        call: Call,
+        reference: &Reference,
+        because: Option<Because>,
+    ) -> Option<(AttemptId, Instant)> {
         let operation = &self.held.claimed.operation;
         let fence = operation.fence;
         let mut id = AttemptId(System.ordered());
         loop {
+            let asked = System.monotonic();
             let attempt =
                 NewAttempt { id, operation: operation.id, fence, worker: self.worker.id, call, reference, because };
             match self.worker.store.begin_attempt(&attempt).await {
-                Ok(true) => return Some(id),
-                Ok(false) => {
+                Ok(Some(begun)) => {
+                    self.held.claimed.learn(reference, begun.condemned, begun.sent_at);
+                    return Some((id, asked));
+                }
+                Ok(None) => {
                     tracing::info!(call = call.as_str(), "the claim is somebody else's by now");
                     return None;
                 }
@@ -178,11 +203,11 @@ impl Talk<'_> {
     async fn keep(&self, answered: Answered) {
         loop {
             match self.worker.store.answer_attempt(&answered, &self.trace_id).await {
-                Ok(Late::Nothing | Late::Kept) => return,
+                Ok(Late::Nothing | Late::Kept) => return hold_point("kept").await,
                 Ok(Late::Reversing(operation)) => {
                     metrics::counter!("naru_worker_late_approvals_total").increment(1);
                     tracing::warn!(reversal = %operation, "an answer about something that was done with: it is reversed");
-                    return;
+                    return hold_point("kept").await;
                 }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, answer = answered.word.as_str(), "an answer waits to be kept");
@@ -196,13 +221,22 @@ impl Talk<'_> {
         }
     }
 
-    fn heard(&self, attempt: AttemptId, answer: &Answer, started: std::time::Instant) -> Answered {
+    /// An answer as it is kept. `withheld`: why it is our own, in the acquirer's stead; such a one is not counted as an answer.
+    fn heard(&self, attempt: AttemptId, answer: &Answer, started: Instant, withheld: Option<&'static str>) -> Answered {
         let latency_ms = i32::try_from(System.monotonic().duration_since(started).as_millis()).unwrap_or(i32::MAX);
-        let word = answer.word();
+        let (call, word) = (answer.call(), answer.word());
         let code = answer.code().map(str::to_owned);
-        tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
-        metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
-        Answered { attempt, word, code, latency_ms }
+        match withheld {
+            Some(why) => {
+                tracing::info!(why, "an approval is withheld: the acquirer is not asked");
+                metrics::counter!("naru_worker_withheld_total", "why" => why).increment(1);
+            }
+            None => {
+                tracing::info!(answer = word.as_str(), code = code.as_deref(), latency_ms, "the acquirer answered");
+                metrics::counter!("naru_worker_answers_total", "answer" => word.as_str()).increment(1);
+            }
+        }
+        Answered { attempt, call, word, code, latency_ms }
     }
 
     fn order(&self) -> Order<'_> {

@@ -5,8 +5,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use naru_shared::domain::operation::Connector;
+
 /// Opens after so many failures in a row; then lets one call through every so often until one succeeds.
 pub(crate) struct Breaker {
+    connector: Connector,
     failures_max: u32,
     probe_every: Duration,
     state: Mutex<State>,
@@ -19,8 +22,12 @@ struct State {
 }
 
 impl Breaker {
-    pub(crate) const fn new(failures_max: u32, probe_every: Duration) -> Self {
-        Self { failures_max, probe_every, state: Mutex::new(State { failures: 0, next_probe: None }) }
+    /// A closed one.
+    pub(crate) fn new(connector: Connector, failures_max: u32, probe_every: Duration) -> Self {
+        let breaker =
+            Self { connector, failures_max, probe_every, state: Mutex::new(State { failures: 0, next_probe: None }) };
+        breaker.show(false);
+        breaker
     }
 
     /// Whether a call may be made now. While open, one caller per `probe_every` may.
@@ -40,15 +47,28 @@ impl Breaker {
     pub(crate) fn heard(&self, answered: bool, now: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if answered {
+            if state.next_probe.is_some() {
+                self.show(false);
+                tracing::info!(connector = self.connector.as_str(), "the acquirer answers again");
+            }
             *state = State::default();
             return;
         }
         state.failures = state.failures.saturating_add(1);
         if state.failures >= self.failures_max && state.next_probe.is_none() {
             state.next_probe = Some(now + self.probe_every);
+            self.show(true);
             metrics::counter!("naru_worker_breaker_opened_total").increment(1);
-            tracing::warn!(failures = state.failures, "the acquirer is left alone for a while");
+            tracing::warn!(
+                connector = self.connector.as_str(),
+                failures = state.failures,
+                "the acquirer is left alone for a while"
+            );
         }
+    }
+
+    fn show(&self, open: bool) {
+        metrics::gauge!("naru_worker_breaker_open", "connector" => self.connector.as_str()).set(u8::from(open));
     }
 }
 
@@ -61,7 +81,7 @@ mod tests {
 
     #[test]
     fn opens_after_failures_in_a_row_and_closes_with_one_answer() {
-        let breaker = Breaker::new(3, Duration::from_secs(2));
+        let breaker = Breaker::new(Connector::Card, 3, Duration::from_secs(2));
         let now = System.monotonic();
         for _ in 0..2 {
             breaker.heard(false, now);
@@ -78,5 +98,26 @@ mod tests {
         assert!(!breaker.lets_through(later), "and no other beside it");
         breaker.heard(true, later);
         assert!(breaker.lets_through(later));
+    }
+
+    #[test]
+    fn whether_it_is_open_is_shown_from_the_start() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let shown = || {
+            let text = recorder.handle().render();
+            let open = text.lines().find_map(|line| line.strip_prefix("naru_worker_breaker_open{connector=\"card\"} "));
+            open.map(str::to_owned)
+        };
+        metrics::with_local_recorder(&recorder, || {
+            let breaker = Breaker::new(Connector::Card, 1, Duration::from_secs(2));
+            let now = System.monotonic();
+            assert_eq!(shown().as_deref(), Some("0"));
+            breaker.heard(false, now);
+            assert_eq!(shown().as_deref(), Some("1"));
+            assert!(breaker.lets_through(now + Duration::from_secs(2)));
+            assert_eq!(shown().as_deref(), Some("1"), "a probe is not an answer");
+            breaker.heard(true, now);
+            assert_eq!(shown().as_deref(), Some("0"));
+        });
     }
 }

@@ -44,6 +44,20 @@ pub(crate) fn check(servers: &[Program]) -> Result<(), Failure> {
         .advice(format!("\n    {}", advice.join("\n    "))))
 }
 
+/// What `cargo xtask test` needs beside a compiler; a toolchain with rustup's `minimal` profile has neither.
+pub(crate) fn checkers() -> Result<(), Failure> {
+    let lacks: Vec<&str> = [("rustfmt", "rustfmt"), ("cargo-clippy", "clippy")]
+        .into_iter()
+        .filter(|(program, _)| process::output(program, &["--version"]).is_none())
+        .map(|(_, component)| component)
+        .collect();
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new("check formatting and lints", format!("this toolchain lacks {}", lacks.join(" and ")))
+        .advice(format!("rustup component add {}", lacks.join(" "))))
+}
+
 /// The servers' packages, and `curl`, with which a first payment is made and our own tests talk to RabbitMQ's pages.
 fn missing_packages(servers: &[Program]) -> Vec<&'static str> {
     let curl = process::output("curl", &["--version"]).is_none().then_some("curl");

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use naru_shared::domain::event::PaymentEvent;
-use naru_shared::domain::installment::NoInstallments;
+use naru_shared::domain::installment::{self, NoInstallments};
 use naru_shared::domain::instrument::{Card, Instrument};
 use naru_shared::domain::money::Money;
 use naru_shared::domain::payment::{Payment, PaymentStatus};
@@ -17,7 +17,7 @@ use crate::context::RequestContext;
 use crate::merchant::{CardFields, register};
 use crate::openapi::PayerRefusals;
 use crate::problem::{Code, Problem, Reason};
-use crate::unavailable::refuse;
+use crate::unavailable::refuse_payer;
 
 /// Says what to pay with: the card is exchanged for the card company's token at once, and forgotten.
 #[utoipa::path(
@@ -45,6 +45,7 @@ pub(super) async fn authenticate(
     let payment = find(&app, &checkout_id).await?;
     refuse_unless_ready(&payment)?;
     let months = card.installment_months;
+    installment::allowed(months, payment.total).map_err(no_installments)?;
     app.tries.count(payment.id)?;
     let registering = app.rates.registering(address).await.inspect_err(|_| app.tries.give_back(payment.id))?;
     let registered = register(&app, &payment.mid, &card, context.trace).await;
@@ -69,7 +70,8 @@ pub(super) async fn authenticate(
         key: None,
         trace_id: &trace_id,
     };
-    match app.store.advance_payment(&change).await.map_err(refuse)? {
+    let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
+    match app.store.advance_payment(&change).await.map_err(lost)? {
         Some(advanced) => {
             app.wake(payment.id, advanced.version, &next);
             Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)))
@@ -84,10 +86,14 @@ pub(super) async fn authenticate(
 
 /// A card that is paid back in so many months, if it and the payment allow for that.
 pub(crate) fn in_months(card: Card, months: u8, total: Money) -> Result<Card, Problem> {
-    card.in_months(months, total).map_err(|why| match why {
+    card.in_months(months, total).map_err(no_installments)
+}
+
+fn no_installments(why: NoInstallments) -> Problem {
+    match why {
         NoInstallments::BelowAmount => Problem::because(Reason::InstallmentBelowAmount),
         NoInstallments::NotThisCard => Problem::of(Code::NotSupportedMonthlyInstallmentPlan),
-    })
+    }
 }
 
 pub(crate) fn refuse_unless_ready(payment: &Payment) -> Result<(), Problem> {

@@ -17,7 +17,7 @@ use crate::context::RequestContext;
 use crate::openapi::PayerRefusals;
 use crate::payer::find_own;
 use crate::problem::{Code, Problem, Reason};
-use crate::unavailable::refuse;
+use crate::unavailable::refuse_payer;
 
 /// How often a lost race is decided again.
 const RACES_MAX: usize = 4;
@@ -79,7 +79,8 @@ pub(crate) async fn cancel_before_paying(
             key: None,
             trace_id: &trace_id,
         };
-        if let Some(advanced) = app.store.advance_payment(&change).await.map_err(refuse)? {
+        let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
+        if let Some(advanced) = app.store.advance_payment(&change).await.map_err(lost)? {
             app.wake(payment.id, advanced.version, &next);
             let canceled = payment.at(advanced.version, next);
             return Ok(Json(CheckoutPayment::of(app, &canceled, context.language)));

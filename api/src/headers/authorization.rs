@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use naru_shared::api_key::{ApiKey, KeyKind, NotAnApiKey};
+use naru_shared::api_key::{ApiKey, NotAnApiKey};
 use naru_shared::secret::Secret;
 use zeroize::Zeroizing;
 
@@ -21,11 +21,10 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Reads `Authorization`, and refuses a secret key that comes from a browser's page.
+    /// Reads `Authorization`.
     ///
     /// # Errors
-    /// `KEY_MISSING`, `KEY_MALFORMED`, `INCORRECT_BASIC_AUTH_FORMAT`, `INVALID_AUTHORIZE_AUTH`,
-    /// `SECRET_KEY_IN_BROWSER`.
+    /// `KEY_MISSING`, `KEY_MALFORMED`, `INCORRECT_BASIC_AUTH_FORMAT`, `INVALID_AUTHORIZE_AUTH`.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let value = values.next().ok_or_else(|| Problem::because(Reason::KeyMissing))?;
@@ -36,9 +35,7 @@ impl Credentials {
         let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text, ""));
         let rest = rest.trim();
         if scheme.eq_ignore_ascii_case("basic") {
-            let key = basic(rest)?;
-            refuse_in_browser(&key, headers)?;
-            Ok(Self::Key(key))
+            Ok(Self::Key(basic(rest)?))
         } else if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
             Ok(Self::Bearer(Secret::new(rest.to_owned())))
         } else {
@@ -73,16 +70,6 @@ fn basic(encoded: &str) -> Result<ApiKey, Problem> {
     })
 }
 
-/// A secret key in a page is everybody's key; only browsers send `Origin`.
-fn refuse_in_browser(key: &ApiKey, headers: &HeaderMap) -> Result<(), Problem> {
-    if key.kind() == KeyKind::Client || !headers.contains_key(header::ORIGIN) {
-        return Ok(());
-    }
-    tracing::warn!(key = key.hint(), "a secret key was used in a browser");
-    metrics::counter!("naru_secret_key_in_browser_total").increment(1);
-    Err(Problem::because(Reason::SecretKeyInBrowser))
-}
-
 impl<S: Sync> FromRequestParts<S> for Credentials {
     type Rejection = Problem;
 
@@ -94,6 +81,7 @@ impl<S: Sync> FromRequestParts<S> for Credentials {
 #[cfg(test)]
 mod tests {
     use base64::engine::general_purpose::STANDARD;
+    use naru_shared::api_key::KeyKind;
     use naru_shared::domain::id::Mode;
     use proptest::prelude::*;
 
@@ -142,16 +130,6 @@ mod tests {
         }
         let missing = Credentials::of(&HeaderMap::new()).unwrap_err();
         assert_eq!(missing.reason(), Some(Reason::KeyMissing));
-    }
-
-    #[test]
-    fn a_secret_key_from_a_page_is_refused_and_a_client_key_is_not() {
-        for (kind, refused) in [(KeyKind::Secret, true), (KeyKind::Client, false)] {
-            let mut headers = headers(&format!("Basic {}", STANDARD.encode(format!("{}:", key(kind).expose()))));
-            headers.insert(header::ORIGIN, "https://shop.example".parse().unwrap());
-            let reason = Credentials::of(&headers).err().and_then(|problem| problem.reason());
-            assert_eq!(reason, refused.then_some(Reason::SecretKeyInBrowser));
-        }
     }
 
     #[test]

@@ -17,8 +17,10 @@ pub enum Prefer {
     /// Nothing was said. We wait [`Prefer::UNSAID`], and a payment that is still open is no success: such clients
     /// take any 2xx as paid.
     Unsaid,
-    /// `wait=N` or `respond-async`: wait this long, then `202` is understood.
+    /// `wait=N`: wait this long, then `202` is understood.
     Wait(Duration),
+    /// `respond-async`: wait not at all; `202` is understood.
+    Async,
 }
 
 impl Prefer {
@@ -44,7 +46,7 @@ impl Prefer {
             return Self::Wait(wait.min(Self::LONGEST));
         }
         match named("respond-async") {
-            Some(_) => Self::Wait(Duration::ZERO),
+            Some(_) => Self::Async,
             None => Self::Unsaid,
         }
     }
@@ -55,13 +57,24 @@ impl Prefer {
         match self {
             Self::Unsaid => Self::UNSAID,
             Self::Wait(wait) => wait,
+            Self::Async => Duration::ZERO,
+        }
+    }
+
+    /// What `Preference-Applied` says of it: what was granted, not what was asked for.
+    #[must_use]
+    pub fn applied(self) -> Option<String> {
+        match self {
+            Self::Unsaid => None,
+            Self::Wait(wait) => Some(format!("wait={}", wait.as_secs())),
+            Self::Async => Some("respond-async".to_owned()),
         }
     }
 
     /// Whether `202` with an open payment is understood.
     #[must_use]
     pub const fn understands_open(self) -> bool {
-        matches!(self, Self::Wait(_))
+        matches!(self, Self::Wait(_) | Self::Async)
     }
 }
 
@@ -97,9 +110,9 @@ mod tests {
             (&["wait=-1"], Prefer::Unsaid),
             (&["wait=1.5"], Prefer::Unsaid),
             (&["wait"], Prefer::Unsaid),
-            (&["respond-async"], wait(0)),
+            (&["respond-async"], Prefer::Async),
             (&["Respond-Async; foo=bar, wait=5"], wait(5)),
-            (&["return=minimal", "respond-async"], wait(0)),
+            (&["return=minimal", "respond-async"], Prefer::Async),
             (&["wait=3", "wait=9"], wait(3)),
             (&["handling=lenient;wait=5"], Prefer::Unsaid),
         ];
@@ -116,6 +129,9 @@ mod tests {
     fn silence_waits_but_promises_nothing() {
         assert_eq!(Prefer::Unsaid.wait(), Duration::from_secs(8));
         assert!(!Prefer::Unsaid.understands_open());
-        assert!(Prefer::Wait(Duration::ZERO).understands_open());
+        assert!(Prefer::Wait(Duration::ZERO).understands_open() && Prefer::Async.understands_open());
+        assert_eq!(Prefer::Async.wait(), Duration::ZERO);
+        let applied = [Prefer::Unsaid, Prefer::Async, Prefer::Wait(Duration::from_secs(7))].map(Prefer::applied);
+        assert_eq!(applied.each_ref().map(Option::as_deref), [None, Some("respond-async"), Some("wait=7")]);
     }
 }

@@ -72,7 +72,14 @@ impl CardFields {
 /// # Errors
 /// What the card company has against the card, or `ACQUIRER_UNAVAILABLE`. Nothing was charged in either case.
 pub(crate) async fn register(app: &App, mid: &str, card: &TypedCard, trace: TraceContext) -> Result<Card, Problem> {
-    app.cards.register(mid, card, &trace.to_header()).await.map_err(|error| match error {
+    let registered = app.cards.register(mid, card, &trace.to_header()).await;
+    let outcome = match &registered {
+        Ok(_) => "registered",
+        Err(RegisterError::Declined(_)) => "declined",
+        Err(RegisterError::Unavailable(_)) => "unavailable",
+    };
+    metrics::counter!("naru_card_registrations_total", "outcome" => outcome).increment(1);
+    registered.map_err(|error| match error {
         RegisterError::Declined(failure) => {
             let problem = Problem::of(problem_code(failure.code)).with("reason", failure.reason.as_str());
             match failure.acquirer_code {

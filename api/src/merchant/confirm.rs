@@ -12,7 +12,7 @@ use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{Keyed, money, outcome, paid};
+use crate::answer::{Accepted, Keyed, money, outcome, paid};
 use crate::app::App;
 use crate::auth::Merchant;
 use crate::body::{Check, TossBody};
@@ -146,12 +146,14 @@ async fn run(
         }
         // To miss nothing: watch, then read. What was read above may be old by now, but is never newer than this.
         let watching = app.hub.watch(payment.id);
+        let accepted = |operation, seen| Accepted { operation, key: &payment.key, order_id, seen };
         if let Some(work) = approval_at_work(&payment) {
             if let Some(keyed) = &keyed {
-                app.store.join_with_key(tenant, &keyed.key, payment.id, work).await.map_err(refuse)?;
+                let joined = app.store.join_with_key(tenant, &keyed.key, payment.id, work).await;
+                joined.map_err(|error| refuse_order(app, order_id, error))?;
             }
             metrics::counter!("naru_confirms_joined_total").increment(1);
-            return outcome(app, context, prefer, watching, work, 0).await;
+            return outcome(app, context, prefer, watching, accepted(work, 0)).await;
         }
         refuse_unless_confirmable(app, &payment)?;
         app.backlog.admit()?;
@@ -194,7 +196,7 @@ async fn run(
         match app.store.advance_payment(&change).await {
             Ok(Some(advanced)) => {
                 app.hint(operation, connector, OperationKind::Approve, advanced.at, context.trace);
-                return outcome(app, context, prefer, watching, operation, advanced.version).await;
+                return outcome(app, context, prefer, watching, accepted(operation, advanced.version)).await;
             }
             // Somebody moved it on, or its time ran out: look again.
             Ok(None) => {

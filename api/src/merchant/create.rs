@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use naru_shared::api_key::KeyKind;
 use naru_shared::clock::{Ids as _, Random as _};
 use naru_shared::domain::id::{CheckoutId, PaymentId, PaymentKey, Tenant};
 use naru_shared::domain::money::{Currency, Money};
@@ -196,7 +197,7 @@ pub(super) async fn create(
     order.details.fail_url = Some(fail.into());
 
     let tenant = creator.tenant;
-    let keyed = Keyed::of(&app, key, "POST /v1/payments".into(), &fingerprint);
+    let keyed = Keyed::of(&app, key, route(creator.kind).into(), &fingerprint);
     let render = |payment: &Payment| view(&app, payment, &context);
     if let Some(keyed) = &keyed
         && let Some(answer) = keyed.replay(&app, &context, tenant, render).await?
@@ -211,9 +212,24 @@ pub(super) async fn create(
     match created {
         Ok(created) => Ok(render(&draft.payment(&creator, created.at))),
         Err(StoreError::Constraint { constraint }) => {
-            refused(&app, &context, tenant, &draft.order.order_id, &constraint, keyed.as_ref(), render).await
+            let order_id = &draft.order.order_id;
+            let answer = refused(&app, &context, tenant, order_id, &constraint, keyed.as_ref(), render).await;
+            // An order id is no secret: with it, a stranger must not find the payment that it has.
+            answer.map_err(|problem| match (creator.kind, problem.code()) {
+                (KeyKind::Client, Code::DuplicatedOrderId) => Problem::of(Code::DuplicatedOrderId),
+                (KeyKind::Client | KeyKind::Secret, _) => problem,
+            })
         }
         Err(error) => Err(refuse_order(&app, &draft.order.order_id, error)),
+    }
+}
+
+/// What idempotency keys of this call belong to. A client key is in a page and everybody's: whoever has it must neither
+/// use up the keys of the merchant's server nor find out what they were used for.
+const fn route(kind: KeyKind) -> &'static str {
+    match kind {
+        KeyKind::Secret => "POST /v1/payments",
+        KeyKind::Client => "POST /v1/payments (client key)",
     }
 }
 
@@ -225,7 +241,7 @@ fn view(app: &App, payment: &Payment, context: &RequestContext) -> Response {
 /// A payment that is about to be written down, with the names it will have.
 pub(super) struct Draft {
     pub(super) id: PaymentId,
-    key: PaymentKey,
+    pub(super) key: PaymentKey,
     checkout_id: CheckoutId,
     source: PaymentSource,
     pub(super) order: Order,

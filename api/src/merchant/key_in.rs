@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::card::{CardFields, register};
 use super::create::{Draft, OrderFields, check_minimum, refused};
-use crate::answer::{Keyed, outcome, paid};
+use crate::answer::{Accepted, Keyed, outcome, paid};
 use crate::app::App;
 use crate::auth::Merchant;
 use crate::body::{Check, TossBody};
@@ -164,7 +164,8 @@ pub(super) async fn key_in(
     match created {
         Ok(created) => {
             app.hint(operation, Connector::Card, OperationKind::Approve, created.at, context.trace);
-            outcome(&app, &context, prefer, watching, operation, 1).await
+            let (key, order_id) = (&draft.key, &draft.order.order_id);
+            outcome(&app, &context, prefer, watching, Accepted { operation, key, order_id, seen: 1 }).await
         }
         Err(StoreError::Constraint { constraint }) => {
             let render = |payment: &_| paid(&app, payment, &context);

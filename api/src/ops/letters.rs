@@ -10,18 +10,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::payment::{EVENTS_MAX, timeline, work};
 use crate::app::App;
 use crate::body::{Check, Params};
 use crate::context::RequestContext;
 use crate::cursor;
 use crate::problem::{Code, Problem, Reason};
 use crate::unavailable::refuse;
-use crate::view::seoul_millis;
 
 /// Letters on a page when nothing is said.
 const PAGE: i64 = 50;
-/// Events shown with a letter at most.
-const EVENTS_MAX: i64 = 200;
 
 /// Which letters.
 #[derive(Deserialize)]
@@ -81,22 +79,9 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Resu
         let attempts = app.store.attempts_of(operation).await.map_err(refuse)?;
         shown["attempts"] = serde_json::to_value(attempts).unwrap_or_default();
         if let Some(row) = app.store.operation(operation).await.map_err(refuse)? {
-            shown["operation"] = json!({
-                "id": row.id, "kind": row.kind, "status": row.status, "amount": row.amount.amount(),
-                "attemptCount": row.attempt_count, "inquiryCount": row.inquiry_count,
-                "dueAt": seoul_millis(row.due_at), "deadlineAt": seoul_millis(row.deadline_at),
-                "result": row.result, "traceParent": row.trace_parent,
-            });
+            shown["operation"] = work(&row);
             let events = app.store.events_after(row.payment, 0, EVENTS_MAX).await.map_err(refuse)?;
-            shown["timeline"] = events
-                .iter()
-                .map(|event| {
-                    json!({
-                        "version": event.version, "type": event.kind, "at": seoul_millis(event.occurred_at),
-                        "status": event.state.status(), "moneyState": event.state.money_state, "traceId": event.trace_id,
-                    })
-                })
-                .collect();
+            shown["timeline"] = timeline(&events).into();
         }
     }
     Ok(Json(shown))

@@ -1,6 +1,7 @@
-//! The operators' API, on a listener of its own: dead letters, stuck payments.
+//! The operators' API, on a listener of its own: dead letters, stuck payments, one payment from beginning to end.
 
 mod letters;
+mod payment;
 mod stuck;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub fn routes(app: App, token: Secret<String>) -> Router {
         .route("/ops/v1/dead-letters/{id}", get(letters::show))
         .route("/ops/v1/dead-letters/{id}/replay", post(letters::replay))
         .route("/ops/v1/stuck", get(stuck::list))
+        .route("/ops/v1/payments/{paymentKey}", get(payment::show))
         .layer(from_fn_with_state(Arc::new(token), only_operators))
         .with_state(app)
 }

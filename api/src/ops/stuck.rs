@@ -31,6 +31,9 @@ pub(super) async fn list(State(app): State<App>, Params(params): Params<StuckPar
     }
     let limit = check.limit("limit", params.limit.unwrap_or(PAGE));
     let (seconds, limit) = check.finish(|| Some((seconds?, limit?)))?;
-    let stuck = app.store.stuck_operations(seconds, limit).await.map_err(refuse)?;
-    Ok(Json(json!({ "data": stuck })))
+    let mut stuck = app.store.stuck_operations(seconds, limit + 1).await.map_err(refuse)?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = stuck.len() > limit;
+    stuck.truncate(limit);
+    Ok(Json(json!({ "data": stuck, "hasMore": has_more })))
 }

@@ -19,7 +19,7 @@ use crate::checkout::{CheckoutPayment, find, in_months, refuse_unless_ready};
 use crate::context::RequestContext;
 use crate::openapi::OwnPaymentRefusals;
 use crate::problem::{Code, Problem, Reason};
-use crate::unavailable::refuse;
+use crate::unavailable::refuse_payer;
 
 /// Which card, and in how many months.
 #[derive(Deserialize, ToSchema)]
@@ -73,7 +73,8 @@ pub(super) async fn authenticate(
         key: None,
         trace_id: &trace_id,
     };
-    match app.store.authenticate_payment(&change, payer.id).await.map_err(refuse)? {
+    let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
+    match app.store.authenticate_payment(&change, payer.id).await.map_err(lost)? {
         Some(advanced) => {
             app.wake(payment.id, advanced.version, &next);
             Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)))

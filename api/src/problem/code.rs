@@ -214,7 +214,7 @@ codes! {
         "The amount cannot be cancelled.";
     NotMatchesRefundableAmount = "NOT_MATCHES_REFUNDABLE_AMOUNT", 400, NotMoved,
         "잔액 결과가 일치하지 않습니다.",
-        "The refundable amount is another than you think.";
+        "The refundable amount is not what you sent.";
     NotAllowedPartialRefund = "NOT_ALLOWED_PARTIAL_REFUND", 403, NotMoved,
         "에스크로 주문, 현금 카드 결제일 때는 부분 환불이 불가합니다.",
         "The payment cannot be refunded in part.";
@@ -236,7 +236,7 @@ codes! {
     InvalidEmail = "INVALID_EMAIL", 400, NotMoved,
         "유효하지 않은 이메일 주소 형식입니다.",
         "The e-mail address is not valid.";
-    IdempotentRequestProcessing = "IDEMPOTENT_REQUEST_PROCESSING", 409, NotMoved,
+    IdempotentRequestProcessing = "IDEMPOTENT_REQUEST_PROCESSING", 409, Unknown,
         "이전 멱등 요청이 처리중입니다.",
         "The earlier request with this key is still being worked on.";
     CommonError = "COMMON_ERROR", 500, NotMoved,

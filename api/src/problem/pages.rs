@@ -32,6 +32,9 @@ fn markdown(text: &'static str) -> Response {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use naru_shared::domain::failure::{FailureCode, FailureReason};
 
     use super::*;
 
@@ -57,18 +60,114 @@ mod tests {
     }
 
     #[test]
+    fn every_page_says_what_happened_to_money() {
+        for code in Code::ALL {
+            let word = serde_json::to_value(code.money()).unwrap();
+            let stated = format!("| `moneyState` | `{}`: ", word.as_str().unwrap());
+            assert!(code.page().contains(&stated), "{code:?}");
+        }
+    }
+
+    /// The codes that a failed payment has for this reason.
+    fn codes_of(reason: FailureReason) -> Vec<FailureCode> {
+        match reason {
+            FailureReason::AcquirerDeclined => {
+                FailureCode::ALL.iter().copied().filter(|code| *code != FailureCode::PayProcessCanceled).collect()
+            }
+            FailureReason::ApprovalDeadlinePassed | FailureReason::AcquirerAmountMismatch => {
+                vec![FailureCode::ProviderError]
+            }
+            // Of the payment only: no request is refused with it.
+            FailureReason::PayerCanceled => vec![FailureCode::PayProcessCanceled],
+        }
+    }
+
+    fn failures_of(code: Code) -> impl Iterator<Item = &'static str> {
+        let fits = move |reason: &&FailureReason| codes_of(**reason).iter().any(|c| c.as_str() == code.as_str());
+        FailureReason::ALL.iter().filter(fits).map(|reason| reason.as_str())
+    }
+
+    fn reasons_of(code: Code) -> Vec<&'static str> {
+        let refusals = Reason::ALL.iter().filter(|reason| reason.code() == code).map(|reason| reason.as_str());
+        refusals.chain(failures_of(code)).collect()
+    }
+
+    #[test]
     fn every_reason_is_a_heading_of_its_codes_page_and_every_heading_is_a_reason() {
         for code in Code::ALL {
             let headings: Vec<&str> = code.page().lines().filter_map(|line| line.strip_prefix("## ")).collect();
-            let reasons: Vec<&str> =
-                Reason::ALL.iter().filter(|reason| reason.code() == *code).map(|reason| reason.as_str()).collect();
-            assert_eq!(headings, reasons, "{code:?}");
+            assert_eq!(headings, reasons_of(*code), "{code:?}");
+            for failure in failures_of(*code) {
+                let section = code.page().split("\n## ").find(|section| section.starts_with(failure)).unwrap();
+                assert!(section.contains(&format!("Status {},", code.status())), "{code:?} {failure}");
+                assert!(section.contains("not `retryable`"), "{code:?} {failure}: what was decided stays decided");
+            }
         }
         for reason in Reason::ALL {
             let page = reason.code().page();
             let section = page.split("\n## ").find(|section| section.starts_with(reason.as_str())).unwrap();
             assert!(section.contains(&format!("Status {},", reason.status())), "{reason:?}");
             assert!(section.contains("not `retryable`") != reason.retryable(), "{reason:?}");
+        }
+        for failure in FailureReason::ALL {
+            assert!(INDEX.contains(&format!("| `{}` |", failure.as_str())), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_reason_means_one_thing() {
+        for failure in FailureReason::ALL {
+            let other = Reason::ALL.iter().find(|reason| reason.as_str() == failure.as_str());
+            assert!(other.is_none(), "{failure:?} is also why a request is refused");
+        }
+    }
+
+    /// What our own code answers with: every `Problem::of` and every reason that is given, tests apart.
+    fn given() -> (BTreeSet<Code>, BTreeSet<Reason>) {
+        let mut source = String::new();
+        read_sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut source);
+        let is_named = |before: &str, name: &str| {
+            let whole = format!("{before}{name}");
+            source.split(&whole).skip(1).any(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        };
+        let reasons = Reason::ALL.iter().copied().filter(|reason| is_named("Reason::", &format!("{reason:?}")));
+        let reasons: BTreeSet<Reason> = reasons.collect();
+        let of_reasons = reasons.iter().map(|reason| reason.code());
+        let of_failures = FailureCode::ALL.iter().filter_map(|failure| Code::named(failure.as_str()));
+        let said = Code::ALL.iter().copied().filter(|code| {
+            ["Problem::of(Code::", "Problem::of(crate::problem::Code::"]
+                .iter()
+                .any(|before| is_named(before, &format!("{code:?}")))
+        });
+        let codes = said.chain(of_reasons).chain(of_failures).collect();
+        (codes, reasons)
+    }
+
+    fn read_sources(folder: &Path, source: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_list = path.ends_with("problem/code.rs") || path.ends_with("problem/reason.rs");
+            if path.is_dir() {
+                read_sources(&path, source);
+            } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") && !is_list {
+                let text = std::fs::read_to_string(&path).unwrap();
+                source.push_str(text.split("#[cfg(test)]").next().unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn what_nobody_answers_with_yet_is_marked() {
+        let (codes, reasons) = given();
+        assert!(codes.contains(&Code::IdempotentRequestProcessing) && codes.contains(&Code::NotFoundPayment));
+        for code in Code::ALL {
+            let today = if codes.contains(code) { "yes" } else { "reserved" };
+            let row = format!("[{0}]({0}.md) | {1} | {today} |", code.as_str(), code.status());
+            assert!(INDEX.contains(&row), "{code:?}: {today}");
+            assert_eq!(code.page().contains("**Reserved.**"), !codes.contains(code), "{code:?}");
+        }
+        for reason in Reason::ALL {
+            assert!(reasons.contains(reason), "nobody answers with {reason:?}");
         }
     }
 

@@ -74,8 +74,6 @@ reasons! {
         "A body must be `application/json` in UTF-8.";
     HeadersTooLarge = "HEADERS_TOO_LARGE", InvalidRequest, 431, NotMoved, false,
         "All header fields together are larger than 16 KiB.";
-    InvalidHeader = "INVALID_HEADER", InvalidRequest, 400, NotMoved, false,
-        "A header has a value that can't be read; `errors` names it.";
     InvalidQuery = "INVALID_QUERY", InvalidRequest, 400, NotMoved, false,
         "A query parameter is unknown, repeated or has a wrong value; `errors` names it.";
     MethodNotAllowed = "METHOD_NOT_ALLOWED", InvalidRequest, 405, NotMoved, false,
@@ -113,7 +111,7 @@ reasons! {
     ForeignPage = "FOREIGN_PAGE", ForbiddenRequest, 403, NotMoved, false,
         "A call that changes something for whoever is signed in came from another site's page, or did not say where from: it needs `Sec-Fetch-Site: same-origin` or `none`, or our own `Origin`.";
     SecretKeyInBrowser = "SECRET_KEY_IN_BROWSER", ForbiddenRequest, 403, NotMoved, false,
-        "A secret key came with an `Origin` header, as a browser sends it. A secret key in a page is everybody's key: revoke it, and use a client key there. The request was refused and recorded.";
+        "A secret key came with an `Origin` header, as a browser sends it. A secret key in a page is everybody's key: take it out, have it revoked, and use a client key there. The request was refused and recorded.";
     ClientKeyNotAllowed = "CLIENT_KEY_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
         "A client key can only create payments.";
     OriginNotRegistered = "ORIGIN_NOT_REGISTERED", ForbiddenRequest, 403, NotMoved, false,
@@ -142,14 +140,14 @@ reasons! {
         "More requests are being worked on than we can hold. This one was refused before it was looked at.";
     BacklogFull = "BACKLOG_FULL", FailedInternalSystemProcessing, 503, NotMoved, true,
         "More payments are waiting for an acquirer than we can promise to settle in time. This one was refused before it was accepted.";
-    ShuttingDown = "SHUTTING_DOWN", FailedInternalSystemProcessing, 503, NotMoved, true,
-        "This instance is being stopped; another one answers.";
     DatabaseUnavailable = "DATABASE_UNAVAILABLE", FailedDbProcessing, 503, NotMoved, true,
         "The database did not answer, and nothing can have been written.";
+    OutcomeUnreadable = "OUTCOME_UNREADABLE", FailedDbProcessing, 503, Unknown, true,
+        "This `Idempotency-Key` was used, and the database did not tell what the request it came with has come to. This one wrote nothing.";
     CommitUnknown = "COMMIT_UNKNOWN", FailedPaymentInternalSystemProcessing, 503, Unknown, false,
         "The database's answer to the commit was lost: the request is accepted, or it is not. Query the payment by order id, or send the same request with the same `Idempotency-Key`.";
     OutcomeOpen = "OUTCOME_OPEN", FailedPaymentInternalSystemProcessing, 504, Unknown, false,
-        "The payment was accepted and its outcome was still open when the time to wait was over. Send `Prefer: wait=N` or `respond-async` if you would rather have `202` with the payment.";
+        "The payment was accepted and its outcome was still open, or could not be read, when the time to wait was over. Send `Prefer: wait=N` or `respond-async` if you would rather have `202` with the payment.";
     AcquirerUnavailable = "ACQUIRER_UNAVAILABLE", FailedCardCompanyResponse, 503, NotMoved, true,
         "The card could not be registered, because the card company did not answer in time. No payment was asked for.";
 }

@@ -28,6 +28,8 @@ const SETUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One queue's consumer.
 pub(super) struct Consuming {
+    /// Nothing is taken before this one can publish.
+    pub(super) publishing: Link,
     pub(super) link: Link,
     pub(super) queue: Arc<str>,
     pub(super) prefetch: u16,
@@ -59,9 +61,14 @@ impl Consuming {
         let mut reconnect = Reconnect::up_to(RECONNECT_DELAY_MAX);
         let mut served = None;
         loop {
+            let ready = async {
+                // Whoever works on what arrives has hints to send, and one that can't be sent costs seconds.
+                self.publishing.connected().await?;
+                self.link.connected().await
+            };
             let session = tokio::select! {
                 () = self.shutdown.cancelled() => return,
-                session = self.link.connected() => session,
+                session = ready => session,
             };
             let Some(session) = session else { return };
             // A second channel on one connection follows trouble with the queue, which may be gone.

@@ -13,6 +13,8 @@ pub(super) const FROM_QUEUE: &str = "naru-from-queue";
 
 /// Longer header texts are not ours, and no use.
 const TEXT_MAX: usize = 256;
+/// Tables and lists within each other that are shown; what is deeper was nested to do harm.
+const DEPTH_MAX: usize = 16;
 
 /// The headers of a delivery.
 #[derive(Debug, Clone, Default)]
@@ -78,11 +80,18 @@ impl Headers {
         Some(Death { reason: text(death.get("reason")?)?.to_owned(), queue: text(death.get("queue")?)?.to_owned(), at })
     }
 
-    /// Everything, for the archive. What is not text is shown as JSON comes closest to it.
+    /// Everything, for the archive. What is not text is shown as JSON comes closest to it, and what Postgres has no
+    /// text for as [`storable`] has it; beyond 16 levels of nesting there is `…`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        table(&self.0)
+        table(&self.0, DEPTH_MAX)
     }
+}
+
+/// A text as Postgres can store it: the NUL character, which it can't, becomes U+FFFD.
+#[must_use]
+pub fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 fn text(value: &AMQPValue) -> Option<&str> {
@@ -97,15 +106,16 @@ fn text(value: &AMQPValue) -> Option<&str> {
 }
 
 fn number(number: &AMQPValue) -> Option<u64> {
-    value(number).as_u64()
+    value(number, 0).as_u64()
 }
 
-fn table(table: &FieldTable) -> Value {
+fn table(table: &FieldTable, depth: usize) -> Value {
     let entries = table.inner().iter();
-    Value::Object(entries.map(|(name, v)| (name.to_string(), value(v))).collect::<Map<_, _>>())
+    Value::Object(entries.map(|(name, v)| (storable(name.as_str()), value(v, depth))).collect::<Map<_, _>>())
 }
 
-fn value(value: &AMQPValue) -> Value {
+/// A value, with so many levels below it.
+fn value(value: &AMQPValue, depth: usize) -> Value {
     match value {
         AMQPValue::Boolean(b) => json!(b),
         AMQPValue::ShortShortInt(n) => json!(n),
@@ -119,11 +129,12 @@ fn value(value: &AMQPValue) -> Value {
         AMQPValue::Float(n) => json!(n),
         AMQPValue::Double(n) => json!(n),
         AMQPValue::DecimalValue(n) => json!(format!("{n:?}")),
-        AMQPValue::ShortString(text) => json!(text.as_str()),
-        AMQPValue::LongString(text) => json!(String::from_utf8_lossy(text.as_bytes())),
-        AMQPValue::ByteArray(bytes) => json!(String::from_utf8_lossy(bytes.as_slice())),
-        AMQPValue::FieldArray(values) => values.as_slice().iter().map(self::value).collect(),
-        AMQPValue::FieldTable(inner) => self::table(inner),
+        AMQPValue::ShortString(text) => json!(storable(text.as_str())),
+        AMQPValue::LongString(text) => json!(storable(&String::from_utf8_lossy(text.as_bytes()))),
+        AMQPValue::ByteArray(bytes) => json!(storable(&String::from_utf8_lossy(bytes.as_slice()))),
+        AMQPValue::FieldArray(_) | AMQPValue::FieldTable(_) if depth == 0 => json!("…"),
+        AMQPValue::FieldArray(values) => values.as_slice().iter().map(|v| self::value(v, depth - 1)).collect(),
+        AMQPValue::FieldTable(inner) => self::table(inner, depth - 1),
         AMQPValue::Void => Value::Null,
     }
 }
@@ -192,5 +203,23 @@ mod tests {
         assert_eq!(negative.delivery_count(), 0);
         let twice = headers(vec![("x-delivery-count", AMQPValue::LongLongInt(2))]);
         assert_eq!(twice.delivery_count(), 2);
+    }
+
+    #[test]
+    fn what_is_archived_can_be_stored() {
+        let inner = AMQPValue::FieldTable(table_of(vec![("in\0side", AMQPValue::ByteArray(b"d\0e".to_vec().into()))]));
+        let nul = headers(vec![("a\0b", words("\0c")), ("table", inner)]);
+        assert_eq!(nul.to_json(), json!({ "a\u{fffd}b": "\u{fffd}c", "table": { "in\u{fffd}side": "d\u{fffd}e" } }));
+        let deep = (0..1_000).fold(words("bottom"), |inner, _| {
+            let mut array = FieldArray::default();
+            array.push(inner);
+            AMQPValue::FieldArray(array)
+        });
+        let mut shown = &headers(vec![("deep", deep)]).to_json()["deep"];
+        let mut levels = 0;
+        while let Some(below) = shown.get(0) {
+            (shown, levels) = (below, levels + 1);
+        }
+        assert_eq!((levels, shown), (DEPTH_MAX, &json!("…")));
     }
 }

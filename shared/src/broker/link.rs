@@ -81,14 +81,22 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts keeping a connection until `stop`.
-    pub(super) fn keep(uri: AMQPUri, name: String, role: Role, stop: CancellationToken) -> (Self, JoinHandle<()>) {
+    /// Starts keeping a connection until `stop`. Links with the same `back` tell each other that the broker is back, so
+    /// that the one with the longer delay does not sit it out.
+    pub(super) fn keep(
+        uri: AMQPUri,
+        name: String,
+        role: Role,
+        back: watch::Sender<()>,
+        stop: CancellationToken,
+    ) -> (Self, JoinHandle<()>) {
         let (sender, status) = watch::channel(Status::default());
         let (complaints, heard) = mpsc::channel(8);
         let keeper = Keeper {
             uri,
             name: format!("{name} {}", role.as_str()),
             role,
+            back,
             status: sender,
             complaints: heard,
             number: 0,
@@ -141,6 +149,7 @@ struct Keeper {
     uri: AMQPUri,
     name: String,
     role: Role,
+    back: watch::Sender<()>,
     status: watch::Sender<Status>,
     complaints: mpsc::Receiver<u64>,
     number: u64,
@@ -149,6 +158,7 @@ struct Keeper {
 impl Keeper {
     async fn run(mut self, stop: CancellationToken) {
         let mut reconnect = Reconnect::up_to(RECONNECT_DELAY_MAX);
+        let mut back = self.back.subscribe();
         while !stop.is_cancelled() {
             let opened = tokio::select! {
                 () = stop.cancelled() => return,
@@ -158,6 +168,7 @@ impl Keeper {
                 Ok(connection) => {
                     let since = tokio::time::Instant::now();
                     self.hold(connection, &stop).await;
+                    back.mark_unchanged();
                     if since.elapsed() > GOOD_LIFE {
                         reconnect.reset();
                     }
@@ -167,6 +178,8 @@ impl Keeper {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep(reconnect.next_delay()) => {}
+                // Also when that was while we tried in vain.
+                Ok(()) = back.changed() => {}
             }
         }
     }
@@ -182,6 +195,7 @@ impl Keeper {
         self.status.send_replace(Status { session: Some(session), blocked });
         self.gauge(1.0);
         tracing::info!(link = self.name, "RabbitMQ is connected");
+        self.back.send_replace(());
 
         let mut tick = interval(HEALTH_TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

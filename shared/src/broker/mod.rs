@@ -34,7 +34,7 @@ use lapin::{
     uri::AMQPUri,
 };
 use tokio::{
-    sync::{OnceCell, mpsc},
+    sync::{OnceCell, mpsc, watch},
     time::timeout,
 };
 use tokio_util::{
@@ -49,7 +49,7 @@ use self::{
 pub use self::{
     declare::DeclareError,
     delivery::Delivery,
-    headers::{Death, Headers},
+    headers::{Death, Headers, storable},
     hint::{BODY_MAX, Hint, Poison},
     link::LinkState,
     outgoing::Outgoing,
@@ -125,6 +125,8 @@ struct Inner {
     uri: AMQPUri,
     name: String,
     publishing: Link,
+    /// Raised when either connection finds the broker back.
+    back: watch::Sender<()>,
     publisher: Publisher,
     /// Made when the first consumer starts: a program that only publishes needs one connection.
     consuming: OnceCell<Link>,
@@ -177,13 +179,16 @@ impl Broker {
         let uri = parse(&config.url)?;
         let stop = CancellationToken::new();
         let keepers = TaskTracker::new();
-        let (publishing, keeper) = Link::keep(uri.clone(), config.name.clone(), Role::Publish, stop.clone());
+        let back = watch::Sender::new(());
+        let (publishing, keeper) =
+            Link::keep(uri.clone(), config.name.clone(), Role::Publish, back.clone(), stop.clone());
         keepers.spawn(keeper);
         let inner = Inner {
             uri,
             name: config.name.clone(),
             publisher: Publisher::start(publishing.clone()),
             publishing,
+            back,
             consuming: OnceCell::new(),
             consumers: TaskTracker::new(),
             keepers,
@@ -232,11 +237,18 @@ impl Broker {
     pub async fn consume(&self, queue: &str, prefetch: u16, sender: mpsc::Sender<Delivery>) {
         let inner = &self.inner;
         let start = async || {
-            let (link, keeper) = Link::keep(inner.uri.clone(), inner.name.clone(), Role::Consume, inner.stop.clone());
+            let (link, keeper) = Link::keep(
+                inner.uri.clone(),
+                inner.name.clone(),
+                Role::Consume,
+                inner.back.clone(),
+                inner.stop.clone(),
+            );
             inner.keepers.spawn(keeper);
             link
         };
         let consuming = Consuming {
+            publishing: inner.publishing.clone(),
             link: inner.consuming.get_or_init(start).await.clone(),
             queue: queue.into(),
             prefetch: prefetch.max(1),

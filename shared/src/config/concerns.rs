@@ -1,7 +1,6 @@
 //! One struct per concern.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -336,6 +335,30 @@ impl Concern for CardAcquirer {
     }
 }
 
+/// Where the demo payer's card is registered.
+#[derive(Debug, Clone)]
+pub struct DemoCards {
+    /// `NARU_CARD_ACQUIRER_URL`, unset means that the demo payer keeps no card.
+    pub url: Option<Url>,
+}
+
+impl DemoCards {
+    const URL: Variable = Variable::optional(
+        "NARU_CARD_ACQUIRER_URL",
+        "base URL of the card acquirer, where the demo payer's card is registered; unset means that there is none",
+    );
+}
+
+impl Concern for DemoCards {
+    const VARIABLES: &'static [Variable] = &[Self::URL];
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let problems = reader.problem_count();
+        let url = reader.parsed(&Self::URL, web_url);
+        (reader.problem_count() == problems).then_some(Self { url })
+    }
+}
+
 /// When the API accepts no more.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission {
@@ -375,54 +398,6 @@ impl Concern for Work {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let prefetch = reader.parsed(&Self::PREFETCH, |text| whole(text, 1, 2000))?;
         Some(Self { prefetch })
-    }
-}
-
-/// Whether the simulated acquirer recognises a reference it has seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SimulatorMode {
-    /// `D`: the same reference again gives the first answer and no second effect.
-    Dedupes,
-    /// `N`: acts each time it is asked.
-    Naive,
-}
-
-/// The sandbox's card company.
-#[derive(Debug, Clone)]
-pub struct Simulator {
-    /// `NARU_SIMULATOR_LISTEN`, default `127.0.0.1:8090`.
-    pub listen: SocketAddr,
-    /// `NARU_SIMULATOR_JOURNAL`, required: the file of every request and effect.
-    pub journal: PathBuf,
-    /// `NARU_SIMULATOR_MODE`, default `D`.
-    pub mode: SimulatorMode,
-    /// `NARU_SIMULATOR_INQUIRY_LAG_MS`, default 0, at most 600000: how long an inquiry doesn't see a fresh effect.
-    pub inquiry_lag: Duration,
-}
-
-impl Simulator {
-    const LISTEN: Variable =
-        Variable::defaulting("NARU_SIMULATOR_LISTEN", "127.0.0.1:8090", "address of the simulated acquirer");
-    const JOURNAL: Variable = Variable::required("NARU_SIMULATOR_JOURNAL", "file of every request and effect");
-    const MODE: Variable =
-        Variable::defaulting("NARU_SIMULATOR_MODE", "D", "`D` dedupes by reference, `N` acts each time");
-    const LAG: Variable =
-        Variable::defaulting("NARU_SIMULATOR_INQUIRY_LAG_MS", "0", "milliseconds until an inquiry sees an effect");
-}
-
-impl Concern for Simulator {
-    const VARIABLES: &'static [Variable] = &[Self::LISTEN, Self::JOURNAL, Self::MODE, Self::LAG];
-
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let listen = reader.parsed(&Self::LISTEN, address);
-        let journal = reader.text(&Self::JOURNAL);
-        let mode = reader.parsed(&Self::MODE, |text| match text {
-            "D" => Ok(SimulatorMode::Dedupes),
-            "N" => Ok(SimulatorMode::Naive),
-            _ => Err("must be `D` or `N`"),
-        });
-        let lag = reader.parsed(&Self::LAG, |text| whole::<u64>(text, 0, 600_000));
-        Some(Self { listen: listen?, journal: journal?.into(), mode: mode?, inquiry_lag: Duration::from_millis(lag?) })
     }
 }
 

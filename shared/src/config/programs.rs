@@ -2,8 +2,8 @@
 
 use super::browsers::Browsers;
 use super::concerns::{
-    Admission, ApiListen, Broker, CardAcquirer, Database, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
-    Simulator, Telemetry, Work,
+    Admission, ApiListen, Broker, CardAcquirer, Database, DemoCards, InternalListen, MasterKeys, Operators, PublicUrl,
+    Redis, Telemetry, Work,
 };
 use super::reader::{Concern, ConfigError, Lookup, Reader, Variable};
 
@@ -90,53 +90,15 @@ program! {
 }
 
 program! {
-    /// `naru-simulator`.
-    SimulatorConfig {
-        /// The card company.
-        simulator: Simulator,
-        /// Logs, traces, metrics.
-        telemetry: Telemetry,
-    }
-}
-
-program! {
-    /// `naru`, where it speaks to the database itself (`migrate`, `seed-demo`).
+    /// `naru seed-demo`. (`naru migrate` reads the first of the two alone; the rest of `naru` speaks HTTP and is told where by
+    /// `cargo xtask up`'s `target/stack/env` or by whoever calls it.)
     CliConfig {
         /// Postgres.
         database: Database,
         /// What keys are derived from.
         keys: MasterKeys,
-        /// Logs, traces, metrics.
-        telemetry: Telemetry,
-    }
-}
-
-/// A program of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Program {
-    /// `naru-api`
-    Api,
-    /// `naru-worker`
-    Worker,
-    /// `naru-simulator`
-    Simulator,
-    /// `naru`
-    Cli,
-}
-
-impl Program {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Api, Self::Worker, Self::Simulator, Self::Cli];
-}
-
-/// Every variable `program` reads, for documents and compose files and the tests that keep them true.
-#[must_use]
-pub fn variables(program: Program) -> Vec<Variable> {
-    match program {
-        Program::Api => ApiConfig::variables(),
-        Program::Worker => WorkerConfig::variables(),
-        Program::Simulator => SimulatorConfig::variables(),
-        Program::Cli => CliConfig::variables(),
+        /// Where the demo payer's card is registered.
+        cards: DemoCards,
     }
 }
 
@@ -157,7 +119,6 @@ mod tests {
             ("NARU_MASTER_SECRET", MasterSecret::encode(&random)),
             ("NARU_OPS_TOKEN", "0123456789abcdef0123".into()),
             ("NARU_CARD_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
-            ("NARU_SIMULATOR_JOURNAL", "/var/lib/naru/journal".into()),
         ])
     }
 
@@ -171,7 +132,6 @@ mod tests {
         assert!(api.telemetry.otlp_endpoint.is_none());
         let worker = WorkerConfig::from_env(&|name| env.get(name).cloned()).unwrap();
         assert_eq!(worker.internal.address.to_string(), "127.0.0.1:9091");
-        assert!(SimulatorConfig::from_env(&|name| env.get(name).cloned()).is_ok());
         assert!(CliConfig::from_env(&|name| env.get(name).cloned()).is_ok());
     }
 
@@ -179,20 +139,19 @@ mod tests {
     fn what_is_listed_is_what_is_read() {
         let env = good();
         type Read = fn(Lookup<'_>);
-        let readers: [(Program, Read); 4] = [
-            (Program::Api, |lookup| drop(ApiConfig::from_env(lookup))),
-            (Program::Worker, |lookup| drop(WorkerConfig::from_env(lookup))),
-            (Program::Simulator, |lookup| drop(SimulatorConfig::from_env(lookup))),
-            (Program::Cli, |lookup| drop(CliConfig::from_env(lookup))),
+        let readers: [(Vec<Variable>, Read); 3] = [
+            (ApiConfig::variables(), |lookup| drop(ApiConfig::from_env(lookup))),
+            (WorkerConfig::variables(), |lookup| drop(WorkerConfig::from_env(lookup))),
+            (CliConfig::variables(), |lookup| drop(CliConfig::from_env(lookup))),
         ];
-        for (program, read) in readers {
+        for (variables, read) in readers {
             let asked = RefCell::new(BTreeSet::new());
             read(&|name| {
                 asked.borrow_mut().insert(name.to_owned());
                 env.get(name).cloned()
             });
-            let listed: BTreeSet<String> = variables(program).iter().map(|v| v.name.to_owned()).collect();
-            assert_eq!(asked.into_inner(), listed, "{program:?}");
+            let listed: BTreeSet<String> = variables.iter().map(|v| v.name.to_owned()).collect();
+            assert_eq!(asked.into_inner(), listed);
         }
     }
 

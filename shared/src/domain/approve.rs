@@ -146,7 +146,7 @@ impl Claimed {
     fn gone(&self, reference: &Reference, because: Option<Because>, reversed: bool, now: OffsetDateTime) -> Decision {
         let resolution = if reversed { Resolution::Reversed } else { Resolution::NotMoved };
         if because == Some(Because::WrongAmount) {
-            let failure = Failure::ours(FailureCode::ProviderError, FailureReason::AmountMismatch);
+            let failure = Failure::ours(FailureCode::ProviderError, FailureReason::AcquirerAmountMismatch);
             return self
                 .failed(failure, reversed)
                 .resolving(reference, resolution)

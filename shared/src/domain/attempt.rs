@@ -160,6 +160,16 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// What was asked.
+    #[must_use]
+    pub const fn call(&self) -> Call {
+        match self {
+            Self::Approve(_) => Call::Approve,
+            Self::Inquire(_) => Call::Inquire,
+            Self::NetCancel(_) => Call::NetCancel,
+        }
+    }
+
     /// As it is written to the attempt.
     #[must_use]
     pub fn word(&self) -> AnswerWord {
@@ -216,10 +226,17 @@ pub struct Manners {
     pub total_timeout: Duration,
 }
 
+/// How long after it was written down an approval may still be sent. When it is written down is what everybody counts
+/// from, and the bytes leave later: the claim's answer may take seconds to come, and the worker may have no time. Unbounded,
+/// somebody could believe "not found" while they are still to leave. It is many times what a busy worker needs, and small
+/// beside the call itself.
+pub const SENT_WITHIN: Duration = Duration::seconds(2);
+
 impl Manners {
-    /// From when on "not found" is believed of something sent at `sent_at`; before that it means "ask again".
+    /// From when on "not found" is believed of something written down at `sent_at`: when the longest call that can have been
+    /// made for it is over, and what it did is to be seen. Before that it means "ask again".
     #[must_use]
     pub fn believable_at(&self, sent_at: OffsetDateTime) -> OffsetDateTime {
-        sent_at + self.total_timeout + self.settle_window
+        sent_at + SENT_WITHIN + self.total_timeout + self.settle_window
     }
 }

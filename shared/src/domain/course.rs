@@ -5,7 +5,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::attempt::{ApprovalFacts, Because, Manners, OpenAttempt, Resolution};
+use super::attempt::{ApprovalFacts, Because, Manners, OpenAttempt, Resolution, SENT_WITHIN};
 use super::event::PaymentEvent;
 use super::failure::Failure;
 use super::id::Reference;
@@ -13,7 +13,7 @@ use super::operation::{
     CLAIMED_EARLY_BY, CRASH_BUDGET, LetterKind, NEEDS_PERSON_AFTER, Operation, OperationKind, OperationResult,
     OperationStatus,
 };
-use super::payment::{MoneyState, Payment, Work};
+use super::payment::{MoneyState, Payment, PaymentState, Work};
 use super::{approve, net_cancel};
 use crate::words::words;
 
@@ -175,6 +175,19 @@ impl Claimed {
         now >= self.operation.deadline_at
     }
 
+    /// Why an approval that was written down so long `ago` may not be sent any more, in a word for its row; nothing when it
+    /// may. To be asked when nothing is left to wait for.
+    #[must_use]
+    pub fn unsendable(&self, ago: Duration, now: OffsetDateTime) -> Option<&'static str> {
+        if self.is_past_deadline(now) {
+            Some("too_late")
+        } else if ago > SENT_WITHIN {
+            Some("written_long_ago")
+        } else {
+            None
+        }
+    }
+
     /// Whether what the acquirer says it took is what we asked for.
     pub(super) fn is_ours(&self, facts: &ApprovalFacts) -> bool {
         facts.money == Some(self.operation.amount)
@@ -185,13 +198,23 @@ impl Claimed {
         self.attempts(reference).map(|attempt| self.manners.believable_at(attempt.sent_at)).max()
     }
 
+    /// Adds what was found out about a reference after the claim: why its reversal was asked for, and when it was last
+    /// written down that it would be sent.
+    pub fn learn(&mut self, reference: &Reference, condemned: Option<Because>, sent_at: Option<OffsetDateTime>) {
+        for attempt in self.open.iter_mut().chain(&mut self.fresh).filter(|attempt| attempt.reference == *reference) {
+            attempt.condemned = attempt.condemned.or(condemned);
+            attempt.sent_at = sent_at.map_or(attempt.sent_at, |sent_at| sent_at.max(attempt.sent_at));
+        }
+    }
+
     /// Why a net-cancel of this reference was asked for before, if it was.
     pub(super) fn condemned(&self, reference: &Reference) -> Option<Because> {
         self.attempts(reference).find_map(|attempt| attempt.condemned)
     }
 
     /// Whether this reference was sent, or may have been, before this claim.
-    pub(super) fn was_sent(&self, reference: &Reference) -> bool {
+    #[must_use]
+    pub fn was_sent(&self, reference: &Reference) -> bool {
         self.open.iter().any(|attempt| attempt.reference == *reference)
     }
 
@@ -236,16 +259,10 @@ impl Claimed {
 
     /// Failed for good.
     pub(super) fn failed(&self, failure: Failure, reversed: bool) -> Decision {
-        let standing = &self.payment.state;
-        let money_state = match (standing.reversals.is_empty(), reversed || standing.ever_reversed) {
-            (false, _) => MoneyState::Unknown,
-            (true, true) => MoneyState::Reversed,
-            (true, false) => MoneyState::NotMoved,
-        };
-        Decision {
-            event: Some(PaymentEvent::ApprovalFailed { failure: failure.clone(), reversed }),
-            ..Decision::of(Next::Settled(OperationResult::Failed { failure, money_state }))
-        }
+        let event = PaymentEvent::ApprovalFailed { failure: failure.clone(), reversed };
+        // Should the payment not take it, it is decided again on how it stands by then.
+        let money_state = self.payment.state.on(&event).map_or(MoneyState::Unknown, |after| after.money_state);
+        Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Failed { failure, money_state })) }
     }
 }
 
@@ -254,6 +271,29 @@ impl Decision {
     #[must_use]
     pub const fn of(next: Next) -> Self {
         Self { next, event: None, resolved: None, letter: None, case: None }
+    }
+
+    /// How the operation ended, once it has, given how its payment stands afterwards. A failure says where the money is by
+    /// then, which may be less certain than it was when the work was claimed: an approval that nobody wants may have
+    /// been heard of meanwhile.
+    #[must_use]
+    pub fn result_after(&self, standing: &PaymentState) -> Option<OperationResult> {
+        match &self.next {
+            Next::Settled(OperationResult::Succeeded) => Some(OperationResult::Succeeded),
+            Next::Settled(OperationResult::Failed { failure, money_state: _ }) => {
+                Some(OperationResult::Failed { failure: failure.clone(), money_state: standing.money_state })
+            }
+            Next::Waiting { .. } | Next::Unknown { .. } | Next::Dead => None,
+        }
+    }
+
+    /// Whether it says that no money is out under a reference.
+    #[must_use]
+    pub fn denies(&self) -> Option<&Reference> {
+        match &self.resolved {
+            Some((reference, Resolution::Declined | Resolution::NotMoved)) => Some(reference),
+            Some((_, Resolution::Approved | Resolution::Reversed | Resolution::Reversing)) | None => None,
+        }
     }
 
     /// The same, with what became of a reference.

@@ -70,7 +70,7 @@ words! {
         /// No approval could be had before the deadline; nothing is sent after it.
         ApprovalDeadlinePassed = "APPROVAL_DEADLINE_PASSED",
         /// The acquirer approved another amount or currency than ours; it was reversed.
-        AmountMismatch = "AMOUNT_MISMATCH",
+        AcquirerAmountMismatch = "ACQUIRER_AMOUNT_MISMATCH",
         /// The payer cancelled before paying.
         PayerCanceled = "PAYER_CANCELED",
     }

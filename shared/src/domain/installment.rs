@@ -15,16 +15,22 @@ pub enum NoInstallments {
     NotThisCard,
 }
 
+/// Whether what costs so much can be paid back in so many months by any card at all.
+///
+/// # Errors
+/// [`NoInstallments::BelowAmount`]
+pub const fn allowed(months: u8, total: Money) -> Result<(), NoInstallments> {
+    if months > 0 && total.amount() < INSTALLMENT_AMOUNT_MIN { Err(NoInstallments::BelowAmount) } else { Ok(()) }
+}
+
 impl Card {
     /// This card, to be paid back in so many months: 0 at once, else 2 to 12.
     ///
     /// # Errors
     /// Why not.
     pub fn in_months(mut self, months: u8, total: Money) -> Result<Self, NoInstallments> {
+        allowed(months, total)?;
         if months > 0 {
-            if total.amount() < INSTALLMENT_AMOUNT_MIN {
-                return Err(NoInstallments::BelowAmount);
-            }
             match self.card_type {
                 CardType::Check | CardType::Gift => return Err(NoInstallments::NotThisCard),
                 // The card company knows better than we what an unknown card can do.

@@ -161,8 +161,10 @@ impl World {
                 None => return, // The claim was lost.
             }
         };
+        let written_at = self.store.sent_at(attempt);
+        let sendable = |at: OffsetDateTime| claimed.unsendable(at - written_at, at).is_none();
         let (mut begins, mut lost_at) = (self.now, lost_at);
-        let mut holds = lost_at.is_none_or(|lost_at| begins < lost_at);
+        let mut holds = sendable(begins) && lost_at.is_none_or(|lost_at| begins < lost_at);
         let freezes = self.fault(10);
         if freezes {
             // Its lease runs out meanwhile. Does it freeze before it looks at that, or after?
@@ -170,7 +172,8 @@ impl World {
             lost_at = Some(lost_at.map_or(dies, |lost_at| lost_at.min(dies)));
             self.store.owner_dies(operation, fence, lost_at);
             begins += self.within(Duration::seconds(40));
-            holds = (self.rules.zombies && holds) || lost_at.is_none_or(|lost_at| begins < lost_at);
+            let may = sendable(begins) && lost_at.is_none_or(|lost_at| begins < lost_at);
+            holds = (self.rules.zombies && holds) || may;
         }
         let sends = holds || call != Call::Approve;
         let unsent = self.fault(8);
@@ -251,6 +254,11 @@ impl World {
             }
         };
         prop_assert_eq!(state.money_state, money);
+        prop_assert!(self.store.false_answers.is_empty(), "answered {:?}", self.store.false_answers);
+        if let (Some(told), false) = (self.store.answer_of(0), self.rules.zombies) {
+            // Nobody sent anything after it was given: what it said for certain is true to this day.
+            prop_assert!(told == MoneyState::Unknown || told == state.money_state, "answered {:?}", told);
+        }
         prop_assert!(self.rules.zombies || self.most_charged <= 1, "charged {} times at once", self.most_charged);
         Ok(())
     }

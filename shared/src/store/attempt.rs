@@ -27,6 +27,15 @@ pub struct NewAttempt<'a> {
     pub because: Option<Because>,
 }
 
+/// What was known of a reference when a call about it was written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// Why its reversal was first asked for, if it ever was before.
+    pub condemned: Option<Because>,
+    /// When its newest approval was written down before, if one was.
+    pub sent_at: Option<OffsetDateTime>,
+}
+
 /// A call as the timeline tells it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,19 +67,28 @@ pub struct AttemptRow {
 }
 
 impl Store {
-    /// Writes down a call before it is made. False when the claim no longer holds: then it must not be made.
+    /// Writes down a call before it is made. Nothing when the claim no longer holds: then it must not be made.
+    ///
+    /// What it returns is newer than what the claim knew. A claim may take a row although a call of an earlier claim was
+    /// written down after it began to look; this statement begins after the claim, and so after every such call.
     ///
     /// # Errors
     /// When Postgres can't be reached; then it must not be made either. [`StoreError::Constraint`] `attempts_pkey` when
     /// it is written down already.
-    pub async fn begin_attempt(&self, attempt: &NewAttempt<'_>) -> Result<bool, StoreError> {
-        let written = write!(
+    pub async fn begin_attempt(&self, attempt: &NewAttempt<'_>) -> Result<Option<Begun>, StoreError> {
+        let row = write!(
             self,
             sqlx::query!(
-                // The row is locked, so that who claims it next sees this attempt, or this one is not written.
-                r#"insert into attempts (id, operation_id, call, reference, fence, worker, because)
+                // The row is locked: nobody claims it before this is committed, or this one is not written.
+                r#"
+                insert into attempts (id, operation_id, call, reference, fence, worker, because)
                 select $1, o.id, $4, $5, $3, $6, $7 from operations o
-                where o.id = $2 and o.fence = $3 and o.status = 'processing' for share of o"#,
+                where o.id = $2 and o.fence = $3 and o.status = 'processing' for share of o
+                returning
+                    (select n.because from attempts n where n.reference = $5 and n.call = 'net_cancel'
+                        order by n.sent_at limit 1) as condemned,
+                    (select max(n.sent_at) from attempts n where n.reference = $5 and n.call = 'approve') as sent_at
+                "#,
                 attempt.id.0,
                 attempt.operation.0,
                 attempt.fence,
@@ -79,55 +97,64 @@ impl Store {
                 attempt.worker.0,
                 attempt.because.map(Because::as_str) as _,
             ),
-            execute
+            fetch_optional
         )?;
-        Ok(written.rows_affected() == 1)
+        let Some(row) = row else { return Ok(None) };
+        let condemned = row.condemned.as_deref();
+        let condemned = condemned.map(|word| known(Because::parse(word), "attempts", "because", attempt.reference));
+        Ok(Some(Begun { condemned: condemned.transpose()?, sent_at: row.sent_at }))
     }
 
     /// Adds to a call what was heard, whoever holds the claim by now: evidence is not fenced. If it says that money may
-    /// be out under a reference that was done with meanwhile, its reversal is queued, in a second transaction.
+    /// be out under a reference that was done with meanwhile, nothing is written by the first statement; a transaction
+    /// that holds the payment then writes the answer and queues its reversal in one commit.
     ///
     /// # Errors
     /// When Postgres can't be reached: then write it again.
     pub async fn answer_attempt(&self, answered: &Answered, trace_id: &str) -> Result<Late, StoreError> {
+        let contradicted = Resolution::ALL
+            .iter()
+            .filter(|decided| judge(answered.call, answered.word, Some(**decided)) == Verdict::Reverse)
+            .map(|decided| decided.as_str().to_owned());
         let row = write!(
             self,
             sqlx::query!(
+                // The approvals of that reference are held meanwhile: what is decided about them is seen here, or
+                // whoever decides it sees this.
                 r#"
-                with kept as (
+                with known as (
+                    select resolution from attempts
+                    where reference = (select reference from attempts where id = $1) and call = 'approve'
+                    order by id for update
+                ), kept as (
                     update attempts set answered_at = coalesce(answered_at, now()), answer = $2, code = $3,
                         latency_ms = $4
                     where id = $1 and (answered_at is null or answer = $2)
-                    returning call, reference, resolution
+                        and not exists (select from known where resolution = any($5))
+                    returning id
                 )
-                select k.call, coalesce(k.resolution, (
-                    select a.resolution from attempts a
-                    where a.reference = k.reference and a.call = 'approve' and a.resolution is not null limit 1
-                )) as resolution
-                from kept k
+                select exists (select from kept) as "kept!",
+                    (select resolution from known where resolution is not null limit 1) as resolution
                 "#,
                 answered.attempt.0,
                 answered.word.as_str(),
                 answered.code,
                 answered.latency_ms,
+                &contradicted.collect::<Vec<String>>(),
             ),
-            fetch_optional
+            fetch_one
         )?;
-        let Some(row) = row else { return Ok(Late::Nothing) };
-        let call = known(Call::parse(&row.call), "attempts", "call", answered.attempt)?;
-        let decided = row
-            .resolution
-            .as_deref()
-            .map(|word| known(Resolution::parse(word), "attempts", "resolution", answered.attempt));
-        match judge(call, answered.word, decided.transpose()?) {
-            Verdict::Nothing => Ok(Late::Nothing),
-            Verdict::Kept => Ok(Late::Kept),
-            Verdict::Reverse => self.weigh(answered, trace_id).await,
+        let decided = row.resolution.as_deref();
+        let decided = decided.map(|word| known(Resolution::parse(word), "attempts", "resolution", answered.attempt));
+        match judge(answered.call, answered.word, decided.transpose()?) {
+            Verdict::Reverse => self.keep_and_weigh(answered, trace_id).await,
+            Verdict::Kept if row.kept => Ok(Late::Kept),
+            Verdict::Kept | Verdict::Nothing => Ok(Late::Nothing),
         }
     }
 
-    /// Judges an answer again, with the payment held.
-    async fn weigh(&self, answered: &Answered, trace_id: &str) -> Result<Late, StoreError> {
+    /// Writes an answer and what follows from it in one commit, with the payment held.
+    async fn keep_and_weigh(&self, answered: &Answered, trace_id: &str) -> Result<Late, StoreError> {
         use sqlx::Connection as _;
         let mut conn = self.conn().await?;
         let transaction = async {
@@ -140,6 +167,7 @@ impl Store {
             .fetch_one(&mut *tx)
             .await
             .map_err(StoreError::write)?;
+            super::record::keep_answer(&mut tx, answered).await?;
             let late = evidence::weigh_answer(&mut tx, answered, trace_id).await?;
             tx.commit().await.map_err(StoreError::write)?;
             Ok(late)

@@ -52,6 +52,22 @@ pub(super) fn no_answer() -> sqlx::Error {
     sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
+/// Whether a `SQLSTATE` tells of trouble that passes, and is not the statement's fault. What is not named here is refused
+/// for good: whoever held an answer then leaves it to the next claim, which inquires.
+fn is_passing(code: &str) -> bool {
+    match code {
+        // A transaction that waited for us too long (we were slow, or frozen), or took too long: the session is ended.
+        "25P03" | "25P04" |
+        // A standby, or a server that became one: the next connection finds the primary.
+        "25006" |
+        // Somebody else holds the lock, or the object.
+        "55P03" | "55006" => true,
+        // The connection; a transaction taken back (serialization, deadlock); out of disk, memory or connections; somebody
+        // stepped in (shutdown, crash recovery, a statement cancelled or out of time); the machine below (its disk).
+        _ => ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)),
+    }
+}
+
 impl StoreError {
     /// A failure before the statement was sent.
     pub(super) fn not_written(cause: sqlx::Error) -> Self {
@@ -82,16 +98,9 @@ impl StoreError {
             // What Postgres itself reports, it has taken back.
             return match error.code().as_deref() {
                 Some("NR001") => Self::BatchDisagrees,
-                // Shutdown, crash recovery, too many connections, out of disk or memory; a statement, lock or
-                // deadlock time-out. None of these is the statement's fault.
-                Some(code)
-                    if code.starts_with("57")
-                        || code.starts_with("53")
-                        || code.starts_with("08")
-                        || matches!(code, "55P03" | "40P01" | "40001" | "25006" | "58030") =>
-                {
-                    Self::Unavailable { written: Written::No, cause: Arc::new(cause) }
-                }
+                // Save these two, by which it says that it does not know.
+                Some("08007" | "40003") => Self::Unavailable { written: when_lost, cause: Arc::new(cause) },
+                Some(code) if is_passing(code) => Self::Unavailable { written: Written::No, cause: Arc::new(cause) },
                 Some(_) | None => Self::Refused(Arc::new(cause)),
             };
         }
@@ -116,6 +125,15 @@ impl StoreError {
             Self::Unavailable { .. } => true,
             Self::Constraint { .. } | Self::BatchDisagrees | Self::Inconsistent { .. } | Self::Refused(_) => false,
         }
+    }
+
+    /// Whether Postgres took it back because of somebody else's lock: a deadlock, or one that was not let go in time. Who
+    /// shared the statement with the one that met the lock may do without it.
+    #[must_use]
+    pub fn is_of_a_lock(&self) -> bool {
+        let Self::Unavailable { written: Written::No, cause } = self else { return false };
+        let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        matches!(code.as_deref(), Some("40P01" | "55P03" | "40001"))
     }
 
     /// Whether this constraint refused it.

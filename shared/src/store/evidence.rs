@@ -39,13 +39,14 @@ pub(super) async fn weigh_refused(conn: Conn<'_>, outcome: &Outcome) -> Result<L
 
 /// Weighs one answer.
 pub(super) async fn weigh_answer(conn: Conn<'_>, answered: &Answered, trace_id: &str) -> Result<Late, StoreError> {
-    let attempt = sqlx::query!("select call, reference from attempts where id = $1", answered.attempt.0)
+    let reference = sqlx::query_scalar!("select reference from attempts where id = $1", answered.attempt.0)
         .fetch_optional(&mut *conn)
         .await
         .map_err(StoreError::write)?;
-    let Some(attempt) = attempt else { return Ok(Late::Nothing) };
-    let call = known(Call::parse(&attempt.call), "attempts", "call", answered.attempt)?;
-    weigh(conn, &attempt.reference, call, answered.word, trace_id).await
+    match reference {
+        Some(reference) => weigh(conn, &reference, answered.call, answered.word, trace_id).await,
+        None => Ok(Late::Nothing),
+    }
 }
 
 /// Weighs a decision that no money is out under a reference against what anybody else has heard of it: an approval; or

@@ -45,9 +45,9 @@ pub struct Letter {
 /// Which letters an operator wants to see.
 #[derive(Debug, Clone, Default)]
 pub struct LetterFilter {
-    /// Only those of this kind.
+    /// Only those of this kind. Without one, those for information are left out: they ask nothing of anybody.
     pub kind: Option<String>,
-    /// Resolved ones too.
+    /// Resolved ones too, and those for information.
     pub resolved: bool,
     /// Only those after this one, the newest first.
     pub after: Option<Cursor>,
@@ -185,7 +185,8 @@ impl Store {
                 left join operations o on o.id = d.operation_id
                 left join payments p on p.id = o.payment_id
                 left join merchants m on m.id = p.merchant_id
-                where ($1::text is null or d.kind = $1) and ($2 or d.resolved_at is null)
+                where case when $1::text is not null then d.kind = $1 else $2 or d.kind <> 'information' end
+                    and ($2 or d.resolved_at is null)
                     and ($3::timestamptz is null or (d.died_at, d.id) < ($3, $4))
                 order by d.died_at desc, d.id desc limit $5"#,
                 filter.kind.as_deref() as _,

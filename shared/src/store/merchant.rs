@@ -47,7 +47,7 @@ pub struct NewApiKey<'a> {
     pub kind: KeyKind,
     /// Its keyed hash.
     pub hash: [u8; 32],
-    /// Its last characters.
+    /// Its prefix and the four characters after it ([`ApiKey::hint`](crate::api_key::ApiKey::hint)).
     pub hint: &'a str,
 }
 

@@ -35,7 +35,7 @@ pub use accept::{Acceptance, Created, NewPayment};
 pub use answer::Settled;
 use lending::{Lender, Lent};
 
-pub use attempt::{AttemptRow, NewAttempt};
+pub use attempt::{AttemptRow, Begun, NewAttempt};
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
 pub use error::{StoreError, Written};

@@ -244,6 +244,15 @@ impl Store {
         row.map(PaymentRow::into_payment).transpose()
     }
 
+    /// A payment, whoever's it is: for operators.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn payment_by_key(&self, key: &str) -> Result<Option<Payment>, StoreError> {
+        let row = select_payments!(self, fetch_optional, "where p.payment_key = $1", key)?;
+        row.map(PaymentRow::into_payment).transpose()
+    }
+
     /// Payments by id, in any order; those that don't exist are left out.
     ///
     /// # Errors
@@ -308,6 +317,26 @@ impl Store {
             fetch_optional
         )?;
         row.map(OperationRow::into_operation).transpose()
+    }
+
+    /// Every operation of a payment, in order.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn operations_of(&self, payment: PaymentId) -> Result<Vec<Operation>, StoreError> {
+        let rows = read!(
+            self,
+            sqlx::query_as!(
+                OperationRow,
+                r#"select o.id, payment_id, number, kind, connector, amount, currency, target_reference, o.status, fence,
+                    claim_count, attempt_count, inquiry_count, due_at, deadline_at, result, result_version, letter,
+                    trace_parent, o.created_at
+                from operations o join payments p on p.id = o.payment_id where o.payment_id = $1 order by number"#,
+                payment.0,
+            ),
+            fetch_all
+        )?;
+        rows.into_iter().map(OperationRow::into_operation).collect()
     }
 
     /// Those of these operations that exist.

@@ -6,9 +6,9 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::operation::HintOwed;
-use super::row::{json, to_json};
+use super::row::{json, known, to_json};
 use super::{Conn, Late, Store, StoreError, evidence, write};
-use crate::domain::attempt::{AnswerWord, Resolution};
+use crate::domain::attempt::{AnswerWord, Call, Resolution};
 use crate::domain::course::{Claimed, Decision, Next};
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{AttemptId, OperationId, PaymentId, Reference};
@@ -23,6 +23,8 @@ const NUDGE_AFTER: Duration = Duration::seconds(5);
 pub struct Answered {
     /// Which attempt.
     pub attempt: AttemptId,
+    /// What was asked.
+    pub call: Call,
     /// The answer, in a word.
     pub word: AnswerWord,
     /// The acquirer's code, or the fault.
@@ -48,6 +50,9 @@ pub struct Outcome {
     pub state: Option<PaymentState>,
     /// Whether the payment takes the event as the claim saw it. If not it is decided again on how it stands by then.
     pub fits: bool,
+    /// Whether it says that no money is out under a reference that an earlier claim may have sent: somebody else may have
+    /// heard otherwise.
+    pub may_be_contradicted: bool,
     /// What was decided.
     pub decision: Decision,
     /// The answer of the call that the claim wrote down.
@@ -67,6 +72,8 @@ pub enum Recorded {
         state: Option<Box<PaymentState>>,
         /// Whose turn it is next.
         next: Vec<HintOwed>,
+        /// What was done about what others have heard that contradicts it.
+        late: Late,
     },
     /// The claim was lost to somebody else: the decision is refused, the answer is kept.
     Refused {
@@ -95,15 +102,19 @@ impl Outcome {
             version: payment.version,
             fits: state.is_ok(),
             state: state.ok().flatten(),
+            may_be_contradicted: operation.kind == OperationKind::Approve
+                && decision.denies().is_some_and(|reference| claimed.was_sent(reference)),
             decision,
             answered,
             trace_id,
         }
     }
 
-    /// Whether the common statement is enough.
-    fn is_plain(&self) -> bool {
-        self.fits && self.decision.case.is_none()
+    /// Whether the common statement is enough. What others have heard is weighed by a statement of its own, which sees
+    /// all that was written before the payment was held; the common one sees only what was there when it began.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.fits && self.decision.case.is_none() && !self.may_be_contradicted
     }
 
     /// When the sweeper should look after it, if work is still owed.
@@ -137,8 +148,8 @@ impl Store {
     /// events. All of them, or none. Returns the operations whose turn it is now that these are settled.
     ///
     /// # Errors
-    /// [`StoreError::BatchDisagrees`] when a claim was lost, a payment has moved on, evidence contradicts a decision, or
-    /// an outcome needs more than this: then record them one by one. Unavailable: write them again until they are recorded or refused.
+    /// [`StoreError::BatchDisagrees`] when a claim was lost, a payment has moved on, or an outcome needs more than this:
+    /// then record them one by one. Unavailable: write them again until they are recorded or refused.
     pub async fn record_batch(&self, outcomes: &[Outcome]) -> Result<Vec<HintOwed>, StoreError> {
         if !outcomes.iter().all(Outcome::is_plain) {
             return Err(StoreError::BatchDisagrees);
@@ -194,12 +205,6 @@ impl Store {
                         latency_ms = case when a.id = i.attempt then i.latency_ms else a.latency_ms end
                     from item i
                     where a.call = 'approve' and (a.id = i.attempt or a.reference = i.reference)
-                    -- Somebody else heard otherwise of what is recorded here as never taken: see `evidence`.
-                    returning a.operation_id = i.operation and a.id is distinct from i.attempt
-                        and a.resolution in ('declined', 'not_moved')
-                        and (a.answer = 'approved' or (a.answer in ('unknown', 'pending') and exists (
-                            select 1 from attempts n where n.operation_id = a.operation_id and n.fence > a.fence
-                                and n.sent_at < a.answered_at))) as contradicted
                 ), next as (
                     select distinct on (o.payment_id) o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
                     from item i join operations o on o.payment_id = i.payment
@@ -208,7 +213,6 @@ impl Store {
                     order by o.payment_id, o.number
                 )
                 select naru_must_agree($24, (select count(*) from operation)) as "operations!",
-                    naru_must_agree(0, (select count(*) from attempt where contradicted)) as "evidence!",
                     naru_must_agree($25, (select count(*) from payment), (select count(*) from event)) as "payments!",
                     (select coalesce(jsonb_agg(to_jsonb(next)), '[]') from next) as "next!"
                 "#,
@@ -284,7 +288,9 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     .fetch_one(&mut *conn)
     .await
     .map_err(StoreError::write)?;
-    keep_answer(&mut *conn, outcome).await?;
+    if let Some(answered) = &outcome.answered {
+        keep_answer(&mut *conn, answered).await?;
+    }
     let standing: PaymentState = json(payment.state, "payments", "state", outcome.payment)?;
     if !holds {
         let late = evidence::weigh_refused(&mut *conn, outcome).await?;
@@ -292,13 +298,22 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     }
 
     // The payment may have moved on since the claim: what happened is decided on how it stands now.
-    let event = outcome.decision.event.as_ref();
-    let Ok(next) = event.map(|event| standing.on(event)).transpose() else {
+    let decision = &outcome.decision;
+    let event = decision.event.as_ref();
+    if event.is_some_and(|event| standing.on(event).is_err()) {
         let late = bury(&mut *conn, outcome, &standing).await?;
         return Ok(Recorded::Unfit { late });
+    }
+    // What contradicts the decision goes first: then nobody is ever told that no money is out while a reversal is owed.
+    let late = weigh_decision(&mut *conn, outcome).await?;
+    let (version, standing) = match late {
+        Late::Reversing(_) => standing_of(&mut *conn, outcome.payment).await?,
+        Late::Nothing | Late::Kept => (payment.version, standing),
     };
-    let version = payment.version + i64::from(next.is_some());
-    let decision = &outcome.decision;
+    let next = event.map(|event| standing.on(event)).transpose().ok();
+    let next = known(next, "payments", "state", outcome.payment)?;
+    let version = version + i64::from(next.is_some());
+    let result = decision.result_after(next.as_ref().unwrap_or(&standing));
     sqlx::query!(
         r#"update operations set status = $2, owner = null, claimed_at = null, claim_count = 0,
             attempt_count = attempt_count + $3::boolean::integer, inquiry_count = inquiry_count + $4::boolean::integer,
@@ -313,7 +328,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         outcome.inquired(),
         decision.next.due_at() as _,
         outcome.nudge_at() as _,
-        outcome.result().map(to_json) as _,
+        result.as_ref().map(to_json) as _,
         version,
         decision.letter.map(|letter| letter.as_str()) as _,
     )
@@ -322,9 +337,6 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     .map_err(StoreError::write)?;
     if let (Some(next), Some(event)) = (&next, event) {
         move_payment(&mut *conn, outcome.payment, next, event, &outcome.trace_id).await?;
-    }
-    if let Some((reference, resolution)) = &decision.resolved {
-        resolve(&mut *conn, reference, *resolution).await?;
     }
     if let Some((reference, kind)) = &decision.case {
         sqlx::query!(
@@ -341,17 +353,31 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         .await
         .map_err(StoreError::write)?;
     }
-    let mut version = version;
-    if let (OperationKind::Approve, Some((reference, Resolution::Declined | Resolution::NotMoved))) =
-        (outcome.kind, &decision.resolved)
-    {
-        let own = outcome.answered.as_ref().map(|answered| answered.attempt);
-        let late = evidence::weigh_decision(&mut *conn, reference.as_str(), own, &outcome.trace_id).await?;
-        version += i64::from(matches!(late, Late::Reversing(_)));
+    let owed = if result.is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
+    Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed, late })
+}
+
+/// Writes what became of the attempts, and queues a reversal when somebody has heard otherwise.
+async fn weigh_decision(conn: Conn<'_>, outcome: &Outcome) -> Result<Late, StoreError> {
+    if let Some((reference, resolution)) = &outcome.decision.resolved {
+        resolve(&mut *conn, reference, *resolution).await?;
     }
-    let owed =
-        if outcome.result().is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
-    Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed })
+    match (outcome.kind, outcome.decision.denies()) {
+        (OperationKind::Approve, Some(reference)) => {
+            let own = outcome.answered.as_ref().map(|answered| answered.attempt);
+            evidence::weigh_decision(conn, reference.as_str(), own, &outcome.trace_id).await
+        }
+        (OperationKind::Approve | OperationKind::NetCancel, _) => Ok(Late::Nothing),
+    }
+}
+
+/// The version of a payment whose row the transaction holds, and how it stands.
+async fn standing_of(conn: Conn<'_>, payment: PaymentId) -> Result<(i64, PaymentState), StoreError> {
+    let row = sqlx::query!("select version, state from payments where id = $1", payment.0)
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(StoreError::write)?;
+    Ok((row.version, json(row.state, "payments", "state", payment)?))
 }
 
 /// Gives up an operation whose outcome its payment does not take. No money may hang on that: an approval is reversed.
@@ -398,8 +424,7 @@ async fn resolve(conn: Conn<'_>, reference: &Reference, resolution: Resolution) 
 }
 
 /// Evidence is never fenced.
-async fn keep_answer(conn: Conn<'_>, outcome: &Outcome) -> Result<(), StoreError> {
-    let Some(answered) = &outcome.answered else { return Ok(()) };
+pub(super) async fn keep_answer(conn: Conn<'_>, answered: &Answered) -> Result<(), StoreError> {
     sqlx::query!(
         r#"update attempts set answered_at = now(), answer = $2, code = $3, latency_ms = $4
         where id = $1 and answered_at is null"#,

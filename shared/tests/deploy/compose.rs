@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use naru_shared::config::Program;
+use clap::{CommandFactory as _, Parser as _};
+use naru_shared::config::{ApiConfig, CliConfig, WorkerConfig};
 use serde_yaml_ng::{Mapping, Value};
 
 /// What `deploy/secrets.sh` would write for a password.
@@ -23,6 +24,56 @@ pub(crate) fn yaml(path: &str) -> Value {
     let mut value: Value = serde_yaml_ng::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     value.apply_merge().unwrap();
     value
+}
+
+/// A program of ours. What each reads is asked of the very code that reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    Api,
+    Worker,
+    Simulator,
+    Cli,
+}
+
+/// A variable that a program reads.
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) required: bool,
+    pub(crate) secret: bool,
+}
+
+impl Program {
+    pub(crate) const ALL: [Self; 4] = [Self::Api, Self::Worker, Self::Simulator, Self::Cli];
+
+    pub(crate) fn variables(self) -> Vec<Variable> {
+        let ours = match self {
+            Self::Api => ApiConfig::variables(),
+            Self::Worker => WorkerConfig::variables(),
+            Self::Cli => CliConfig::variables(),
+            Self::Simulator => {
+                let command = naru_simulator::config::Config::command();
+                let read = command.get_arguments().filter_map(|argument| {
+                    let name = argument.get_env()?.to_str().unwrap().to_owned();
+                    Some(Variable { name, required: argument.is_required_set(), secret: false })
+                });
+                return read.collect();
+            }
+        };
+        let ours = ours.into_iter();
+        ours.map(|v| Variable { name: v.name.to_owned(), required: v.required, secret: v.secret }).collect()
+    }
+}
+
+/// The simulator's configuration, from an environment of a container.
+pub(crate) fn simulator_config(
+    environment: &BTreeMap<String, String>,
+) -> Result<naru_simulator::config::Config, clap::Error> {
+    let command = naru_simulator::config::Config::command();
+    let given = command.get_arguments().filter_map(|argument| {
+        let value = environment.get(argument.get_env()?.to_str()?)?;
+        Some(format!("--{}={value}", argument.get_long()?))
+    });
+    naru_simulator::config::Config::try_parse_from(std::iter::once("naru-simulator".to_owned()).chain(given))
 }
 
 pub(crate) struct Service {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use naru_shared::config::{ApiConfig, CliConfig, Program, SimulatorConfig, WorkerConfig, variables};
+use naru_shared::config::{ApiConfig, CliConfig, WorkerConfig};
 use naru_shared::telemetry::{Readiness, health_routes};
 
-use crate::compose::{Service, placeholders, read, seconds, service, services, text};
+use crate::compose::{Program, Service, placeholders, read, seconds, service, services, simulator_config, text};
 
 fn ours() -> Vec<(Service, Program)> {
     services().into_iter().filter_map(|service| service.program().map(|program| (service, program))).collect()
@@ -23,16 +23,17 @@ fn every_program_runs() {
 fn every_variable_is_read_and_every_required_one_is_set() {
     for (service, program) in ours() {
         let name = &service.name;
-        let known: BTreeMap<_, _> = variables(program).into_iter().map(|variable| (variable.name, variable)).collect();
+        let known: BTreeMap<_, _> =
+            program.variables().into_iter().map(|variable| (variable.name.clone(), variable)).collect();
         let set = service.environment();
         for variable in set.keys() {
-            assert!(known.contains_key(variable.as_str()), "{name}: {program:?} does not read {variable}");
+            assert!(known.contains_key(variable), "{name}: {program:?} does not read {variable}");
         }
         for variable in known.values().filter(|variable| variable.required) {
-            assert!(set.contains_key(variable.name), "{name}: {} is required", variable.name);
+            assert!(set.contains_key(&variable.name), "{name}: {} is required", variable.name);
         }
         for variable in known.values().filter(|variable| variable.secret) {
-            let Some(value) = set.get(variable.name) else { continue };
+            let Some(value) = set.get(&variable.name) else { continue };
             let asked = placeholders(value);
             let stops = asked.iter().any(|placeholder| placeholder.rest.starts_with(":?"));
             assert!(stops, "{name}: {} must come from .env and stop compose when it is missing", variable.name);
@@ -46,10 +47,10 @@ fn the_values_are_such_as_the_programs_accept() {
         let env = service.environment_at_start();
         let lookup = |name: &str| env.get(name).cloned();
         let error = match program {
-            Program::Api => ApiConfig::from_env(&lookup).err(),
-            Program::Worker => WorkerConfig::from_env(&lookup).err(),
-            Program::Simulator => SimulatorConfig::from_env(&lookup).err(),
-            Program::Cli => CliConfig::from_env(&lookup).err(),
+            Program::Api => ApiConfig::from_env(&lookup).err().map(|error| error.to_string()),
+            Program::Worker => WorkerConfig::from_env(&lookup).err().map(|error| error.to_string()),
+            Program::Simulator => simulator_config(&env).err().map(|error| error.to_string()),
+            Program::Cli => CliConfig::from_env(&lookup).err().map(|error| error.to_string()),
         };
         assert!(error.is_none(), "{}: {}", service.name, error.unwrap());
     }
@@ -69,6 +70,28 @@ fn nothing_is_substituted_that_may_be_missing_and_secrets_sh_makes_all_that_must
     let made: BTreeSet<String> =
         script.lines().filter_map(|line| line.strip_prefix("add ")?.split(' ').next()).map(str::to_owned).collect();
     assert_eq!(made, must);
+}
+
+/// What the programs believe of the card company must be how it behaves: a wrong `true` charges twice.
+#[test]
+fn whether_the_card_company_dedupes_is_told_to_both_sides() {
+    let asked = |service: &str, variable: &str| {
+        let value = crate::compose::service(service).environment().remove(variable);
+        let value = value.unwrap_or_else(|| panic!("{service} is not told {variable}"));
+        placeholders(&value).into_iter().map(|asked| asked.name).collect::<Vec<_>>()
+    };
+    assert_eq!(asked("simulator", "NARU_SIMULATOR_MODE"), ["NARU_SIMULATOR_MODE"], "chosen in .env");
+    let simulator = service("simulator").environment_at_start();
+    let dedupes = simulator["NARU_SIMULATOR_MODE"] == "D";
+    for name in ["api", "worker"] {
+        assert_eq!(asked(name, "NARU_CARD_ACQUIRER_DEDUPES"), ["NARU_CARD_ACQUIRER_DEDUPES"], "{name}: the same");
+        let told = service(name).environment_at_start();
+        assert_eq!(told["NARU_CARD_ACQUIRER_DEDUPES"], dedupes.to_string(), "{name}, beside the simulator's mode");
+    }
+    let readme = read("deploy/README.md");
+    for (mode, dedupes) in [("D", "true"), ("N", "false")] {
+        assert!(readme.contains(&format!("| `{mode}` | `{dedupes}` |")), "mode {mode} needs {dedupes}");
+    }
 }
 
 #[test]
@@ -91,7 +114,7 @@ fn asked_at(service: &Service, program: Program) -> Option<(u16, &'static str)> 
     match program {
         Program::Api => Some((ApiConfig::from_env(&lookup).unwrap().internal.address.port(), "/readyz")),
         Program::Worker => Some((WorkerConfig::from_env(&lookup).unwrap().internal.address.port(), "/readyz")),
-        Program::Simulator => Some((SimulatorConfig::from_env(&lookup).unwrap().simulator.listen.port(), "/livez")),
+        Program::Simulator => Some((simulator_config(&env).unwrap().listen.port(), "/livez")),
         Program::Cli => None,
     }
 }
@@ -172,6 +195,10 @@ fn postgres_has_a_connection_for_everybody() {
             replicas * each
         })
         .sum();
+    let worker = service("worker").environment_at_start();
+    let each = WorkerConfig::from_env(&|name| worker.get(name).cloned()).unwrap().database.connections_max;
+    let told = format!("up to {each} connections to Postgres, each worker {}", each + 1);
+    assert!(read("deploy/README.md").contains(&told), "{told}");
     // Ten for a person and a backup.
     assert!(wanted + 10 <= limit.parse().unwrap(), "{wanted} connections are wanted of {limit}");
 }

@@ -1,8 +1,8 @@
 //! The proxy lets events through at once, and streams stay.
 
-use naru_shared::config::{ApiConfig, Program};
+use naru_shared::config::ApiConfig;
 
-use crate::compose::{read, seconds, service, services};
+use crate::compose::{Program, read, seconds, service, services};
 
 /// Every value of a directive, whatever block it is in.
 fn values(directive: &str) -> Vec<String> {

@@ -6,7 +6,7 @@ use naru_shared::domain::attempt::{AnswerWord, Because, Call};
 use naru_shared::domain::course::Step;
 use naru_shared::domain::id::{AttemptId, OperationId, WorkerId};
 use naru_shared::domain::operation::{CRASH_BUDGET, OperationKind, OperationStatus};
-use naru_shared::store::{NewAttempt, Wanted};
+use naru_shared::store::{Begun, NewAttempt, Wanted};
 use uuid::Uuid;
 
 use crate::house::{House, MANNERS, Sold, approved, outcome, two_seconds, unknown, wanted};
@@ -165,10 +165,11 @@ async fn a_call_is_written_down_only_while_the_claim_holds_and_condemns_its_refe
         reference: &reference,
         because: Some(Because::WrongAmount),
     };
-    assert!(!house.store.begin_attempt(&call(0)).await.unwrap());
-    assert!(!house.store.begin_attempt(&call(2)).await.unwrap());
+    assert_eq!(house.store.begin_attempt(&call(0)).await.unwrap(), None);
+    assert_eq!(house.store.begin_attempt(&call(2)).await.unwrap(), None);
     let written = call(1);
-    assert!(house.store.begin_attempt(&written).await.unwrap());
+    let sent_at = claimed.fresh.as_ref().map(|fresh| fresh.sent_at);
+    assert_eq!(house.store.begin_attempt(&written).await.unwrap(), Some(Begun { condemned: None, sent_at }));
     let twice = house.store.begin_attempt(&written).await.unwrap_err();
     assert!(twice.is_constraint("attempts_pkey"), "{twice}");
 
@@ -181,6 +182,15 @@ async fn a_call_is_written_down_only_while_the_claim_holds_and_condemns_its_refe
     let word: String =
         sqlx::query_scalar("select answer from attempts where call = 'approve'").fetch_one(&house.sql).await.unwrap();
     assert_eq!(AnswerWord::parse(&word), Some(AnswerWord::Unknown));
+
+    // And learns it again from each call that it makes, with what came since: what it knew may have been old.
+    let resent = NewAttempt { call: Call::Approve, because: None, ..call(2) };
+    assert!(house.store.begin_attempt(&resent).await.unwrap().is_some());
+    house.run("update attempts set sent_at = now() + interval '3 seconds' where fence = 2").await;
+    let inquiry = NewAttempt { id: AttemptId(Uuid::now_v7()), call: Call::Inquire, ..resent };
+    let begun = house.store.begin_attempt(&inquiry).await.unwrap().unwrap();
+    assert_eq!(begun.condemned, Some(Because::WrongAmount));
+    assert!(begun.sent_at > sent_at.map(|sent_at| sent_at + time::Duration::seconds(2)), "{begun:?}");
     house.leave().await;
 }
 

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use naru_servers::Postgres;
+use naru_shared::domain::attempt::Answer;
 use naru_shared::domain::operation::{Connector, Urgency};
 use naru_shared::store::{Store, StoreError, Written};
 use sqlx::Connection as _;
 
-use crate::house::{House, options};
+use crate::house::{House, TRACE, answered, approved, options};
 
 fn written(error: &StoreError) -> Option<Written> {
     match error {
@@ -101,6 +102,52 @@ async fn a_server_that_dies_mid_statement_leaves_a_write_in_doubt_and_a_read_not
     let nobody = store.sweep(Connector::Card, Urgency::Pay, 1).await.unwrap_err();
     assert!(nobody.is_transient(), "{nobody:?}");
     tokio::task::spawn_blocking(move || drop(postgres)).await.unwrap();
+}
+
+/// What Postgres says when a worker writes what it heard, and whether the answer is written again.
+#[tokio::test]
+async fn what_passes_is_written_again_and_what_does_not_is_refused() {
+    let house = House::enter().await;
+    let sold = house.sells().await;
+    let claimed = house.claims(house.worker, sold.operation).await.unwrap();
+    let heard = answered(claimed.fresh.as_ref().unwrap().id, &Answer::Approve(approved()));
+    let (no, perhaps, refused) = (Some(Written::No), Some(Written::Perhaps), None);
+    #[rustfmt::skip]
+    let table = [
+        // idle in a transaction for too long, and a transaction that took too long
+        ("25P03", no), ("25P04", no),
+        // a standby; a lock; an object in use
+        ("25006", no), ("55P03", no), ("55006", no),
+        // serialization, deadlock, and one of which Postgres does not know
+        ("40001", no), ("40P01", no), ("40003", perhaps),
+        // the connection, and a commit in two phases of which it does not know
+        ("08006", no), ("08007", perhaps),
+        // connections, disk, memory
+        ("53300", no), ("53100", no), ("53200", no),
+        // cancelled, shut down, crashed, starting, an idle session
+        ("57014", no), ("57P01", no), ("57P02", no), ("57P03", no), ("57P05", no),
+        // the disk below
+        ("58000", no), ("58030", no), ("58P01", no),
+        // wrong statements, missing tables and rights, a transaction that has failed already, damaged data
+        ("42601", refused), ("42P01", refused), ("42501", refused), ("25P02", refused), ("22001", refused),
+        ("0A000", refused), ("XX001", refused),
+    ];
+    house
+        .run(
+            "create function fail() returns trigger language plpgsql as
+            $$ begin raise exception using errcode = (select comment from trouble), message = 'trouble'; end $$",
+        )
+        .await;
+    house.run("create table trouble (comment text not null)").await;
+    house.run("create trigger fail before update on attempts execute function fail()").await;
+    for (code, expected) in table {
+        house.run("truncate trouble").await;
+        house.run(format!("insert into trouble values ('{code}')")).await;
+        let error = house.store.answer_attempt(&heard, TRACE).await.unwrap_err();
+        assert_eq!(written(&error), expected, "{code}: {error:?}");
+        assert_eq!(error.is_transient(), expected.is_some(), "{code}");
+    }
+    house.leave().await;
 }
 
 #[tokio::test]

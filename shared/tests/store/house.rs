@@ -246,7 +246,8 @@ pub(crate) fn outcome(claimed: &Claimed, answer: &ApproveAnswer) -> Outcome {
 }
 
 pub(crate) fn answered(attempt: AttemptId, answer: &Answer) -> Answered {
-    Answered { attempt, word: answer.word(), code: answer.code().map(str::to_owned), latency_ms: 12 }
+    let code = answer.code().map(str::to_owned);
+    Answered { attempt, call: answer.call(), word: answer.word(), code, latency_ms: 12 }
 }
 
 pub(crate) fn decision(step: Step) -> Decision {

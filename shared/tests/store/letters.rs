@@ -63,3 +63,23 @@ async fn poison_is_kept_to_the_byte_and_once() {
     assert_eq!((letter.kind.as_str(), body.unwrap().as_slice()), ("poison", bytes.as_slice()));
     house.leave().await;
 }
+
+#[tokio::test]
+async fn what_is_for_information_only_is_not_among_the_open_ones() {
+    let house = House::enter().await;
+    let sold = house.sells().await;
+    let headers = json!({});
+    for (fence, kind) in [(1, "information"), (2, "needs_person")] {
+        house.run(&format!("update operations set letter = '{kind}', letter_fence = {fence}, fence = {fence}")).await;
+        house.store.archive_letter(Uuid::now_v7(), sold.operation, "X", None, None, &headers).await.unwrap();
+    }
+    let kinds = async |filter: LetterFilter| {
+        let letters = house.store.letters(&LetterFilter { limit: 10, ..filter }).await.unwrap();
+        letters.into_iter().map(|letter| letter.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(LetterFilter::default()).await, ["needs_person"]);
+    let asked_for = LetterFilter { kind: Some("information".to_owned()), ..LetterFilter::default() };
+    assert_eq!(kinds(asked_for).await, ["information"]);
+    assert_eq!(kinds(all()).await, ["needs_person", "information"]);
+    house.leave().await;
+}

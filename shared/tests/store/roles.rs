@@ -1,10 +1,14 @@
 //! What a program may not do even if it is wrong or taken over: the roles of `migrations/0005_roles.sql`. That each may do what
 //! it must is what every other test of the programs shows.
 
-use naru_shared::store::{Role, Store, StoreOptions};
+use naru_shared::domain::event::PaymentEvent;
+use naru_shared::domain::id::PaymentId;
+use naru_shared::domain::payment::{PaymentSource, PaymentState};
+use naru_shared::store::{Advance, Clock, Role, Store, StoreOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use uuid::Uuid;
 
-use crate::house::{House, options};
+use crate::house::{House, TRACE, options};
 
 /// Tries a statement in a role and tells whether the role may do that.
 async fn may(house: &House, role: &str, statement: &str) -> bool {
@@ -63,6 +67,38 @@ async fn a_program_does_not_do_the_other_s_work() {
         ("naru_worker", "delete from payer_sessions where seen_at < now()", true),
     ] {
         assert_eq!(may(&house, role, statement).await, allowed, "{role}: {statement}");
+    }
+    house.leave().await;
+}
+
+/// The one statement that moves a payment on is both programs': an API's for whoever asks, a worker's when time is over.
+#[tokio::test]
+async fn either_program_moves_a_payment_on() {
+    let house = House::enter().await;
+    for (role, clock, event) in
+        [(Role::Api, Clock::InTime, PaymentEvent::PayerCanceled), (Role::Worker, Clock::Over, PaymentEvent::Expired)]
+    {
+        let id = PaymentId(Uuid::now_v7());
+        let order = format!("order-{}", id.0.simple());
+        house.create(id, &order, PaymentSource::Checkout, &PaymentState::ready(), None, None).await.unwrap();
+        let payment = house.payment(id).await;
+        if clock == Clock::Over {
+            house.run("update payments set expires_at = now() - interval '1 second' where status = 'READY'").await;
+        }
+        let store = Store::new(&house.url, &StoreOptions { role, ..options(1) }).unwrap();
+        let next = payment.state.on(&event).unwrap();
+        let change = Advance {
+            payment: &payment,
+            next: &next,
+            event: &event,
+            clock,
+            operation: None,
+            key: None,
+            trace_id: TRACE,
+        };
+        let advanced = store.advance_payment(&change).await.unwrap();
+        assert!(advanced.is_some(), "{role:?}");
+        store.close().await;
     }
     house.leave().await;
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::Failure;
+use crate::handles::RAISE;
 use crate::process::{ProcessId, signal_tree};
 
 /// How long the kernel may take to end what got SIGKILL.
@@ -29,10 +30,10 @@ impl Ledger {
         Self { path, uid }
     }
 
-    /// Makes `command` write itself down before it becomes what it is; `shell` is what its `/bin/sh` starts from (folder,
+    /// Makes `command` write itself down, with as many file handles as it may have, before it becomes what it is; `shell` is what its `/bin/sh` starts from (folder,
     /// user, environment). What `command` sets in its environment is kept.
     pub fn write_down_and_become(&self, mut shell: Command, command: &Command) -> Command {
-        shell.args(["-c", WRITE_DOWN_AND_BECOME, "sh"]).arg(&self.path);
+        shell.args(["-c", &format!("{RAISE}{WRITE_DOWN_AND_BECOME}"), "sh"]).arg(&self.path);
         shell.arg(command.get_program()).args(command.get_args());
         shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         shell

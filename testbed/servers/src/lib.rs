@@ -22,6 +22,7 @@
 mod account;
 mod failure;
 mod folder;
+mod handles;
 mod ledger;
 mod place;
 mod ports;
@@ -39,6 +40,7 @@ mod temporary;
 pub use account::our_uid;
 pub use failure::Failure;
 pub use folder::write_private;
+pub use handles::{handles_max, with_many_handles};
 pub use ledger::{Ledger, kill_tree};
 pub use ports::free_ports;
 pub use postgres::Postgres;

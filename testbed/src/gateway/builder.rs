@@ -153,7 +153,8 @@ impl Builder {
         let apis: Vec<Program> = (0..self.apis)
             .map(|n| {
                 let ops_port = if n == 0 { ops_port } else { ports::<1>()[0] };
-                self.api(n, &folder, &common, &proxies, [api_ports[n], ops_port], &operator_token)
+                let ports = [api_ports[n], api_ports[0], ops_port];
+                self.api(n, &folder, &common, &proxies, ports, &operator_token)
             })
             .collect();
         simulator.wait_ready().await;
@@ -217,7 +218,7 @@ impl Builder {
         folder: &Path,
         common: &Common,
         proxies: &[(Link, Proxy)],
-        [port, ops_port]: [u16; 2],
+        [port, public_port, ops_port]: [u16; 3],
         operator_token: &str,
     ) -> Program {
         let [internal] = ports();
@@ -226,14 +227,16 @@ impl Builder {
         let mut environment = self.environment_of(common, proxies, is_proxied);
         environment.extend([
             ("NARU_API_LISTEN", format!("127.0.0.1:{port}")),
-            ("NARU_PUBLIC_URL", format!("http://127.0.0.1:{port}")),
+            // What is behind one address answers alike.
+            ("NARU_PUBLIC_URL", format!("http://127.0.0.1:{public_port}")),
             ("NARU_OPS_LISTEN", format!("127.0.0.1:{ops_port}")),
             ("NARU_OPS_TOKEN", operator_token.to_owned()),
             ("NARU_INTERNAL_LISTEN", format!("127.0.0.1:{internal}")),
         ]);
         let ready = format!("http://127.0.0.1:{internal}/readyz");
         let metrics = format!("http://127.0.0.1:{internal}/metrics");
-        Program::start(&format!("api-{n}"), "naru-api", &environment, folder, ready, Some(metrics))
+        let program = Program::start(&format!("api-{n}"), "naru-api", &environment, folder, ready, Some(metrics));
+        program.reached_at(format!("http://127.0.0.1:{port}"))
     }
 
     fn environment_of<'a>(

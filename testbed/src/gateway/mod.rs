@@ -1,6 +1,7 @@
 //! One test's Naru.
 
 mod builder;
+mod command_line;
 mod tenants;
 mod turn;
 
@@ -15,6 +16,8 @@ use sqlx::{PgPool, Row as _};
 use time::OffsetDateTime;
 
 pub use self::builder::{Builder, Who};
+pub use self::command_line::Ended;
+pub use self::turn::share_of_handles;
 pub use crate::backdoor::Accepted;
 use crate::backdoor::Backdoor;
 use crate::database::Database;

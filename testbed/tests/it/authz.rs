@@ -341,6 +341,8 @@ async fn operators_and_nobody_else() {
         (Method::GET, "/ops/v1/stuck?olderThanSeconds=99999999999999999999".to_owned(), 400),
         (Method::GET, "/ops/v1/stuck?olderThanSeconds=2147483647".to_owned(), 200),
         (Method::DELETE, "/ops/v1/stuck".to_owned(), 405),
+        (Method::GET, "/ops/v1/payments/naru_0000000000000000000000000000000000000000".to_owned(), 404),
+        (Method::GET, "/ops/v1/payments/%00".to_owned(), 404),
         (Method::GET, "/".to_owned(), 404),
         (Method::GET, "/v1/payments".to_owned(), 404),
         (Method::GET, "/metrics".to_owned(), 404),
@@ -377,6 +379,7 @@ async fn the_public_listener_has_no_back_door() {
     for path in [
         "/ops/v1/dead-letters",
         "/ops/v1/stuck",
+        "/ops/v1/payments/naru_0000000000000000000000000000000000000000",
         "/ops",
         "/metrics",
         "/debug",

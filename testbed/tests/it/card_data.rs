@@ -102,6 +102,7 @@ async fn payments(gateway: &Gateway, seen: &mut Seen) {
         seen.add(shop.confirm(created.payment_key(), &order.order_id, 12_000)).await;
         seen.add(payer.look()).await;
         seen.add(shop.events(created.payment_key())).await;
+        seen.add(gateway.operator.payment(created.payment_key())).await;
         seen.add(
             shop.call(Method::GET, &format!("/v1/payments/{}/events", created.payment_key()))
                 .header("accept", "text/event-stream"),

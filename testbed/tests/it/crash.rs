@@ -7,8 +7,9 @@ use serde_json::json;
 
 /// From the kill on, with a card company that dedupes.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(10);
-/// With one that charges each time it is asked: the lease, what a call may take, its settle window, and a retry.
-const SLOW_LIMIT: Duration = Duration::from_secs(30);
+/// With one that charges each time it is asked: until "not found" is believed (2 s to send, 10 s for the call, and the settle
+/// window), and 5 s. See `docs/decisions/0013-not-found-is-believed-late.md`.
+const SLOW_LIMIT: Duration = Duration::from_secs(2 + 10 + LAG.as_secs() + 5);
 /// How long the card company that does not dedupe may not know of what it did.
 const LAG: Duration = Duration::from_secs(1);
 

@@ -69,6 +69,30 @@ async fn the_same_request_is_the_same_answer_also_after_a_restart() {
     gateway.check().await;
 }
 
+/// Behind one address there are many: whichever is asked answers alike.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_api_gives_the_same_answer() {
+    let gateway = Gateway::with().apis(2).start().await;
+    let (shop, other) = (&gateway.shop, gateway.shop.at(&gateway.apis[1]));
+    let (paid, declined, created) = (Payment::of(12_000), Payment::of(12_000).card("decline_51"), Payment::of(12_000));
+    let first = shop.key_in(&paid).idempotency_key("paid").await.expecting(200);
+    assert_same(&first, &other.key_in(&paid).idempotency_key("paid").await);
+    let first = other.key_in(&declined).idempotency_key("declined").await.expecting_problem(403, "REJECT_CARD_PAYMENT");
+    assert_same(&first, &shop.key_in(&declined).idempotency_key("declined").await);
+    let first = shop.create(&created).idempotency_key("created").await.expecting(200);
+    assert_same(&first, &other.create(&created).idempotency_key("created").await);
+    let open = Payment::of(12_000);
+    let held = gateway.bank.hold(&open.order_id, "approve", "before").await;
+    let _ = shop.key_in(&open).idempotency_key("open").prefer("respond-async").await.expecting(202);
+    let again = other.key_in(&open).idempotency_key("open").await;
+    let _ = again.expecting_problem(409, "IDEMPOTENT_REQUEST_PROCESSING");
+    held.release().await;
+    gateway.settled().await;
+    gateway.bank.expect(&paid.order_id).charged_once().await;
+    gateway.bank.expect(&open.order_id).charged_once().await;
+    gateway.check().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_it_is_open_the_same_request_is_told_to_come_back() {
     let gateway = Gateway::start().await;
@@ -155,10 +179,40 @@ async fn whose_key_it_is() {
     assert_eq!(keys.len(), 3);
     let created = gateway.shop.create(&Payment::of(12_000)).idempotency_key("mine").await.expecting(200);
     assert_eq!(created.header("idempotent-replayed"), "", "another call of the same merchant");
-    // A client key is the same merchant's.
-    let page = gateway.shop.anonymous_request(Method::POST, "/v1/payments").json(&Payment::of(12_000).create_body());
-    let page = page.header("authorization", basic(&gateway.shop.client_key)).header("origin", "https://shop.example");
-    let _ = send(page.header("idempotency-key", "mine")).await.expecting_problem(422, "INVALID_REQUEST");
+    // A client key is everybody's: what it sends has keys of its own, which say nothing of the server's.
+    let first = send(page(&gateway.shop, &Payment::of(12_000)).header("idempotency-key", "mine")).await.expecting(200);
+    assert_eq!(first.header("idempotent-replayed"), "");
+    let other = page(&gateway.shop, &Payment::of(12_000)).header("idempotency-key", "mine");
+    let _ = send(other).await.expecting_problem(422, "INVALID_REQUEST");
+    // Nor does it use up any.
+    let order = Payment::of(12_000);
+    let _ = send(page(&gateway.shop, &Payment::of(12_000)).header("idempotency-key", "taken?")).await.expecting(200);
+    let server = gateway.shop.create(&order).idempotency_key("taken?").await.expecting(200);
+    assert_eq!((server.header("idempotent-replayed"), server.text("orderId")), ("", order.order_id.as_str()));
+    gateway.check().await;
+}
+
+/// A create with the client key, as the merchant's page sends it.
+fn page(shop: &Shop, payment: &Payment) -> reqwest::RequestBuilder {
+    let request = shop.anonymous_request(Method::POST, "/v1/payments").json(&payment.create_body());
+    request.header("authorization", basic(&shop.client_key)).header("origin", "https://shop.example")
+}
+
+/// Whoever knows an order id and the page's key learns that there is such an order, and nothing of its payment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_key_finds_nobodys_payment() {
+    let gateway = Gateway::start().await;
+    let paid = Payment::of(12_000);
+    let key = gateway.shop.key_in(&paid).await.expecting(200).payment_key().to_owned();
+    let stranger = send(page(&gateway.shop, &paid)).await.expecting_problem(400, "DUPLICATED_ORDER_ID");
+    for member in ["reason", "paymentKey", "paymentStatus"] {
+        assert!(stranger.at(member).is_null(), "{member}: {stranger:?}");
+    }
+    assert!(stranger.header("location").is_empty() && !stranger.text.contains(&key), "{stranger:?}");
+    // The merchant's server is told where it is.
+    let server = gateway.shop.create(&paid).await.expecting_problem(400, "DUPLICATED_ORDER_ID");
+    assert_eq!((server.text("reason"), server.payment_key()), ("ORDER_IS_PAID", key.as_str()));
+    assert!(server.header("location").ends_with(&key), "{server:?}");
     gateway.check().await;
 }
 
@@ -218,6 +272,36 @@ async fn eight_at_once_are_one_payment_and_one_answer() {
         assert_eq!(of_order.count(), 1);
         assert!(gateway.bank.asked(&order.order_id, "approve").await <= 1);
     }
+    gateway.check().await;
+}
+
+/// Many keys of one day are forgotten together, and a forgotten key is as good as new.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_forgotten_after_fifteen_days() {
+    let gateway = Gateway::start().await;
+    let (old, young) = (Payment::of(12_000), Payment::of(12_000));
+    let _ = gateway.shop.create(&old).idempotency_key("old").await.expecting(200);
+    let kept = gateway.shop.create(&young).idempotency_key("young").await.expecting(200);
+    for aged in [
+        "update idempotency_keys set created_at = now() - interval '16 days' where key = 'old'",
+        "update idempotency_keys set created_at = now() - interval '14 days' where key = 'young'",
+        "insert into idempotency_keys select merchant_id, mode, route, 'old ' || n, fingerprint, members, payment_id,
+                operation_id, version, now() - interval '16 days'
+            from idempotency_keys, generate_series(1, 3000) n where key = 'young'",
+    ] {
+        sqlx::query(aged).execute(gateway.db()).await.expect("Postgres answers");
+    }
+    // It looks every 5 s, and forgets 500 by one statement.
+    eventually("all old ones are forgotten", SOON, async || {
+        let left: i64 =
+            sqlx::query_scalar("select count(*) from idempotency_keys").fetch_one(gateway.db()).await.ok()?;
+        (left == 1).then_some(())
+    })
+    .await;
+    let anew = Payment::of(13_000);
+    let anew = gateway.shop.create(&anew).idempotency_key("old").await.expecting(200);
+    assert_eq!(anew.header("idempotent-replayed"), "");
+    assert_same(&kept, &gateway.shop.create(&young).idempotency_key("young").await);
     gateway.check().await;
 }
 

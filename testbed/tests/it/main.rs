@@ -4,9 +4,14 @@
 
 mod authz;
 mod bad_input;
+mod breaker;
 mod broker;
 mod card_data;
+mod command_line;
 mod crash;
+mod cut;
+mod drain;
+mod edges;
 mod happy;
 mod idempotency;
 mod payers;
@@ -19,5 +24,6 @@ mod redis;
 mod schedule;
 mod streams;
 mod torture;
+mod trace;
 mod worker;
 mod zombie;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lapin::options::BasicPublishOptions;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use naru_testbed::{Gateway, Payment, eventually};
 use serde_json::json;
@@ -60,6 +61,49 @@ async fn poison_is_archived_and_blocks_nothing() {
     gateway.check().await;
 }
 
+/// What Postgres can't store in headers, or refuses for whatever reason, must not hold up the letters behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_that_cannot_be_stored_hold_up_nothing() {
+    let gateway = Gateway::with().apis(0).start().await;
+    let refuses = "alter table dead_letters add constraint refuses check (headers ->> 'refused' is null)";
+    sqlx::query(refuses).execute(gateway.db()).await.expect("Postgres answers");
+    let connection =
+        Connection::connect(gateway.amqp_url(), ConnectionProperties::default()).await.expect("it connects");
+    let channel = connection.create_channel().await.expect("it opens a channel");
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    let letters = [
+        ("naru.work", QUEUE, "nul", vec![("a\0name", text("a\0value"))]),
+        ("", "dead", "nul in the queue", vec![("naru-reason", text("r\0")), ("naru-from-queue", text("q\0"))]),
+        ("", "dead", "refused", vec![("refused", text("yes"))]),
+        ("naru.work", QUEUE, "after all of them", vec![]),
+    ];
+    for (exchange, key, body, headers) in letters {
+        let mut table = FieldTable::default();
+        for (name, value) in headers {
+            table.insert(name.into(), value);
+        }
+        let properties = BasicProperties::default().with_delivery_mode(2).with_headers(table);
+        let options = BasicPublishOptions::default();
+        let sent = channel.basic_publish(exchange.into(), key.into(), options, body.as_bytes(), properties);
+        drop(sent.await.expect("it publishes"));
+    }
+    for (body, queue, header) in [
+        ("nul", Some(QUEUE), ("a\u{fffd}name", "a\u{fffd}value")),
+        ("nul in the queue", Some("q\u{fffd}"), ("naru-reason", "r\u{fffd}")),
+        ("refused", None, ("naru", "Postgres refused the headers")),
+        ("after all of them", Some(QUEUE), ("none", "")),
+    ] {
+        let letter = "select queue, coalesce(headers ->> $2, '') from dead_letters where body = $1 and kind = 'poison'";
+        let found: (Option<String>, String) = eventually(body, SOON, async || {
+            let query = sqlx::query_as(letter).bind(body.as_bytes()).bind(header.0);
+            query.fetch_optional(gateway.db()).await.expect("Postgres answers")
+        })
+        .await;
+        assert_eq!((found.0.as_deref(), found.1.as_str()), (queue, header.1), "{body}");
+    }
+    gateway.check().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_reads_what_died() {
     let gateway = Gateway::start().await;
@@ -92,5 +136,13 @@ async fn an_operator_reads_what_died() {
     })
     .await;
     gateway.bank.expect(&payment.order_id).charged_then_reversed().await;
+    let story = gateway.operator.payment(accepted.payment_key()).await.expecting(200);
+    assert_eq!(story.body["payment"]["status"], "ABORTED", "{story:?}");
+    let attempts = story.body["operations"][0]["attempts"].as_array().expect("its attempts are shown");
+    assert!(attempts.iter().any(|attempt| attempt["call"] == "net_cancel" && attempt["answer"] == "reversed"));
+    let id = story.body["operations"][0]["id"].as_str().expect("an operation has an id");
+    assert_eq!(gateway.operator.payment(id).await.expecting(200).body, story.body, "logs name the operation");
+    let last = story.body["timeline"].as_array().and_then(|timeline| timeline.last()).expect("its timeline is shown");
+    assert_eq!((&last["status"], &last["moneyState"]), (&"ABORTED".into(), &"REVERSED".into()), "{story:?}");
     gateway.check().await;
 }

@@ -19,10 +19,19 @@ async fn confirming_at_once_charges_once() {
     let payment = Payment::of(12_000);
     let created = gateway.shop.authenticated(&payment).await;
     let held = gateway.bank.hold(&payment.order_id, "approve", "before").await;
-    let confirms = (0..CLIENTS).map(|_| gateway.shop.confirm(created.payment_key(), &payment.order_id, 12_000));
+    // Half of them at each API.
+    let shops = [gateway.shop.clone(), gateway.shop.at(&gateway.apis[1])];
+    let confirms = (0..CLIENTS).map(|n| shops[n % 2].confirm(created.payment_key(), &payment.order_id, 12_000));
     let (answers, ()) = tokio::join!(at_once(confirms), async {
         held.reached().await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        eventually("all but one have joined", SOON, async || {
+            let mut joined = 0;
+            for api in &gateway.apis {
+                joined += api.metric("naru_confirms_joined_total").await;
+            }
+            (joined == 7).then_some(())
+        })
+        .await;
         held.release().await;
     });
     for answer in &answers {

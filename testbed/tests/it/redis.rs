@@ -32,6 +32,33 @@ async fn is_told((mut stream, held): (Stream, naru_testbed::BankHold)) {
     stream.assert_every_version_once();
 }
 
+/// All is well: nobody waits for the question that is asked every 1.5 s.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wakes_those_who_wait_long_before_they_would_look() {
+    const SOONER: Duration = Duration::from_millis(500);
+    let gateway = Gateway::start().await;
+    let mut took = Vec::new();
+    for nth in 0..20 {
+        // Half of them wait for their answer, half of them watch.
+        let asked_at = if nth % 2 == 0 {
+            let asked_at = System.monotonic();
+            let _ = gateway.shop.key_in(&Payment::of(12_000)).await.expecting(200);
+            asked_at
+        } else {
+            let (mut stream, held) = about_to_be_paid(&gateway).await;
+            let released_at = System.monotonic();
+            held.release().await;
+            stream.until_status("DONE", SOON).await;
+            released_at
+        };
+        took.push(System.monotonic() - asked_at);
+    }
+    took.sort_unstable();
+    // By looking alone a third would come so soon.
+    assert!(took[took.len() * 3 / 4] < SOONER, "{took:?}");
+    gateway.check().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_and_started() {
     let gateway = Gateway::with().own(&[Link::Redis]).start().await;

@@ -66,6 +66,29 @@ async fn a_browser_watches_its_own_payment_only() {
     gateway.check().await;
 }
 
+/// A browser that comes back is sent to whichever API: it goes on after what it saw at the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_goes_on_at_another_api() {
+    let gateway = Gateway::with().apis(2).start().await;
+    let payment = Payment::of(12_000);
+    let created = gateway.shop.create(&payment).await.expecting(200);
+    let mut stream = gateway.shop.stream_as_browser(created.payment_key(), created.text("checkoutToken")).await;
+    stream.until_status("READY", Duration::from_secs(5)).await;
+    let _ = gateway.shop.payer_of(&created).authenticate(&payment).await.expecting(200);
+    stream.reconnect_at(&gateway.apis[1]).await;
+    stream.until_status("IN_PROGRESS", Duration::from_secs(5)).await;
+    // Confirmed at the first, seen at the second.
+    let _ = gateway.shop.confirm(created.payment_key(), &payment.order_id, 12_000).await.expecting(200);
+    stream.until_status("DONE", Duration::from_secs(5)).await;
+    stream.until_end(Duration::from_secs(5)).await;
+    stream.assert_every_version_once();
+    let snapshots = stream.seen().iter().filter(|seen| seen.event == "snapshot").count();
+    assert_eq!(snapshots, 1, "it did not begin anew: {:#?}", stream.seen());
+    stream.reconnect_at(&gateway.apis[0]).await;
+    assert_eq!(stream.status, 204);
+    gateway.check().await;
+}
+
 /// The JSON list and the stream are doors to one log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_says_what_the_stream_said() {

@@ -5,18 +5,22 @@ use std::time::{Duration, Instant};
 
 use naru_shared::clock::Clock as _;
 use naru_shared::system::System;
-use naru_testbed::{Gateway, Payment, eventually};
+use naru_testbed::{Gateway, Payment, eventually, share_of_handles};
 use tokio::net::TcpStream;
 
 use crate::bad_input::rows;
 use crate::raw::{Raw, head};
 
-/// What everybody else waits for a payment, at most.
-const RESPONSIVE: Duration = Duration::from_secs(2);
+/// What everybody else waits for a payment, at most, on a machine that other tests keep busy. Whoever had to wait for the
+/// others to go would wait for their heads or bodies to time out: ten seconds and more.
+const RESPONSIVE: Duration = Duration::from_secs(5);
 /// What a request's head may take, and a little.
 const HEAD_LIMIT: Duration = Duration::from_secs(13);
 /// What a body may take, and a little.
 const BODY_LIMIT: Duration = Duration::from_secs(18);
+
+/// What 500 streams may take to be opened, or to be done with, on a busy machine.
+const STREAMS_LIMIT: Duration = Duration::from_secs(30);
 
 /// Insists that a payment goes through in time.
 async fn assert_responsive(gateway: &Gateway, while_what: &str) {
@@ -27,8 +31,9 @@ async fn assert_responsive(gateway: &Gateway, while_what: &str) {
     assert!(took < RESPONSIVE, "while {while_what} a payment takes {took:?}");
 }
 
-/// So many connections, each of which has sent this.
+/// So many connections, or as many as a test may have here, each of which has sent this.
 async fn crowd(gateway: &Gateway, count: usize, bytes: &[u8]) -> Vec<Raw> {
+    let count = count.min(share_of_handles());
     let mut crowd = Vec::with_capacity(count);
     for _ in 0..count {
         let mut raw = Raw::open(&gateway.shop).await;
@@ -222,15 +227,21 @@ async fn clients_that_hang_up() {
         }
     }
     assert_responsive(&gateway, "others have hung up").await;
-    gateway.check().await;
+    // Some cards are still being registered: an order may yet be accepted between two looks.
+    gateway.settled().await;
     for order in &orders {
-        let found = gateway.shop.get_order(&order.order_id).await;
-        match found.status {
-            200 => gateway.bank.expect(&order.order_id).charged_once().await,
-            404 => gateway.bank.expect(&order.order_id).never_charged().await,
-            _ => panic!("{found:?}"),
-        }
+        eventually("what was accepted is charged, and nothing else", RESPONSIVE, async || {
+            let found = gateway.shop.get_order(&order.order_id).await;
+            let money = gateway.bank.money(&order.order_id).await;
+            match found.status {
+                200 => (found.text("status") == "DONE" && money.charges == 1).then_some(()),
+                404 => (money.charges == 0).then_some(()),
+                _ => panic!("{found:?}"),
+            }
+        })
+        .await;
     }
+    gateway.check().await;
 }
 
 /// Streams that nobody reads cost their own connection, and a change of the payment reaches those who do.
@@ -241,8 +252,9 @@ async fn streams_that_nobody_reads() {
     let line = format!("GET /v1/payments/{}/events", created.payment_key());
     let request = head(&gateway.shop, &line, &["accept: text/event-stream"]) + "\r\n";
     let deaf = crowd(&gateway, 500, request.as_bytes()).await;
-    eventually("all of them are served", Duration::from_secs(10), async || {
-        (gateway.api().metric("naru_sse_streams").await >= 500).then_some(())
+    eventually("all of them are served", STREAMS_LIMIT, async || {
+        let streams = gateway.api().metric("naru_sse_streams").await;
+        (streams >= u64::try_from(deaf.len()).unwrap_or(u64::MAX)).then_some(())
     })
     .await;
     let mut reader = gateway.shop.stream_as_browser(created.payment_key(), created.text("checkoutToken")).await;
@@ -252,7 +264,7 @@ async fn streams_that_nobody_reads() {
     let _ = reader.until_status("DONE", RESPONSIVE).await;
     reader.until_end(RESPONSIVE).await;
     drop(deaf);
-    eventually("nothing is left of them", Duration::from_secs(10), async || {
+    eventually("nothing is left of them", STREAMS_LIMIT, async || {
         (gateway.api().metric("naru_sse_streams").await == 0).then_some(())
     })
     .await;
@@ -264,7 +276,7 @@ async fn streams_that_nobody_reads() {
 async fn a_storm_of_connections_passes() {
     let gateway = Gateway::start().await;
     let address = gateway.shop.url("").trim_start_matches("http://").to_owned();
-    let storm = (0..3_000).map(|_| TcpStream::connect(address.clone()));
+    let storm = (0..share_of_handles().min(3_000)).map(|_| TcpStream::connect(address.clone()));
     let connected = futures::future::join_all(storm).await;
     drop(connected);
     assert_responsive(&gateway, "3,000 connections have come and gone").await;

@@ -28,12 +28,22 @@ async fn chores(worker: &Worker) -> Result<(), StoreError> {
         if let Some(row) = worker.store.operation(operation).await? {
             let headers = json!({ "naru": "the message was lost; the row tells" });
             let reason = row.letter_reason();
-            worker.store.archive_letter(System.ordered(), operation, reason, None, None, &headers).await?;
-            metrics::counter!("naru_dead_letters_total", "reason" => reason).increment(1);
+            let new = worker.store.archive_letter(System.ordered(), operation, reason, None, None, &headers).await?;
+            if new == Some(true) {
+                metrics::counter!("naru_dead_letters_total", "reason" => reason).increment(1);
+            }
         }
     }
     worker.store.resolve_settled_letters(BATCH_MAX).await?;
-    let forgotten = worker.store.forget_old_keys(BATCH_MAX).await?;
+    let mut forgotten = 0;
+    loop {
+        let batch = worker.store.forget_old_keys(BATCH_MAX).await?;
+        forgotten += batch;
+        // A full batch says that there are more: what a busy day brought must not take days to forget.
+        if batch < BATCH_MAX.unsigned_abs() || worker.shutdown.is_cancelled() {
+            break;
+        }
+    }
     if forgotten > 0 {
         tracing::info!(forgotten, "old idempotency keys are forgotten");
     }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use naru_servers::{Failure, Program};
+use naru_servers::{Failure, Program, with_many_handles};
 
 use crate::cargo::cargo;
 use crate::progress::Step;
@@ -25,6 +25,7 @@ pub(crate) fn run(options: &[&str]) -> Result<ExitCode, Failure> {
     step.done();
 
     let mut bench = Command::new(root::root().join("target").join(profile).join("naru-bench"));
-    process::run_well(bench.args(options), "run the benchmark", "its last lines above say why")?;
+    bench.args(options);
+    process::run_well(&mut with_many_handles(&bench), "run the benchmark", "its last lines above say why")?;
     Ok(ExitCode::SUCCESS)
 }

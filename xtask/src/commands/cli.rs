@@ -1,4 +1,4 @@
-//! `cargo xtask pay` and `cargo xtask dead`: the operators' command line, told where the running stack is.
+//! `cargo xtask pay`, `dead` and `payment`: the operators' command line, told where the running stack is.
 
 use std::process::{Command, ExitCode};
 

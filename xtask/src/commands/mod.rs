@@ -20,6 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         ["test", name] if !name.starts_with('-') => test::run(Some(name)),
         ["pay", options @ ..] => cli::run("pay", options),
         ["dead", options @ ..] => cli::run("dead", options),
+        ["payment", options @ ..] => cli::run("payment", options),
         ["bench", options @ ..] => bench::run(options),
         ["sqlx"] => sqlx::run(),
         [] | ["help" | "--help" | "-h"] => Ok(help::run()),

@@ -49,6 +49,14 @@ fn decisions_are_numbered_without_holes_and_say_what_was_given_up() {
             }
         }
     }
+    let index = FILES.iter().find(|file| file.path == "docs/decisions/README.md").map_or("", |file| &file.content);
+    for decision in &decisions {
+        let name = decision.path.rsplit('/').next().unwrap_or_default();
+        let title = decision.content.lines().next().unwrap_or_default().split_once(". ").map_or("", |(_, title)| title);
+        if !index.contains(&format!("[{title}]({name})")) {
+            found.push(format!("{}: not in docs/decisions/README.md under its title", decision.path));
+        }
+    }
     expect_none("decisions", &found);
 }
 

@@ -55,7 +55,7 @@ fn claimed(mode: Mode, known: Known) -> Claimed {
     Claimed { operation, payment, open, fresh, manners }
 }
 
-/// Seconds after the beginning: 15 is when "not found" is first believed, 180 the deadline.
+/// Seconds after the beginning: 17 is when "not found" is first believed, 180 the deadline.
 fn at(seconds: i64) -> OffsetDateTime {
     START + Duration::seconds(seconds)
 }
@@ -182,6 +182,24 @@ fn after_an_approval_was_asked_for() {
 }
 
 #[test]
+fn nothing_is_sent_past_the_deadline_nor_long_after_it_was_written_down() {
+    #[rustfmt::skip]
+    let table = [
+        // ms ago   at
+        (      0,   0, None),
+        (  2_000,   2, None),
+        (  2_001,   2, Some("written_long_ago")),
+        (      0, 179, None),
+        (      0, 180, Some("too_late")),
+        (  9_000, 181, Some("too_late")),
+    ];
+    for (ago, seconds, why) in table {
+        let told = claimed(D, Fresh).unsendable(Duration::milliseconds(ago), at(seconds));
+        assert_eq!(told, why, "written {ago} ms ago, at {seconds} s");
+    }
+}
+
+#[test]
 fn after_an_inquiry() {
     use InquiryAnswer as A;
     let ours = || A::Approved(approved(15_000));
@@ -206,8 +224,8 @@ fn after_an_inquiry() {
         (Open,                            no_answer(),  180, too_late.clone(),         None),
         // One that dedupes may be asked again at once; another only when "not found" is believed, after a net-cancel.
         (Open,                            A::NotFound,    1, "approve again".into(),   Some(unknown.clone())),
-        (Open,                            A::NotFound,   14, "approve again".into(),   Some("unknown at 15.25 IN_PROGRESS UNKNOWN".into())),
-        (Open,                            A::NotFound,   15, "approve again".into(),   Some(not_found.clone())),
+        (Open,                            A::NotFound,   16, "approve again".into(),   Some("unknown at 17.25 IN_PROGRESS UNKNOWN".into())),
+        (Open,                            A::NotFound,   17, "approve again".into(),   Some(not_found.clone())),
         (Open,                            A::NotFound,  180, too_late.clone(),         None),
         // A reference that was condemned is never wanted again, whatever is heard of it.
         (Condemned(Because::NotFound),    ours(),         1, not_found.clone(),        None),
@@ -228,6 +246,27 @@ fn after_an_inquiry() {
     }
 }
 
+/// A call of an earlier claim that this claim did not see.
+#[test]
+fn what_is_found_out_after_the_claim_counts_as_if_it_had_known() {
+    let ours = InquiryAnswer::Approved(approved(15_000));
+    let mut late = claimed(N, Open);
+    late.learn(&Reference("NRother".into()), Some(Because::TooLate), Some(at(100)));
+    assert_eq!(late, claimed(N, Open), "another reference");
+    late.learn(&reference(), Some(Because::WrongAmount), None);
+    late.learn(&reference(), Some(Because::TooLate), None);
+    let next = late.after_inquiry(&reference(), &ours, at(1), &mut two_seconds);
+    assert_eq!(told(&late, &next), "net-cancel wrong_amount", "the first reason stays");
+
+    let mut late = claimed(N, Open);
+    late.learn(&reference(), None, Some(at(10)));
+    let next = late.after_inquiry(&reference(), &InquiryAnswer::NotFound, at(26), &mut two_seconds);
+    assert_eq!(told(&late, &next), "unknown at 27.25 IN_PROGRESS UNKNOWN", "it may still be on its way");
+    late.learn(&reference(), None, Some(START));
+    let next = late.after_inquiry(&reference(), &InquiryAnswer::NotFound, at(27), &mut two_seconds);
+    assert_eq!(told(&late, &next), "net-cancel not_found");
+}
+
 #[test]
 fn after_a_net_cancel() {
     use Because::{NotFound, TooLate, WrongAmount};
@@ -242,9 +281,9 @@ fn after_a_net_cancel() {
         (NotFound,    A::Reversed,                    200, "failed ABORTED REVERSED reversed letter:information"),
         (TooLate,     A::Reversed,                    200, "failed ABORTED REVERSED reversed letter:information"),
         (TooLate,     A::NoOriginal,                  200, "failed ABORTED NOT_MOVED not_moved letter:information"),
-        (TooLate,     A::NoOriginal,                   14, "unknown at 15.25 IN_PROGRESS UNKNOWN"),
+        (TooLate,     A::NoOriginal,                   16, "unknown at 17.25 IN_PROGRESS UNKNOWN"),
         (WrongAmount, A::Reversed,                      1, "failed ABORTED REVERSED reversed case:amount_mismatch"),
-        (WrongAmount, A::NoOriginal,                   15, "failed ABORTED NOT_MOVED not_moved case:amount_mismatch"),
+        (WrongAmount, A::NoOriginal,                   17, "failed ABORTED NOT_MOVED not_moved case:amount_mismatch"),
         (WrongAmount, A::NoAnswer("timeout".into()),  200, unknown),
         (TooLate,     A::NoAnswer("timeout".into()),  200, unknown),
         (TooLate,     refused(),                      200, "unknown at 202 IN_PROGRESS UNKNOWN letter:needs_person case:net_cancel_refused"),

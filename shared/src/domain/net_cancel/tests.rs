@@ -52,8 +52,8 @@ fn after_a_reversal_was_asked_for() {
         // heard          at   operation      due, ms   resolution       letter case
         (A::Reversed,      1, "succeeded",   None,      Some("reversed"),  false, false),
         (A::NoOriginal,    1, "unknown",     Some(2_000),   None,              false, false),
-        (A::NoOriginal,   14, "unknown",     Some(15_250),  None,              false, false),
-        (A::NoOriginal,   15, "succeeded",   None,      Some("not_moved"), false, false),
+        (A::NoOriginal,   16, "unknown",     Some(17_250),  None,              false, false),
+        (A::NoOriginal,   17, "succeeded",   None,      Some("not_moved"), false, false),
         (no_answer(),      1, "unknown",     Some(2_000),   None,              false, false),
         (no_answer(),    600, "unknown",     Some(602_000), None,              true,  false),
         (refused(),        1, "unknown",     Some(2_000),   None,              true,  true),

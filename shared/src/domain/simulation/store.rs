@@ -9,8 +9,8 @@ use super::super::event::PaymentEvent;
 use super::super::evidence::{Verdict, judge};
 use super::super::fixtures::{self, reversal};
 use super::super::id::{AttemptId, OperationId, Reference};
-use super::super::operation::{CRASH_BUDGET, Operation, OperationKind, OperationStatus};
-use super::super::payment::Payment;
+use super::super::operation::{CRASH_BUDGET, Operation, OperationKind, OperationResult, OperationStatus};
+use super::super::payment::{MoneyState, Payment};
 
 struct Row {
     operation: Operation,
@@ -35,6 +35,8 @@ pub(super) struct Store {
     pub(super) payment: Payment,
     rows: Vec<Row>,
     attempts: Vec<Attempt>,
+    /// Answers that said otherwise than the books when they were given.
+    pub(super) false_answers: Vec<MoneyState>,
 }
 
 impl Store {
@@ -42,7 +44,7 @@ impl Store {
         let payment = fixtures::payment();
         let operation = fixtures::approval_of(&payment);
         let row = Row { operation, claimed_at: payment.created_at, owner_dies: None };
-        Self { payment, rows: vec![row], attempts: Vec::new() }
+        Self { payment, rows: vec![row], attempts: Vec::new(), false_answers: Vec::new() }
     }
 
     /// The operation whose turn it is, and when it may be claimed.
@@ -133,6 +135,10 @@ impl Store {
         self.attempts.iter().position(|a| Some(a.id) == id).unwrap()
     }
 
+    pub(super) fn sent_at(&self, attempt: usize) -> OffsetDateTime {
+        self.attempts[attempt].sent_at
+    }
+
     fn holds(&self, place: usize, fence: i64) -> bool {
         let operation = &self.rows[place].operation;
         operation.fence == fence && operation.status == OperationStatus::Processing
@@ -205,12 +211,10 @@ impl Store {
             Next::Settled(_) | Next::Dead => {}
         }
         let kind = operation.kind;
-        if let Some(event) = &decision.event {
-            self.happen(event);
+        if let Some((reference, resolution)) = &decision.resolved {
+            self.resolve(reference, *resolution);
         }
-        let Some((reference, resolution)) = &decision.resolved else { return };
-        self.resolve(reference, *resolution);
-        let contradicts = |a: &Attempt| {
+        let contradicts = |a: &Attempt, reference: &Reference| {
             a.reference == *reference
                 && match (a.call, a.answer) {
                     (Call::Approve | Call::Inquire, Some(AnswerWord::Approved)) => true,
@@ -218,10 +222,44 @@ impl Store {
                     _ => false,
                 }
         };
-        let contradicted = self.attempts.iter().enumerate().any(|(place, a)| Some(place) != own && contradicts(a));
-        let denies = matches!(resolution, Resolution::Declined | Resolution::NotMoved);
-        if kind == OperationKind::Approve && denies && contradicted {
+        let denied = decision.denies().filter(|_| kind == OperationKind::Approve);
+        let contradicted = denied.filter(|reference| {
+            self.attempts.iter().enumerate().any(|(place, a)| Some(place) != own && contradicts(a, reference))
+        });
+        if let Some(reference) = contradicted {
             self.weigh(reference, Call::Approve, AnswerWord::Approved, now);
+        }
+        if let Some(event) = &decision.event {
+            self.happen(event);
+        }
+        self.rows[place].operation.result = decision.result_after(&self.payment.state);
+        self.check_answer(place);
+    }
+
+    /// Whoever asked for it is told how it ended, now and for ever: nothing that the books know may speak against it.
+    fn check_answer(&mut self, place: usize) {
+        let Some(money_state) = self.answer_of(place) else { return };
+        let heard_of = self.attempts.iter().any(|a| a.answer == Some(AnswerWord::Approved));
+        let reversing = self
+            .rows
+            .iter()
+            .any(|row| row.operation.kind == OperationKind::NetCancel && row.operation.status.is_unsettled());
+        let is_true = match money_state {
+            MoneyState::NotMoved => !heard_of && !reversing,
+            MoneyState::Reversed => !reversing,
+            MoneyState::Unknown => reversing,
+            MoneyState::Moved => false,
+        };
+        if !is_true {
+            self.false_answers.push(money_state);
+        }
+    }
+
+    /// Where the answer of a failed operation says that the money is.
+    pub(super) fn answer_of(&self, place: usize) -> Option<MoneyState> {
+        match self.rows[place].operation.result {
+            Some(OperationResult::Failed { money_state, .. }) => Some(money_state),
+            Some(OperationResult::Succeeded) | None => None,
         }
     }
 

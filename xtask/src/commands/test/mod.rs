@@ -26,6 +26,9 @@ const WITHOUT_SERVERS: [&str; 5] = ["fmt", "clippy", "docs", "deny", "unit"];
 pub(crate) fn run(part: Option<&str>) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     interrupt::listen()?;
+    if part.is_none_or(|part| ["fmt", "clippy"].contains(&part)) {
+        prerequisites::checkers()?;
+    }
     let wanted = |name: &str| part.is_none_or(|part| part == name);
     let mut tally = Tally::default();
 

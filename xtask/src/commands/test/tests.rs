@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use naru_servers::{Failure, Servers};
+use naru_servers::{Failure, Servers, with_many_handles};
 
 use super::tally::Tally;
 use crate::cargo::cargo;
@@ -13,6 +13,9 @@ use crate::{interrupt, process, queries, root};
 
 /// The migrated database that tests make their own from.
 const TEMPLATE: &str = "naru_template";
+
+/// What the largest crowd of connections in the tests takes, with the tests that run beside it.
+const HANDLES_WANTED: u64 = 12_000;
 
 /// Builds and runs the tests of `part` (all; `unit`; a package; or those whose names contain it) and counts them.
 pub(super) fn run(tally: &mut Tally, part: Option<&str>, servers: Option<&Servers>) -> Result<(), Failure> {
@@ -24,8 +27,13 @@ pub(super) fn run(tally: &mut Tally, part: Option<&str>, servers: Option<&Server
         (Some(_), Some(package)) => arguments.extend(["-p", package]),
         (Some(filter), None) => arguments.extend(["--workspace", "--", filter]),
     }
-    let mut test = cargo(&arguments);
+    // Some tests open thousands of connections.
+    let mut test = with_many_handles(&cargo(&arguments));
     if let Some(servers) = servers {
+        if let Some(most) = handles().filter(|most| *most < HANDLES_WANTED) {
+            let advice = format!("`ulimit -Hn` is {most}, and {HANDLES_WANTED} are wanted");
+            tally.skipped(format!("run in part: the tests with thousands of connections have fewer ({advice})"));
+        }
         // Everything at once and with the tests, so that what they share is compiled once, with the same features.
         let step = Step::begin("building programs and tests");
         let mut build = cargo(&["build", "--workspace", "--all-targets"]);
@@ -96,6 +104,11 @@ fn migrate(servers: &Servers) -> Result<(), Failure> {
     process::run_well(&mut naru, "migrate the template database", "the message above names the migration")?;
     step.done();
     Ok(())
+}
+
+/// How many file handles a program may have here; nothing when that has no bound.
+fn handles() -> Option<u64> {
+    process::output("/bin/sh", &["-c", "ulimit -Hn"])?.parse().ok()
 }
 
 /// `api` or `naru-api`, when there is such a package.
