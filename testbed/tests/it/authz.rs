@@ -81,6 +81,18 @@ impl Everybody {
         }
     }
 
+    /// Some calls end the session that they come with.
+    async fn sign_in_again(&self, who: &str) {
+        let account = match who {
+            "payer-other" => &self.other_payer,
+            "payer-live" => &self.live_payer,
+            _ => return,
+        };
+        if account.me().await.status == 401 {
+            let _ = account.sign_in().await.expecting(200);
+        }
+    }
+
     /// What `who` sends to prove who they are.
     fn headers(&self, who: &str, gateway: &Gateway, target: &Target) -> Vec<(&'static str, String)> {
         let shop = &gateway.shop;
@@ -185,6 +197,7 @@ async fn every_call_as_everybody() {
             if call.body.is_some() {
                 request = request.header("content-type", "application/json").body(target.body());
             }
+            everybody.sign_in_again(who).await;
             for (name, value) in everybody.headers(who, &gateway, &target) {
                 request = request.header(name, value);
             }

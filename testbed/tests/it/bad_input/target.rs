@@ -173,6 +173,12 @@ impl Target {
         self.at(gateway, self.call.method.clone(), &self.path)
     }
 
+    /// What the caller says of itself beside a key, as lines of a head.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let headers = self.account.as_ref().map(|account| account.headers()).unwrap_or_default();
+        headers.into_iter().map(|(name, value)| format!("{name}: {value}")).collect()
+    }
+
     /// Another path or method by the same: a payer who is signed in, or a merchant's server.
     pub(crate) fn at(&self, gateway: &Gateway, method: Method, path: &str) -> RequestBuilder {
         match &self.account {
