@@ -1,7 +1,7 @@
 //! `naru-api`: takes requests in, writes them down, and tells what became of them.
 //!
 //! A request passes [`limits`], says who it is ([`auth`]), is read ([`body`], [`headers`]), and reaches a handler of one
-//! audience: [`merchant`], [`checkout`] (the payer), [`backoffice`] (the merchant's people), [`ops`]. What it queues is carried out by the worker; whoever waits for it
+//! audience: [`merchant`], [`checkout`] (whoever pays), [`payer`] (who pays and has an account), [`backoffice`] (the merchant's people), [`ops`]. What it queues is carried out by the worker; whoever waits for it
 //! is woken by the [`hub`] and answered by [`answer`] or [`sse`]. Whatever is refused is a [`problem`].
 
 pub mod answer;
@@ -23,6 +23,7 @@ pub mod merchant;
 pub mod openapi;
 pub mod ops;
 pub mod passwords;
+pub mod payer;
 pub mod problem;
 pub mod rates;
 pub mod routes;

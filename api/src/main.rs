@@ -61,6 +61,7 @@ async fn main() -> ExitCode {
 
 async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std::error::Error>> {
     let shutdown = CancellationToken::new();
+    let cookies = Cookies::new(&config.browsers, &config.public)?;
     let public = TcpListener::bind(config.listen.public).await?;
     let operators = TcpListener::bind(config.listen.operators).await?;
     let internal = TcpListener::bind(config.internal.address).await?;
@@ -101,15 +102,15 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
         outcomes: together::outcomes(store.clone()),
         keys: KeyRing::new(store.clone(), &config.keys.master),
         key_uses,
-        passwords: Passwords::new()?,
-        rates: Rates::new(store.clone(), &config.keys.master),
-        cookies: Cookies::new(&config.browsers, &config.public)?,
-        browsers: config.browsers,
         backlog: Backlog::watch(store.clone(), config.admission.backlog_max, shutdown.clone()),
         hub: Hub::start(store.clone(), bus.subscribe(shutdown.clone()), shutdown.clone()),
         relay: Relay::start(broker.publisher()),
         cards: Arc::new(cards),
         tries: Tries::default(),
+        rates: Rates::new(store.clone(), &config.keys.master),
+        passwords: Passwords::new()?,
+        cookies,
+        browsers: config.browsers,
         public: config.public.clone(),
         shutdown: shutdown.clone(),
         bus,

@@ -10,7 +10,7 @@ use naru_shared::secret::{MasterSecret, keyed_hash_of_parts};
 use naru_shared::store::Store;
 
 use crate::browser::Address;
-use crate::problem::{Problem, Reason};
+use crate::problem::{MoneyState, Problem, Reason};
 use crate::unavailable::refuse;
 
 /// A minute and an hour.
@@ -82,8 +82,7 @@ impl Rates {
     /// `RATE_LIMITED`, or that Postgres is away: uncounted nothing is tried.
     pub async fn count(&self, rate: Rate, who: &Who) -> Result<(), Problem> {
         let wait = self.store.count_against(rate.scope, who, rate.limit, rate.window).await;
-        wait.map_err(|error| refuse(error).money(crate::problem::MoneyState::NotMoved))?
-            .map_or(Ok(()), |wait| Err(limited(rate, wait)))
+        wait.map_err(|error| refuse(error).money(MoneyState::NotMoved))?.map_or(Ok(()), |wait| Err(limited(rate, wait)))
     }
 
     /// Takes one back that did not count after all. If it can't be, it counts until its window is over.
@@ -145,5 +144,7 @@ impl Drop for Registering {
 
 fn limited(rate: Rate, wait: Duration) -> Problem {
     metrics::counter!("naru_rate_limited_total", "scope" => rate.scope).increment(1);
-    Problem::because(Reason::RateLimited).retry_after(wait)
+    Problem::because(Reason::RateLimited)
+        .detail("너무 자주 시도했습니다. 잠시 후 다시 시도해 주세요.", "Too many tries. Try again later.")
+        .retry_after(wait)
 }

@@ -1,11 +1,13 @@
 //! `naru`: the operators' and developers' command line.
 
 mod dead;
+mod demo_payer;
 mod events;
 mod http;
 mod merchant;
 mod migrate;
 mod pay;
+mod payer;
 mod payment;
 mod seed;
 mod table;
@@ -26,7 +28,7 @@ struct Cli {
 enum Command {
     /// Applies the migrations that Postgres lacks (DATABASE_URL).
     Migrate,
-    /// Makes the demo merchant of the sandbox and prints its keys and its owner's login (DATABASE_URL, NARU_MASTER_SECRET).
+    /// Makes the demo merchant and payer of the sandbox and prints keys, the owner's login and the payer's (DATABASE_URL, NARU_MASTER_SECRET).
     SeedDemo,
     /// Makes a merchant and prints the invitation of its first owner (DATABASE_URL).
     NewMerchant(merchant::NewMerchantOptions),

@@ -1,4 +1,4 @@
-//! `naru seed-demo`: the merchant that a developer's sandbox begins with.
+//! `naru seed-demo`: the merchant, and the payer, that a developer's sandbox begins with.
 
 use naru_shared::api_key::{ApiKey, KeyKind};
 use naru_shared::clock::{Ids as _, Random as _};
@@ -10,9 +10,9 @@ use naru_shared::secret::{Email, Password};
 use naru_shared::store::{NewApiKey, NewMember, NewMerchant};
 use naru_shared::system::{System, environment};
 
-use crate::Outcome;
 use crate::merchant::Command;
 use crate::migrate::store;
+use crate::{Outcome, demo_payer};
 
 /// What the demo merchant's owner signs in with. The password is derived from the master secret, so it is another one in
 /// each deployment.
@@ -62,5 +62,5 @@ pub(crate) async fn run() -> Outcome {
         }
         println!("{variable}={}", key.expose());
     }
-    Ok(())
+    demo_payer::seed(&store, &master, config.cards.url).await
 }

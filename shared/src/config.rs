@@ -12,8 +12,8 @@ mod reader;
 
 pub use browsers::Browsers;
 pub use concerns::{
-    ApiListen, Broker, CardAcquirer, Database, InternalListen, LogFormat, MasterKeys, Operators, PublicUrl, Redis,
-    Telemetry, Work,
+    ApiListen, Broker, CardAcquirer, Database, DemoCards, InternalListen, LogFormat, MasterKeys, Operators, PublicUrl,
+    Redis, Telemetry, Work,
 };
 pub use programs::{ApiConfig, CliConfig, WorkerConfig};
 pub use reader::{Concern, ConfigError, Lookup, Problem, Reader, Variable};

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::api_key::{KEY_RANDOM_BYTES, KeyKind};
 use crate::base62;
-use crate::secret::MasterSecret;
+use crate::secret::{MasterSecret, Secret};
 
 /// How the token of an invitation begins, so that a log, a scanner and a person know what it is.
 pub const INVITATION_PREFIX: &str = "naru_invitation_";
@@ -37,4 +37,11 @@ pub fn demo_key(master: &MasterSecret, kind: KeyKind) -> [u8; KEY_RANDOM_BYTES] 
 #[must_use]
 pub fn demo_password(master: &MasterSecret) -> Zeroizing<String> {
     Zeroizing::new(base62::encode(&master.derive("demo owner's password")[..16], 22))
+}
+
+/// The password of the sandbox's demo payer: nobody else's, and the same again for the same master secret.
+#[must_use]
+pub fn demo_payer_password(master: &MasterSecret) -> Secret<String> {
+    let derived = master.derive("demo payer password");
+    Secret::new(derived[..16].iter().map(|byte| format!("{byte:02x}")).collect())
 }

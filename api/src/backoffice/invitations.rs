@@ -19,7 +19,7 @@ use super::NothingToSay;
 use super::desk::{Desk, Visitor, refuse_change};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
-use crate::openapi::{ChangeRefusals, LookRefusals};
+use crate::openapi::{ChangeRefusals, StaffLookRefusals};
 use crate::problem::{Code, Problem, Reason};
 use crate::unavailable::refuse;
 use crate::view::seoul;
@@ -121,7 +121,7 @@ pub(super) struct Joined {
     path = "/backoffice/v1/invitations",
     tag = "Backoffice",
     security(("staffSession" = [])),
-    responses((status = 200, description = "Those that wait", body = Invitations), LookRefusals)
+    responses((status = 200, description = "Those that wait", body = Invitations), StaffLookRefusals)
 )]
 pub(super) async fn list(State(app): State<App>, desk: Desk) -> Result<Json<Invitations>, Problem> {
     desk.insist(Act::ChangeStaff)?;

@@ -16,7 +16,7 @@ use super::NothingToSay;
 use super::desk::{Desk, refuse_change};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
-use crate::openapi::{ChangeRefusals, LookRefusals};
+use crate::openapi::{ChangeRefusals, StaffLookRefusals};
 use crate::problem::{Code, Problem, Reason};
 use crate::unavailable::refuse;
 use crate::view::seoul;
@@ -112,7 +112,7 @@ pub(super) struct RollFields {
     tag = "Backoffice",
     security(("staffSession" = [])),
     params(("mode" = String, Path, description = "`test` or `live`")),
-    responses((status = 200, description = "Those that work, and the newest that don't", body = Keys), LookRefusals)
+    responses((status = 200, description = "Those that work, and the newest that don't", body = Keys), StaffLookRefusals)
 )]
 pub(super) async fn list(State(app): State<App>, desk: Desk, Path(mode): Path<String>) -> Result<Json<Keys>, Problem> {
     let tenant = desk.tenant(&mode)?;

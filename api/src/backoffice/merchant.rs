@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::desk::{Desk, refuse_change};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
-use crate::openapi::{ChangeRefusals, LookRefusals};
+use crate::openapi::{ChangeRefusals, StaffLookRefusals};
 use crate::problem::Problem;
 
 /// A merchant.
@@ -42,7 +42,7 @@ pub(super) struct RenameFields {
     path = "/backoffice/v1/merchant",
     tag = "Backoffice",
     security(("staffSession" = [])),
-    responses((status = 200, description = "The merchant", body = MerchantView), LookRefusals)
+    responses((status = 200, description = "The merchant", body = MerchantView), StaffLookRefusals)
 )]
 pub(super) async fn show(desk: Desk) -> Json<MerchantView> {
     Json(MerchantView::of(&desk))

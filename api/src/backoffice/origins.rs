@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::desk::{Desk, refuse_change};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
-use crate::openapi::{ChangeRefusals, LookRefusals};
+use crate::openapi::{ChangeRefusals, StaffLookRefusals};
 use crate::problem::{Code, Problem, Reason};
 use crate::unavailable::refuse;
 
@@ -62,7 +62,7 @@ fn is_origin(text: &str, mode: Mode) -> bool {
     tag = "Backoffice",
     security(("staffSession" = [])),
     params(("mode" = String, Path, description = "`test` or `live`")),
-    responses((status = 200, description = "Those that are registered", body = Origins), LookRefusals)
+    responses((status = 200, description = "Those that are registered", body = Origins), StaffLookRefusals)
 )]
 pub(super) async fn list(
     State(app): State<App>,

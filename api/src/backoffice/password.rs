@@ -10,7 +10,7 @@ use super::desk::{Desk, refuse_change};
 use super::session::Tries;
 use crate::app::App;
 use crate::body::{Check, OwnBody};
-use crate::openapi::SignInRefusals;
+use crate::openapi::StaffSignInRefusals;
 use crate::problem::{Problem, Reason};
 use crate::unavailable::refuse;
 
@@ -41,7 +41,7 @@ pub(super) struct PasswordChanged {
     tag = "Backoffice",
     security(("staffSession" = [])),
     request_body = PasswordFields,
-    responses((status = 200, description = "Changed", body = PasswordChanged), SignInRefusals)
+    responses((status = 200, description = "Changed", body = PasswordChanged), StaffSignInRefusals)
 )]
 pub(super) async fn change(
     State(app): State<App>,

@@ -17,7 +17,7 @@ use super::desk::{COOKIE, Desk, Visitor, refuse_change};
 use super::merchant::MerchantView;
 use crate::app::App;
 use crate::body::{Check, OwnBody};
-use crate::openapi::{ChangeRefusals, LookRefusals, SignInRefusals};
+use crate::openapi::{ChangeRefusals, StaffLookRefusals, StaffSignInRefusals};
 use crate::problem::{Problem, Reason};
 use crate::rates::{SIGN_IN_FROM_ADDRESS, SIGN_IN_OF_STAFF, Who};
 use crate::unavailable::refuse;
@@ -93,7 +93,7 @@ pub(super) struct Signed {
     path = "/backoffice/v1/me",
     tag = "Backoffice",
     security(("staffSession" = [])),
-    responses((status = 200, description = "Whoever asks", body = Me), LookRefusals)
+    responses((status = 200, description = "Whoever asks", body = Me), StaffLookRefusals)
 )]
 pub(super) async fn show(desk: Desk) -> Json<Me> {
     Json(Me::of(&desk))
@@ -105,7 +105,7 @@ pub(super) async fn show(desk: Desk) -> Json<Me> {
     path = "/backoffice/v1/sign-in",
     tag = "Backoffice",
     request_body = SignInFields,
-    responses((status = 200, description = "Signed in: `Set-Cookie` has the session", body = Signed), SignInRefusals)
+    responses((status = 200, description = "Signed in: `Set-Cookie` has the session", body = Signed), StaffSignInRefusals)
 )]
 pub(super) async fn sign_in(
     State(app): State<App>,

@@ -13,7 +13,7 @@ use super::NothingToSay;
 use super::desk::{Desk, refuse_change};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
-use crate::openapi::{ChangeRefusals, LookRefusals};
+use crate::openapi::{ChangeRefusals, StaffLookRefusals};
 use crate::problem::{Code, Problem, Reason};
 use crate::unavailable::refuse;
 use crate::view::seoul;
@@ -86,7 +86,7 @@ impl Check {
     path = "/backoffice/v1/staff",
     tag = "Backoffice",
     security(("staffSession" = [])),
-    responses((status = 200, description = "Everybody", body = Team), LookRefusals)
+    responses((status = 200, description = "Everybody", body = Team), StaffLookRefusals)
 )]
 pub(super) async fn list(State(app): State<App>, desk: Desk) -> Result<Json<Team>, Problem> {
     Team::of(&app, &desk).await

@@ -91,9 +91,11 @@ fn respond(problem: &Problem, document: &ProblemDocument) -> Response {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     if problem.status() == StatusCode::UNAUTHORIZED {
+        // `Basic` makes a browser ask its user for a name and a password: not where it is a cookie that is missing.
         let challenge = match problem.reason() {
-            // A browser that is told `Basic` asks its user for a password by itself, in the middle of our page.
-            Some(Reason::SignInRequired | Reason::SignInFailed) => "Session realm=\"naru\"",
+            Some(Reason::SignInRequired | Reason::SignInFailed | Reason::SessionMissing | Reason::SignInRefused) => {
+                "Cookie realm=\"naru\""
+            }
             _ => "Basic realm=\"naru\", charset=\"UTF-8\"",
         };
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -335,6 +335,30 @@ impl Concern for CardAcquirer {
     }
 }
 
+/// Where the demo payer's card is registered.
+#[derive(Debug, Clone)]
+pub struct DemoCards {
+    /// `NARU_CARD_ACQUIRER_URL`, unset means that the demo payer keeps no card.
+    pub url: Option<Url>,
+}
+
+impl DemoCards {
+    const URL: Variable = Variable::optional(
+        "NARU_CARD_ACQUIRER_URL",
+        "base URL of the card acquirer, where the demo payer's card is registered; unset means that there is none",
+    );
+}
+
+impl Concern for DemoCards {
+    const VARIABLES: &'static [Variable] = &[Self::URL];
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let problems = reader.problem_count();
+        let url = reader.parsed(&Self::URL, web_url);
+        (reader.problem_count() == problems).then_some(Self { url })
+    }
+}
+
 /// When the API accepts no more.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission {

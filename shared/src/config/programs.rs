@@ -2,8 +2,8 @@
 
 use super::browsers::Browsers;
 use super::concerns::{
-    Admission, ApiListen, Broker, CardAcquirer, Database, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
-    Telemetry, Work,
+    Admission, ApiListen, Broker, CardAcquirer, Database, DemoCards, InternalListen, MasterKeys, Operators, PublicUrl,
+    Redis, Telemetry, Work,
 };
 use super::reader::{Concern, ConfigError, Lookup, Reader, Variable};
 
@@ -97,6 +97,8 @@ program! {
         database: Database,
         /// What keys are derived from.
         keys: MasterKeys,
+        /// Where the demo payer's card is registered.
+        cards: DemoCards,
     }
 }
 

@@ -37,6 +37,10 @@ ids! {
     AttemptId;
     /// One run of a worker program: a restarted worker is another worker.
     WorkerId;
+    /// A payer's account, in one of the two worlds.
+    PayerId;
+    /// A card that a payer keeps.
+    CardId;
 }
 
 macro_rules! texts {

@@ -16,6 +16,7 @@ pub mod event;
 pub mod evidence;
 pub mod failure;
 pub mod id;
+pub mod installment;
 pub mod instrument;
 pub mod ledger;
 pub mod money;

@@ -8,6 +8,7 @@ mod answer;
 mod api_key;
 mod attempt;
 mod audit;
+mod card;
 mod claim;
 mod error;
 mod event;
@@ -19,10 +20,12 @@ mod lending;
 mod letter;
 mod merchant;
 mod operation;
+mod payer;
 mod payment;
 mod rate_limit;
 mod record;
 mod row;
+mod session;
 mod staff;
 mod sweep;
 
@@ -39,6 +42,7 @@ use lending::{Lender, Lent};
 
 pub use attempt::{AttemptRow, Begun, NewAttempt};
 pub use audit::Actor;
+pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
 pub use error::{StoreError, Written};
 pub use event::EventRow;
@@ -49,8 +53,10 @@ pub use lease::LEASE_SECONDS;
 pub use letter::{Letter, LetterFilter};
 pub use merchant::{NewApiKey, NewMerchant, Principal};
 pub use operation::{HintOwed, Rearmed, StuckOperation};
+pub use payer::{NewPayer, PayerAccount};
 pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Place, Versions};
 pub use record::{Answered, Outcome, Recorded};
+pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};
 
 /// The migrations, embedded.

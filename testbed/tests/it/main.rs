@@ -17,6 +17,7 @@ mod edges;
 mod giving_back;
 mod happy;
 mod idempotency;
+mod payers;
 mod poison;
 mod postgres;
 mod problem;

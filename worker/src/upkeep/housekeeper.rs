@@ -49,6 +49,7 @@ async fn chores(worker: &Worker) -> Result<(), StoreError> {
     }
     worker.store.forget_old_staff_sessions(BATCH_MAX).await?;
     worker.store.forget_old_invitations(BATCH_MAX).await?;
+    worker.store.forget_old_sessions(BATCH_MAX).await?;
     worker.store.forget_old_counts(BATCH_MAX).await?;
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! A good request for each call, of which one thing at a time is made wrong.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use naru_shared::api_key::KeyKind;
 use naru_shared::domain::id::Mode;
 use naru_shared::domain::staff::Role;
-use naru_testbed::{Answer, Company, Desk, Gateway, PASSWORD, Payer, Payment, canary, cards};
+use naru_testbed::{Account, Answer, Company, Desk, Gateway, PASSWORD, Payer, Payment, canary, cards};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
@@ -24,6 +26,8 @@ pub(crate) struct Target {
     created: Answer,
     /// Whether it is paid by now.
     pub(crate) is_paid: bool,
+    /// Who is signed in, for the calls of payers.
+    account: Option<Arc<Account>>,
     /// Where it is a call of the backoffice: the merchant, and an owner who makes it.
     backoffice: Option<(Company, Desk)>,
 }
@@ -98,11 +102,30 @@ impl Target {
         if is_paid {
             let _ = gateway.shop.confirm(created.payment_key(), &order.order_id, order.amount).await.expecting(200);
         }
+        let account = match call.is_of_payers() {
+            true => Some(Arc::new(gateway.payer().await)),
+            false => None,
+        };
+        let mut card_id = String::new();
+        if let Some(account) = account.as_ref().filter(|_| call.needs_card()) {
+            card_id = account.keeps("approve").await;
+            // Nobody sees or cancels a payment but who authenticated it.
+            if call.path.contains("{checkoutId}") && !call.path.ends_with("/authenticate") {
+                let _ = account.authenticate(&created, &card_id).await.expecting(200);
+            }
+        }
+        let stranger = gateway.stranger("test");
+        let email = match &account {
+            Some(account) if !call.path.ends_with("/sign-up") => account.email.clone(),
+            Some(_) | None => stranger.email,
+        };
+        let password = account.as_ref().map_or(stranger.password, |account| account.password.clone());
         let checkout_id = created.text("checkout.url").rsplit('/').next().unwrap_or_default();
         let mut places = vec![
             ("paymentKey", created.payment_key().to_owned()),
             ("orderId", order.order_id.clone()),
             ("checkoutId", checkout_id.to_owned()),
+            ("cardId", card_id.clone()),
         ];
         let furnished = if call.is_backoffice() { Some(Furnished::of(gateway).await) } else { None };
         places.extend(furnished.iter().flat_map(Furnished::places));
@@ -135,6 +158,12 @@ impl Target {
                 "cancelReason" => "고객 변심".into(),
                 "cancelAmount" => 5_000.into(),
                 "refundableAmount" => order.amount.into(),
+                "email" => email.as_str().into(),
+                "password" | "currentPassword" => password.as_str().into(),
+                "newPassword" => "another horse battery".into(),
+                "mode" => "test".into(),
+                "nickname" => "빨간 카드".into(),
+                "cardId" => card_id.as_str().into(),
                 "approveBefore" => "2999-12-31T23:59:59+09:00".into(),
                 other => panic!("{}: say what a good {other} is", call.name()),
             });
@@ -142,7 +171,7 @@ impl Target {
         });
         let good = good.collect();
         let backoffice = furnished.map(|furnished| (furnished.company, furnished.owner));
-        Self { good, call: call.clone(), path, places, created, is_paid, backoffice }
+        Self { good, call: call.clone(), path, places, created, is_paid, account, backoffice }
     }
 
     /// The same call about a payment that there is not.
@@ -158,8 +187,17 @@ impl Target {
             places: self.places.clone(),
             created: self.created.clone(),
             is_paid: self.is_paid,
+            account: self.account.clone(),
             backoffice: self.backoffice.clone(),
         }
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Panics
+    /// When it is no call of payers.
+    pub(crate) fn account(&self) -> &Account {
+        self.account.as_ref().expect("a call of payers has one")
     }
 
     /// The merchant whose backoffice it is.
@@ -220,27 +258,31 @@ impl Target {
 
     /// The call without body and content type.
     pub(crate) fn bare(&self, gateway: &Gateway) -> RequestBuilder {
-        self.as_owner(gateway, self.call.method.clone(), &self.path)
+        self.at(gateway, self.call.method.clone(), &self.path)
+    }
+
+    /// Another path or method by the same: a payer or an owner who is signed in, or a merchant's server.
+    pub(crate) fn at(&self, gateway: &Gateway, method: Method, path: &str) -> RequestBuilder {
+        match (&self.account, &self.backoffice) {
+            (Some(account), _) => account.request(method, path),
+            (None, Some((_, owner))) => owner.request(method, path).header("origin", owner.own_origin()),
+            (None, None) => gateway.shop.request(method, path),
+        }
     }
 
     /// Some other call by who may make this one.
     pub(crate) fn elsewhere(&self, gateway: &Gateway, method: Method, path: &str) -> RequestBuilder {
-        self.as_owner(gateway, method, path).header("content-type", "application/json")
+        self.at(gateway, method, path).header("content-type", "application/json")
     }
 
     /// What the call needs beside a key, as lines of a request that is written by hand.
     pub(crate) fn header_lines(&self) -> Vec<String> {
-        let owner = self.backoffice.iter().map(|(_, owner)| owner);
-        owner
-            .flat_map(|owner| [format!("cookie: {}", owner.cookie()), format!("origin: {}", owner.own_origin())])
-            .collect()
-    }
-
-    fn as_owner(&self, gateway: &Gateway, method: Method, path: &str) -> RequestBuilder {
-        match &self.backoffice {
-            Some((_, owner)) => owner.request(method, path).header("origin", owner.own_origin()),
-            None => gateway.shop.request(method, path),
-        }
+        let payer = self.account.iter().flat_map(|account| account.headers());
+        let owner = self
+            .backoffice
+            .iter()
+            .flat_map(|(_, owner)| [("cookie", owner.cookie().to_owned()), ("origin", owner.own_origin().to_owned())]);
+        payer.chain(owner).map(|(name, value)| format!("{name}: {value}")).collect()
     }
 }
 

@@ -26,10 +26,10 @@ impl Wrong {
 }
 
 /// Fields in which a person may write what they like: there an attack is only a strange name, and accepted.
-pub(crate) const FREE_TEXTS: [&str; 4] = ["orderName", "customerName", "cancelReason", "name"];
+pub(crate) const FREE_TEXTS: [&str; 5] = ["orderName", "customerName", "cancelReason", "name", "nickname"];
 
 /// Fields that take any text that is long enough: nobody is shown them.
-const PASSWORDS: [&str; 2] = ["password", "newPassword"];
+const PASSWORDS: [&str; 3] = ["password", "currentPassword", "newPassword"];
 
 /// Every wrong value of a field.
 pub(crate) fn wrong_values(field: &Field) -> Vec<Wrong> {
@@ -150,6 +150,8 @@ fn texts(name: &str) -> Vec<Wrong> {
         Wrong::new("too long in Korean", format!("\"{}\"", "가".repeat(2_001))),
     ];
     if PASSWORDS.contains(&name) {
+        all.push(Wrong::new("too short", "\"zq9canary\""));
+        all.push(Wrong::new("a letter more than the most", format!("\"{}\"", "xyz".repeat(43))));
         return all;
     }
     all.extend([
@@ -229,7 +231,9 @@ fn texts(name: &str) -> Vec<Wrong> {
             all.extend(["\"12345\"", "\"1234567\"", "\"12345678901\""].map(|raw| Wrong::new("no identity", raw)));
         }
         "currency" => all.extend(["\"USD\"", "\"krw\"", "\"JPY\""].map(|raw| Wrong::new("another currency", raw))),
-        "customerEmail" => {
+        "mode" => all.extend(["\"TEST\"", "\"prod\"", "\"test \""].map(|raw| Wrong::new("no mode", raw))),
+        "nickname" => all.push(Wrong::new("a card number", "\"my 4242-4242-4242-4242\"")),
+        "customerEmail" | "email" => {
             all.extend(["\"a@b@c.kr\"", "\"a b@c.kr\"", "\"@c.kr\""].map(|raw| Wrong::new("no address", raw)))
         }
         _ => {}

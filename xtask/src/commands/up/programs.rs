@@ -59,7 +59,7 @@ impl Programs {
             &[
                 ("NARU_API_LISTEN", listen(api_port)),
                 ("NARU_PUBLIC_URL", url(api_port)),
-                // A browser on this machine speaks plain HTTP to it.
+                // Plain HTTP, and no further than this machine.
                 ("NARU_INSECURE_COOKIES", "true".to_owned()),
                 ("NARU_OPS_LISTEN", listen(ops_port)),
                 ("NARU_INTERNAL_LISTEN", listen(api_internal_port)),
