@@ -1,6 +1,6 @@
 //! The merchants' people, `/backoffice/v1`: who they are, and the merchant's origins and API keys.
 //!
-//! Whoever changes something says who they are ([`desk::Desk`]), comes from a page of ours, and has a role that may
+//! Whoever changes something says who they are (`Desk`), comes from a page of ours, and has a role that may
 //! do it; the statement that changes it writes the audit log. Origins and keys are of one world, which each call names in
 //! its path: nothing of the other is found from there.
 

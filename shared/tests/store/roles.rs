@@ -76,7 +76,23 @@ async fn a_program_does_not_do_the_other_s_work() {
         ("naru_worker", "insert into audit_log (action, subject, trace_id) values ('a.b', 'x', 'y')", false),
         ("naru_worker", "select email from staff", false),
         ("naru_worker", "select staff_id from staff_sessions", false),
-        ("naru_worker", "delete from staff_sessions where expires_at < now()", true),
+        (
+            "naru_worker",
+            "delete from staff_sessions where token_hash in (select token_hash from staff_sessions
+            where expires_at < now() or used_at < now())",
+            true,
+        ),
+        (
+            "naru_worker",
+            "delete from staff_invitations where id in (select id from staff_invitations where expires_at < now())",
+            true,
+        ),
+        (
+            "naru_worker",
+            "delete from rate_limits where ctid in (select ctid from rate_limits where until < now())",
+            true,
+        ),
+        ("naru_worker", "update rate_limits set count = 0", false),
         (
             "naru_worker",
             "insert into merchant_origins values (gen_random_uuid(), 'test', 'https://evil.example')",
