@@ -1,7 +1,7 @@
 //! Which key is derived from the master secret for what, where two programs must agree on it.
 
 use crate::api_key::{KEY_RANDOM_BYTES, KeyKind};
-use crate::secret::MasterSecret;
+use crate::secret::{MasterSecret, Secret};
 
 /// Keys the hashes under which merchants' API keys are stored.
 #[must_use]
@@ -25,4 +25,11 @@ pub fn demo_key(master: &MasterSecret, kind: KeyKind) -> [u8; KEY_RANDOM_BYTES] 
     let mut random = [0; KEY_RANDOM_BYTES];
     random.copy_from_slice(&derived[..KEY_RANDOM_BYTES]);
     random
+}
+
+/// The password of the sandbox's demo payer: nobody else's, and the same again for the same master secret.
+#[must_use]
+pub fn demo_payer_password(master: &MasterSecret) -> Secret<String> {
+    let derived = master.derive("demo payer password");
+    Secret::new(derived[..16].iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -16,6 +16,10 @@ use crate::domain::money::Money;
 use crate::domain::payment::Payment;
 use crate::secret::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber};
 
+/// What acquirers know us by, as the company that the merchants' contracts are with. A card that a payer keeps is registered
+/// under it, because it is good for every merchant; no merchant may be called so (`merchants_mid_not_ours`).
+pub const PLATFORM_MID: &str = "naru";
+
 /// A card as somebody typed it. Lives for one call; never stored, never printed.
 #[derive(Debug)]
 pub struct TypedCard {

@@ -31,6 +31,10 @@ ids! {
     AttemptId;
     /// One run of a worker program: a restarted worker is another worker.
     WorkerId;
+    /// A payer's account, in one of the two worlds.
+    PayerId;
+    /// A card that a payer keeps.
+    CardId;
 }
 
 macro_rules! texts {
@@ -91,6 +95,12 @@ impl Mode {
             Self::Test => "test",
             Self::Live => "live",
         }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Test, Self::Live].into_iter().find(|mode| mode.as_str() == word)
     }
 }
 

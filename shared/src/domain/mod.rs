@@ -11,6 +11,7 @@ pub mod event;
 pub mod evidence;
 pub mod failure;
 pub mod id;
+pub mod installment;
 pub mod instrument;
 pub mod money;
 pub mod net_cancel;

@@ -6,6 +6,7 @@
 mod accept;
 mod answer;
 mod attempt;
+mod card;
 mod claim;
 mod error;
 mod event;
@@ -16,9 +17,12 @@ mod lending;
 mod letter;
 mod merchant;
 mod operation;
+mod payer;
 mod payment;
+mod rate_limit;
 mod record;
 mod row;
+mod session;
 mod sweep;
 
 use std::str::FromStr as _;
@@ -32,6 +36,7 @@ pub use answer::Settled;
 use lending::{Lender, Lent};
 
 pub use attempt::{AttemptRow, Begun, NewAttempt};
+pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
 pub use error::{StoreError, Written};
 pub use event::EventRow;
@@ -41,8 +46,10 @@ pub use lease::LEASE_SECONDS;
 pub use letter::{Letter, LetterFilter};
 pub use merchant::{NewApiKey, NewMerchant, Principal};
 pub use operation::{HintOwed, Rearmed, StuckOperation};
+pub use payer::{NewPayer, PayerAccount};
 pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Place, Versions};
 pub use record::{Answered, Outcome, Recorded};
+pub use session::{Session, SignedIn};
 
 /// The migrations, embedded.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

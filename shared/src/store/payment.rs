@@ -134,6 +134,7 @@ macro_rules! select_payments {
         )
     };
 }
+pub(super) use select_payments;
 
 pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_seconds_f64()

@@ -13,6 +13,9 @@ async fn what_must_never_be_is_refused() {
     let (qo, dp) = (format!("where id = '{}'", queued.operation), format!("where id = '{}'", done.operation));
     let at = format!("where operation_id = '{}'", done.operation);
     let merchant = house.tenant.merchant;
+    let (kim, _lee) = (house.signs_up("kim").await, house.signs_up("lee").await);
+    house.keeps(kim, 7).await.unwrap();
+    house.store.count_against("sign_in", &[7; 32], 5, std::time::Duration::from_secs(60)).await.unwrap();
     let op = queued.operation;
     let state = |status: &str, money: &str| {
         format!(
@@ -31,6 +34,34 @@ async fn what_must_never_be_is_refused() {
         ("api_keys_mode", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'prod', 'secret', decode(repeat('00', 32), 'hex'), 'x')")),
         ("api_keys_kind", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'master', decode(repeat('00', 32), 'hex'), 'x')")),
         ("api_keys_hash_length", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'secret', '\\x00', 'x')")),
+
+        ("merchants_mid_not_ours", "insert into merchants (id, mid, name) values (gen_random_uuid(), 'naru', 'x')".into()),
+        ("payers_email_unique", "insert into payers (id, mode, email, password_hash) select gen_random_uuid(), mode, email, password_hash from payers".into()),
+        ("payers_mode", "update payers set mode = 'prod'".into()),
+        ("payers_email", "update payers set email = 'Kim@mail.example'".into()),
+        ("payers_email", "update payers set email = repeat('x', 255)".into()),
+        ("payers_password_hash", "update payers set password_hash = 'correct horse battery'".into()),
+        ("payers_card_count", "update payers set card_count = 21".into()),
+        ("payers_card_count", "update payers set card_count = -1".into()),
+        ("payers_default_card", "update payers set default_card = gen_random_uuid()".into()),
+        ("payers_default_card", "update payers p set default_card = c.id from stored_cards c where c.payer_id <> p.id".into()),
+        ("payer_sessions_token_hash", "insert into payer_sessions (token_hash, payer_id) select '\\x00', id from payers limit 1".into()),
+        ("stored_cards_once", "insert into stored_cards select gen_random_uuid(), payer_id, token, bin, last4, fingerprint, issuer_code, acquirer_code, card_type, owner_type from stored_cards".into()),
+        ("stored_cards_token", "update stored_cards set token = ''".into()),
+        ("stored_cards_bin", "update stored_cards set bin = '4242424242424242'".into()),
+        ("stored_cards_last4", "update stored_cards set last4 = '42424'".into()),
+        ("stored_cards_fingerprint", "update stored_cards set fingerprint = '4242424242424242'".into()),
+        ("stored_cards_codes", "update stored_cards set issuer_code = '6'".into()),
+        ("stored_cards_card_type", "update stored_cards set card_type = '선불'".into()),
+        ("stored_cards_owner_type", "update stored_cards set owner_type = '가족'".into()),
+        ("stored_cards_nickname", "update stored_cards set nickname = ''".into()),
+        ("stored_cards_nickname", "update stored_cards set nickname = repeat('x', 41)".into()),
+        ("payment_payers_pkey", format!("insert into payment_payers (payment_id, payer_id) select '{}', id from payers", queued.payment)),
+        ("rate_limits_scope", "update rate_limits set scope = 'Sign in'".into()),
+        ("rate_limits_key", "update rate_limits set key = '\\x00'".into()),
+        ("rate_limits_window", "update rate_limits set until = window_start".into()),
+        ("rate_limits_count", "update rate_limits set count = -1".into()),
+        ("rate_limits_count", "update rate_limits set strikes = -1".into()),
 
         ("payments_mode", format!("update payments set mode = 'prod' {q}")),
         ("payments_source", format!("update payments set source = 'fax' {q}")),

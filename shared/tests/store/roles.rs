@@ -56,6 +56,15 @@ async fn a_program_does_not_do_the_other_s_work() {
         ("naru_worker", "select fingerprint from idempotency_keys", true),
         ("naru_worker", "update idempotency_keys set fingerprint = null", false),
         ("naru_worker", "update attempts set answer = answer", true),
+        ("naru_api", "delete from payers", false),
+        ("naru_api", "update payment_payers set payer_id = payer_id", false),
+        ("naru_api", "delete from payment_payers", false),
+        ("naru_api", "select token from stored_cards", true),
+        ("naru_worker", "select email, password_hash from payers", false),
+        ("naru_worker", "select token from stored_cards", false),
+        ("naru_worker", "select payer_id from payment_payers", false),
+        ("naru_worker", "update payer_sessions set seen_at = now()", false),
+        ("naru_worker", "delete from payer_sessions where seen_at < now()", true),
     ] {
         assert_eq!(may(&house, role, statement).await, allowed, "{role}: {statement}");
     }

@@ -43,7 +43,7 @@ pub struct CardFacts {
 /// A registered card.
 #[derive(Debug)]
 pub struct Card {
-    /// The only merchant who may use the token.
+    /// The merchant who may use the token; all may when it is the gateway itself.
     pub merchant_id: Id,
     /// What is known of it.
     pub facts: CardFacts,
