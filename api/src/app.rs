@@ -5,7 +5,7 @@ use std::sync::Arc;
 use naru_shared::acquirer::Registers;
 use naru_shared::broker::{Hint, Outgoing, Relay, WorkQueue};
 use naru_shared::bus::{Bus, Notice};
-use naru_shared::config::PublicUrl;
+use naru_shared::config::{Browsers, PublicUrl};
 use naru_shared::domain::id::{CheckoutId, OperationId, PaymentId, PaymentKey};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus, urgency};
 use naru_shared::domain::payment::PaymentState;
@@ -16,8 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::KeyRing;
 use crate::backlog::Backlog;
+use crate::browser::Cookies;
 use crate::checkout::Tries;
 use crate::hub::Hub;
+use crate::passwords::Passwords;
+use crate::rates::Rates;
 use crate::together::Together;
 
 /// What every handler needs. Cheap to clone.
@@ -44,6 +47,14 @@ pub struct Parts {
     pub cards: Arc<dyn Registers>,
     /// How many cards payers have tried.
     pub tries: Tries,
+    /// How often something may be tried.
+    pub rates: Rates,
+    /// Where passwords are checked.
+    pub passwords: Passwords,
+    /// How browsers are remembered.
+    pub cookies: Cookies,
+    /// Which proxies are believed.
+    pub browsers: Browsers,
     /// Keys, and whose they are.
     pub keys: KeyRing,
     /// How much is waiting for the acquirers.

@@ -7,9 +7,12 @@ use std::time::Duration;
 use naru_api::app::{App, Parts};
 use naru_api::auth::KeyRing;
 use naru_api::backlog::Backlog;
+use naru_api::browser::Cookies;
 use naru_api::checkout::Tries;
 use naru_api::hub::Hub;
 use naru_api::limits::{EdgeSettings, edge, serve};
+use naru_api::passwords::Passwords;
+use naru_api::rates::Rates;
 use naru_api::{ops, routes, together};
 use naru_shared::acquirer::card::{CardCompany, CardConfig};
 use naru_shared::broker::{Broker, BrokerConfig, LinkState, Relay};
@@ -57,6 +60,7 @@ async fn main() -> ExitCode {
 
 async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std::error::Error>> {
     let shutdown = CancellationToken::new();
+    let cookies = Cookies::new(&config.browsers, &config.public)?;
     let public = TcpListener::bind(config.listen.public).await?;
     let operators = TcpListener::bind(config.listen.operators).await?;
     let internal = TcpListener::bind(config.internal.address).await?;
@@ -99,6 +103,10 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
         relay: Relay::start(broker.publisher()),
         cards: Arc::new(cards),
         tries: Tries::default(),
+        rates: Rates::new(store.clone(), &config.keys.master),
+        passwords: Passwords::new()?,
+        cookies,
+        browsers: config.browsers,
         public: config.public.clone(),
         shutdown: shutdown.clone(),
         bus,

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::openapi::{ApiDoc, description};
 use crate::problem::problem_pages;
-use crate::{checkout, merchant};
+use crate::{checkout, merchant, payer};
 
 /// How long a browser remembers that it may ask.
 const PREFLIGHT_LASTS: Duration = Duration::from_secs(600);
@@ -35,15 +35,24 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(ApiDoc::openapi()).merge(merchant::routes()).merge(checkout::routes()).split_for_parts()
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .merge(merchant::routes())
+        .merge(checkout::routes())
+        .merge(payer::routes())
+        .split_for_parts()
 }
+
+/// Calls that only pages of ours make, with a cookie: no other origin may ask for them.
+const OWN_PAGES: [&str; 1] = ["/payer/"];
 
 /// Pages may call with a client key or a checkout token, never with cookies. Which origins may use a client key is the
 /// key's matter: a preflight carries no key, so here every origin may ask.
 fn cross_origin() -> CorsLayer {
     let naru = |name| HeaderName::from_static(name);
     CorsLayer::new()
-        .allow_origin(AllowOrigin::mirror_request())
+        .allow_origin(AllowOrigin::predicate(|_, request| {
+            !OWN_PAGES.iter().any(|pages| request.uri.path().starts_with(pages))
+        }))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([
             header::AUTHORIZATION,

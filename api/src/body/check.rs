@@ -111,6 +111,17 @@ impl Check {
         self.require(field, text, good, "must be one line of 1 to 100 characters")
     }
 
+    /// One line of at most so many characters, not only spaces.
+    pub fn line<'a>(
+        &mut self,
+        field: &str,
+        text: &'a str,
+        characters_max: usize,
+        reason: &'static str,
+    ) -> Option<&'a str> {
+        self.require(field, text, is_line(text, characters_max), reason)
+    }
+
     /// `customerName` and the like: one line of 1 to 100 characters, not only spaces.
     pub fn person_name<'a>(&mut self, field: &str, text: &'a str) -> Option<&'a str> {
         self.order_name(field, text)

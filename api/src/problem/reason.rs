@@ -86,6 +86,12 @@ reasons! {
         "The amount is not the payment's. Compare it with your own order before you confirm: it may have been altered on the way through the browser.";
     OrderMismatch = "ORDER_MISMATCH", InvalidRequest, 400, NotMoved, false,
         "The order id is not the payment's.";
+    EmailTaken = "EMAIL_TAKEN", InvalidRequest, 409, NotMoved, false,
+        "There is an account of this e-mail address in this mode.";
+    TooManyStoredCards = "TOO_MANY_STORED_CARDS", InvalidRequest, 409, NotMoved, false,
+        "A payer keeps at most 20 cards. Delete one first.";
+    NoSuchCard = "NO_SUCH_CARD", NotFound, 404, NotMoved, false,
+        "You keep no such card.";
     NoSuchRoute = "NO_SUCH_ROUTE", NotFound, 404, NotMoved, false,
         "No call has this path.";
     KeyMissing = "KEY_MISSING", UnauthorizedKey, 401, NotMoved, false,
@@ -96,6 +102,14 @@ reasons! {
         "The key is well formed, but nobody's: it was revoked or never issued.";
     TokenInvalid = "TOKEN_INVALID", UnauthorizedKey, 401, NotMoved, false,
         "The checkout token is not valid for this payment, or its time is over.";
+    SessionMissing = "SESSION_MISSING", UnauthorizedKey, 401, NotMoved, false,
+        "Nobody is signed in: there is no session cookie, or its session has ended. Sign in.";
+    SignInRefused = "SIGN_IN_REFUSED", UnauthorizedKey, 401, NotMoved, false,
+        "There is no account of this e-mail address with this password in this mode. Which of them is wrong is not said.";
+    CurrentPasswordWrong = "CURRENT_PASSWORD_WRONG", InvalidPassword, 403, NotMoved, false,
+        "The current password is another one. Nothing was changed.";
+    ForeignPage = "FOREIGN_PAGE", ForbiddenRequest, 403, NotMoved, false,
+        "A call that changes something for whoever is signed in came from another site's page, or did not say where from: it needs `Sec-Fetch-Site: same-origin` or `none`, or our own `Origin`.";
     SecretKeyInBrowser = "SECRET_KEY_IN_BROWSER", ForbiddenRequest, 403, NotMoved, false,
         "A secret key came with an `Origin` header, as a browser sends it. A secret key in a page is everybody's key: take it out, have it revoked, and use a client key there. The request was refused and recorded.";
     ClientKeyNotAllowed = "CLIENT_KEY_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
@@ -104,6 +118,8 @@ reasons! {
         "The page's origin, `successUrl` or `failUrl` is not one the merchant has registered.";
     TooManyCards = "TOO_MANY_CARDS", ExceedMaxAuthCount, 403, NotMoved, false,
         "Too many cards were tried for this payment, and none was accepted. A checkout is no place to find out which numbers are cards: the payer goes back to the shop and orders again.";
+    InstallmentBelowAmount = "INSTALLMENT_BELOW_AMOUNT", InvalidCardInstallmentPlan, 400, NotMoved, false,
+        "Instalments are possible from 50,000 won.";
     PaymentExpired = "PAYMENT_EXPIRED", NotFoundPaymentSession, 404, NotMoved, false,
         "The payment's time is over: 30 minutes for the payer to authenticate, then 10 minutes for you to confirm.";
     PaymentNotAuthenticated = "PAYMENT_NOT_AUTHENTICATED", NotFoundPaymentSession, 404, NotMoved, false,

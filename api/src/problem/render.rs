@@ -91,7 +91,12 @@ fn respond(problem: &Problem, document: &ProblemDocument) -> Response {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     if problem.status() == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"naru\", charset=\"UTF-8\""));
+        // `Basic` makes a browser ask for a name and a password: not where it is a cookie that is missing.
+        let how = match problem.reason() {
+            Some(Reason::SessionMissing | Reason::SignInRefused) => "Cookie realm=\"naru\"",
+            _ => "Basic realm=\"naru\", charset=\"UTF-8\"",
+        };
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(how));
     }
     for (name, value) in &problem.inner.headers {
         headers.append(name.clone(), value.clone());
