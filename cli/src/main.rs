@@ -1,10 +1,12 @@
 //! `naru`: the operators' and developers' command line.
 
 mod dead;
+mod demo_payer;
 mod events;
 mod http;
 mod migrate;
 mod pay;
+mod payer;
 mod payment;
 mod seed;
 mod table;
@@ -25,7 +27,7 @@ struct Cli {
 enum Command {
     /// Applies the migrations that Postgres lacks (DATABASE_URL).
     Migrate,
-    /// Makes the demo merchant of the sandbox and prints its keys (DATABASE_URL, NARU_MASTER_SECRET).
+    /// Makes the demo merchant and payer of the sandbox and prints keys and password (DATABASE_URL, NARU_MASTER_SECRET).
     SeedDemo,
     /// Makes a payment and shows its events as they happen (NARU_API_URL, NARU_SECRET_KEY).
     Pay(pay::Pay),

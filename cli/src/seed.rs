@@ -1,4 +1,4 @@
-//! `naru seed-demo`: the merchant that a developer's sandbox begins with.
+//! `naru seed-demo`: the merchant, and the payer, that a developer's sandbox begins with.
 
 use naru_shared::api_key::{ApiKey, KeyKind};
 use naru_shared::clock::Ids as _;
@@ -8,8 +8,8 @@ use naru_shared::keys::{api_key_hash_key, demo_key};
 use naru_shared::store::{NewApiKey, NewMerchant};
 use naru_shared::system::{System, environment};
 
-use crate::Outcome;
 use crate::migrate::store;
+use crate::{Outcome, demo_payer};
 
 /// Origins of a developer's own pages.
 const ORIGINS: [&str; 3] = ["http://localhost:3000", "http://127.0.0.1:3000", "https://shop.example"];
@@ -39,5 +39,5 @@ pub(crate) async fn run() -> Outcome {
         }
         println!("{variable}={}", key.expose());
     }
-    Ok(())
+    demo_payer::seed(&store, &master, config.cards.url).await
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::future::IntoFuture as _;
 
 use naru_shared::api_key::CheckoutToken;
-use naru_testbed::{Answer, Gateway, Payment, Shop};
+use naru_testbed::{Account, Answer, Gateway, Payment, Shop};
 use reqwest::Method;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::problem::{complaint, insist_on_none};
 const TABLE: &str = include_str!("authz.txt");
 
 /// Everybody who may come, in the words of the table.
-const EVERYBODY: [&str; 16] = [
+const EVERYBODY: [&str; 23] = [
     "nobody",
     "garbage",
     "malformed",
@@ -32,6 +32,13 @@ const EVERYBODY: [&str; 16] = [
     "token-of-another",
     "token-forged",
     "token-late",
+    "payer",
+    "payer-elsewhere",
+    "payer-other",
+    "payer-live",
+    "payer-out",
+    "payer-forged",
+    "page",
 ];
 
 /// The keys and tokens of everybody, made once.
@@ -40,6 +47,10 @@ struct Everybody {
     live: Shop,
     revoked: Shop,
     another_token: String,
+    /// Another payer, one for real money, and one who has signed out.
+    other_payer: Account,
+    live_payer: Account,
+    out: String,
 }
 
 impl Everybody {
@@ -53,11 +64,32 @@ impl Everybody {
         })
         .await;
         let another = gateway.shop.create(&Payment::of(12_000)).await.expecting(200);
+        let live_payer = gateway.stranger("live");
+        let _ = live_payer.sign_up().await.expecting(200);
+        let out = gateway.payer().await;
+        let cookie = out.cookie().expect("signed in");
+        let _ = out.sign_out().await.expecting(200);
+        let out = cookie;
         Self {
             other: gateway.another_shop().await,
             live: gateway.live_shop().await,
             revoked,
             another_token: another.text("checkoutToken").to_owned(),
+            other_payer: gateway.payer().await,
+            live_payer,
+            out,
+        }
+    }
+
+    /// Some calls end the session that they come with.
+    async fn sign_in_again(&self, who: &str) {
+        let account = match who {
+            "payer-other" => &self.other_payer,
+            "payer-live" => &self.live_payer,
+            _ => return,
+        };
+        if account.me().await.status == 401 {
+            let _ = account.sign_in().await.expecting(200);
         }
     }
 
@@ -83,6 +115,28 @@ impl Everybody {
             "token" | "token-late" => vec![bearer(target.checkout_token())],
             "token-of-another" => vec![bearer(&self.another_token)],
             "token-forged" => vec![bearer(&forged(target.checkout_token()))],
+            "payer" if !target.call.is_of_payers() => self.other_payer.headers(),
+            "payer" => target.account().headers(),
+            "payer-other" => self.other_payer.headers(),
+            "payer-live" => self.live_payer.headers(),
+            // Of whoever may: another site's page with the right cookie, no cookie on the right page, and wrong ones.
+            "payer-elsewhere" => {
+                let mut headers = self.headers("payer", gateway, target);
+                headers.retain(|(name, _)| *name == "cookie");
+                headers.push(at("https://evil.example"));
+                headers
+            }
+            "page" => {
+                let mut headers = self.headers("payer", gateway, target);
+                headers.retain(|(name, _)| *name != "cookie");
+                headers
+            }
+            "payer-out" | "payer-forged" => {
+                let mut headers = self.headers("page", gateway, target);
+                let forged = format!("naru_payer={}", "7".repeat(43));
+                headers.push(("cookie", if who == "payer-out" { self.out.clone() } else { forged }));
+                headers
+            }
             other => panic!("who is {other}?"),
         }
     }
@@ -143,6 +197,7 @@ async fn every_call_as_everybody() {
             if call.body.is_some() {
                 request = request.header("content-type", "application/json").body(target.body());
             }
+            everybody.sign_in_again(who).await;
             for (name, value) in everybody.headers(who, &gateway, &target) {
                 request = request.header(name, value);
             }
@@ -388,7 +443,10 @@ async fn a_payer_may_try_ten_cards() {
     let refused = tries.iter().filter(|answer| answer.text("reason") == "TOO_MANY_CARDS").count();
     assert_eq!(refused, 20, "{tries:#?}");
     assert!(tries.iter().all(|answer| complaint(answer, |status| matches!(status, 400 | 403)).is_none()), "{tries:#?}");
-    let _ = payer.authenticate(&order).await.expecting_problem(403, "EXCEED_MAX_AUTH_COUNT");
+    // From another address, too: this one has had its ten for an hour.
+    let elsewhere = payer.authenticate(&order).header("x-forwarded-for", "10.200.0.1").await;
+    let _ = elsewhere.expecting_problem(403, "EXCEED_MAX_AUTH_COUNT");
     let other = Payment::of(12_000);
-    let _ = gateway.shop.authenticated(&other).await;
+    let other = gateway.shop.payer_of(&gateway.shop.create(&other).await.expecting(200)).authenticate(&other);
+    let _ = other.header("x-forwarded-for", "10.200.0.1").await.expecting(200);
 }

@@ -14,6 +14,7 @@ mod drain;
 mod edges;
 mod happy;
 mod idempotency;
+mod payers;
 mod poison;
 mod postgres;
 mod problem;

@@ -51,6 +51,16 @@ impl Described {
         self.path.starts_with("/v1/")
     }
 
+    /// Whether a payer with an account makes it, and not a merchant.
+    pub(crate) fn is_of_payers(&self) -> bool {
+        self.path.starts_with("/payer/")
+    }
+
+    /// Whether it is about a card that is kept, or a payment that was authenticated with one.
+    pub(crate) fn needs_card(&self) -> bool {
+        self.is_of_payers() && (self.path.contains("{cardId}") || self.path.contains("{checkoutId}"))
+    }
+
     /// Whether the document allows this status.
     pub(crate) fn lists(&self, status: u16) -> bool {
         self.statuses.contains(&status) || GENERAL.contains(&status)

@@ -157,7 +157,9 @@ async fn no_body_where_all_is_optional() {
         }
         let target = Target::prepare(&gateway, call.clone()).await;
         let mut raw = Raw::open(&gateway.shop).await;
-        raw.send(head(&gateway.shop, &format!("{} {}", call.method, target.path()), &[]) + "\r\n").await;
+        let lines = target.lines();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        raw.send(head(&gateway.shop, &format!("{} {}", call.method, target.path()), &lines) + "\r\n").await;
         let answer = raw.answer().await;
         assert_eq!(answer.status, 200, "{} without a length: {answer:?}", call.name());
     }

@@ -1,8 +1,10 @@
 //! A good request for each call, of which one thing at a time is made wrong.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
-use naru_testbed::{Answer, Gateway, Payer, Payment, canary, cards};
-use reqwest::RequestBuilder;
+use naru_testbed::{Account, Answer, Gateway, Payer, Payment, canary, cards};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use super::document::Described;
@@ -17,6 +19,8 @@ pub(crate) struct Target {
     good: Vec<(String, String)>,
     /// What the payment's creation answered.
     created: Answer,
+    /// Who is signed in, for the calls of payers.
+    account: Option<Arc<Account>>,
 }
 
 impl Target {
@@ -33,12 +37,31 @@ impl Target {
         } else {
             gateway.shop.create(&order).await.expecting(200)
         };
+        let account = match call.is_of_payers() {
+            true => Some(Arc::new(gateway.payer().await)),
+            false => None,
+        };
+        let mut card_id = String::new();
+        if let Some(account) = account.as_ref().filter(|_| call.needs_card()) {
+            card_id = account.keeps("approve").await;
+            // Nobody sees or cancels a payment but who authenticated it.
+            if call.path.contains("{checkoutId}") && !call.path.ends_with("/authenticate") {
+                let _ = account.authenticate(&created, &card_id).await.expecting(200);
+            }
+        }
+        let stranger = gateway.stranger("test");
+        let email = match &account {
+            Some(account) if !call.path.ends_with("/sign-up") => account.email.clone(),
+            Some(_) | None => stranger.email,
+        };
+        let password = account.as_ref().map_or(stranger.password, |account| account.password.clone());
         let checkout_id = created.text("checkout.url").rsplit('/').next().unwrap_or_default();
         let path = call
             .path
             .replace("{paymentKey}", created.payment_key())
             .replace("{orderId}", &order.order_id)
-            .replace("{checkoutId}", checkout_id);
+            .replace("{checkoutId}", checkout_id)
+            .replace("{cardId}", &card_id);
         assert!(!path.contains('{'), "say what {path} is filled in with");
         let order_id = if confirms { order.order_id.clone() } else { Payment::of(1).order_id };
         let fields = call.body.iter().flatten();
@@ -63,12 +86,18 @@ impl Target {
                 "customerIdentityNumber" => canary::IDENTITY_NUMBER.into(),
                 "cvc" => "123".into(),
                 "cardInstallmentPlan" => 0.into(),
+                "email" => email.as_str().into(),
+                "password" | "currentPassword" => password.as_str().into(),
+                "newPassword" => "another horse battery".into(),
+                "mode" => "test".into(),
+                "nickname" => "빨간 카드".into(),
+                "cardId" => card_id.as_str().into(),
                 "approveBefore" => "2999-12-31T23:59:59+09:00".into(),
                 other => panic!("{}: say what a good {other} is", call.name()),
             };
             (field.name.clone(), value.to_string())
         });
-        Self { good: good.collect(), call: call.clone(), path, created }
+        Self { good: good.collect(), call: call.clone(), path, created, account }
     }
 
     /// The same call about a payment that there is not.
@@ -82,7 +111,16 @@ impl Target {
             path: replaced(&self.path),
             good: self.good.iter().map(|(name, value)| (name.clone(), replaced(value))).collect(),
             created: self.created.clone(),
+            account: self.account.clone(),
         }
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Panics
+    /// When it is no call of payers.
+    pub(crate) fn account(&self) -> &Account {
+        self.account.as_ref().expect("a call of payers has one")
     }
 
     /// What the merchant calls the payment.
@@ -132,7 +170,21 @@ impl Target {
 
     /// The call without body and content type.
     pub(crate) fn bare(&self, gateway: &Gateway) -> RequestBuilder {
-        gateway.shop.request(self.call.method.clone(), &self.path)
+        self.at(gateway, self.call.method.clone(), &self.path)
+    }
+
+    /// What the caller says of itself beside a key, as lines of a head.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let headers = self.account.as_ref().map(|account| account.headers()).unwrap_or_default();
+        headers.into_iter().map(|(name, value)| format!("{name}: {value}")).collect()
+    }
+
+    /// Another path or method by the same: a payer who is signed in, or a merchant's server.
+    pub(crate) fn at(&self, gateway: &Gateway, method: Method, path: &str) -> RequestBuilder {
+        match &self.account {
+            Some(account) => account.request(method, path),
+            None => gateway.shop.request(method, path),
+        }
     }
 }
 

@@ -26,7 +26,10 @@ impl Wrong {
 }
 
 /// Fields in which a person may write what they like: there an attack is only a strange name, and accepted.
-pub(crate) const FREE_TEXTS: [&str; 2] = ["orderName", "customerName"];
+pub(crate) const FREE_TEXTS: [&str; 3] = ["orderName", "customerName", "nickname"];
+
+/// Fields in which anything goes that is long enough.
+const PASSWORDS: [&str; 3] = ["password", "currentPassword", "newPassword"];
 
 /// Every wrong value of a field.
 pub(crate) fn wrong_values(field: &Field) -> Vec<Wrong> {
@@ -137,10 +140,17 @@ fn texts(name: &str) -> Vec<Wrong> {
         Wrong::new("an ideographic space", "\"\u{3000}\""),
         Wrong::new("too long", format!("\"{}\"", "x".repeat(10_000))),
         Wrong::new("too long in Korean", format!("\"{}\"", "가".repeat(2_001))),
+    ];
+    if PASSWORDS.contains(&name) {
+        all.push(Wrong::new("too short", "\"zq9canary\""));
+        all.push(Wrong::new("a letter more than the most", format!("\"{}\"", "xyz".repeat(43))));
+        return all;
+    }
+    all.extend([
         Wrong::new("several lines", "\"zq9canary\\r\\n{\\\"level\\\":\\\"ERROR\\\",\\\"message\\\":\\\"forged\\\"}\""),
         Wrong::new("text that turns around", "\"zq9canary \u{202e}00051\u{202c}\""),
         Wrong::new("isolated text", "\"zq9canary \u{2066}x\u{2069}\""),
-    ];
+    ]);
     if !FREE_TEXTS.contains(&name) {
         all.extend(
             attacks().into_iter().map(|(what, text)| Wrong::new(what, serde_json::Value::from(text).to_string())),
@@ -192,7 +202,9 @@ fn texts(name: &str) -> Vec<Wrong> {
             all.extend(["\"12345\"", "\"1234567\"", "\"12345678901\""].map(|raw| Wrong::new("no identity", raw)));
         }
         "currency" => all.extend(["\"USD\"", "\"krw\"", "\"JPY\""].map(|raw| Wrong::new("another currency", raw))),
-        "customerEmail" => {
+        "mode" => all.extend(["\"TEST\"", "\"prod\"", "\"test \""].map(|raw| Wrong::new("no mode", raw))),
+        "nickname" => all.push(Wrong::new("a card number", "\"my 4242-4242-4242-4242\"")),
+        "customerEmail" | "email" => {
             all.extend(["\"a@b@c.kr\"", "\"a b@c.kr\"", "\"@c.kr\""].map(|raw| Wrong::new("no address", raw)))
         }
         _ => {}
