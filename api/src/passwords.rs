@@ -25,8 +25,8 @@ pub struct NoMemory;
 /// Where passwords are checked.
 #[derive(Debug)]
 pub struct Passwords {
-    places: Semaphore,
-    turns: Semaphore,
+    places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
     /// Of a password that nobody knows, to compare with where there is no account.
     nobodys: Arc<Secret<String>>,
 }
@@ -40,8 +40,8 @@ impl Passwords {
         let text: String = System.bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = Password::parse(&text).ok().and_then(|password| password.hash(&System.bytes())).ok_or(NoMemory)?;
         Ok(Self {
-            places: Semaphore::new(AT_ONCE_MAX + WAITING_MAX),
-            turns: Semaphore::new(AT_ONCE_MAX),
+            places: Arc::new(Semaphore::new(AT_ONCE_MAX + WAITING_MAX)),
+            turns: Arc::new(Semaphore::new(AT_ONCE_MAX)),
             nobodys: Arc::new(Secret::new(hash)),
         })
     }
@@ -67,9 +67,14 @@ impl Passwords {
     }
 
     async fn in_turn<T: Send + 'static>(&self, slowly: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let _place = self.places.try_acquire().map_err(|_| overloaded())?;
-        let _turn = self.turns.acquire().await.map_err(|_| overloaded())?;
-        tokio::task::spawn_blocking(slowly).await.map_err(|_| Problem::because(Reason::InternalError))
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| overloaded())?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| overloaded())?;
+        let work = tokio::task::spawn_blocking(move || {
+            // The turn is over when the work is, also when whoever asked for it has hung up.
+            let _held = (place, turn);
+            slowly()
+        });
+        work.await.map_err(|_| Problem::because(Reason::InternalError))
     }
 }
 
@@ -92,6 +97,23 @@ mod tests {
         assert_eq!(check("correct horse battery", Some(&kept)).await, Ok(Verdict::Right));
         assert_eq!(check("correct horse batterx", Some(&kept)).await, Ok(Verdict::Wrong));
         assert_eq!(check("correct horse battery", None).await, Ok(Verdict::Wrong));
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_does_not_make_room_for_another() {
+        let passwords = Passwords::new().unwrap();
+        let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let impatient = passwords.in_turn(move || (begun.send(()), ended.recv()));
+        tokio::select! {
+            biased;
+            _ = impatient => panic!("it goes on until it is told to end"),
+            _ = begins.recv() => {}
+        }
+        assert_eq!(passwords.turns.available_permits(), AT_ONCE_MAX - 1, "it is still at work");
+        end.send(()).unwrap();
+        let all = u32::try_from(AT_ONCE_MAX).unwrap();
+        drop(passwords.turns.acquire_many(all).await.unwrap());
     }
 
     #[tokio::test]

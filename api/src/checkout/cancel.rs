@@ -82,7 +82,7 @@ pub(crate) async fn cancel_before_paying(
             key: None,
             trace_id: &trace_id,
         };
-        let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
+        let lost = |error| refuse_payer(app, &payment.checkout_id, error);
         if let Some(advanced) = app.store.advance_payment(&change).await.map_err(lost)? {
             app.wake(payment.id, advanced.version, &next);
             let canceled = payment.at(advanced.version, next);

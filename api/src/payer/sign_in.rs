@@ -44,7 +44,8 @@ pub(super) async fn sign_in(
     let there = app.rates.at(address);
     app.rates.count(SIGN_IN_FROM_ADDRESS, &there).await?;
     let account = prove(&app, mode, &email, given).await;
-    if !matches!(&account, Err(problem) if problem.reason() == Some(Reason::SignInRefused)) {
+    // Who was right, or could not be judged, has not tried.
+    if account.as_ref().err().is_none_or(|problem| problem.status().is_server_error()) {
         app.rates.give_back(SIGN_IN_FROM_ADDRESS, &there).await;
     }
     let account = account?;

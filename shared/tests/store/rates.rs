@@ -10,10 +10,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 const KEY: [u8; 32] = [7; 32];
 
 impl House {
-    /// Tries once; the seconds to wait when that is one too many.
+    /// Tries once; the seconds to wait when that is one too many, to the nearest ten: a busy machine takes some, too.
     async fn tries(&self, limit: i32, window: Duration) -> Option<u64> {
         let wait = self.store.count_against("sign_in", &KEY, limit, window).await.unwrap();
-        wait.map(|wait| wait.as_secs_f64().round() as u64)
+        wait.map(|wait| (wait.as_secs() + 5) / 10 * 10)
     }
 
     /// Time goes by.
