@@ -98,7 +98,8 @@ pub(super) async fn cancel(
     let refundable = check.optional(fields.refundable_amount, |check, won| check.part("refundableAmount", won));
     let currency = check.optional(fields.currency.as_deref(), |check, code| check.currency("currency", code));
     let (payment_key, asked) = check.finish(|| {
-        (same?, currency?);
+        same?;
+        currency?;
         Some((found?, Asked { reason: reason?, amount: amount?, tax_free: tax_free?, refundable: refundable? }))
     })?;
 

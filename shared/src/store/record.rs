@@ -1,10 +1,11 @@
 //! Recording what claims came to: many in one commit.
 
-use serde_json::Value;
+mod columns;
+
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
+use self::columns::Columns;
 use super::operation::HintOwed;
 use super::row::{json, known, to_json};
 use super::{Conn, Late, Store, StoreError, evidence, write};
@@ -523,86 +524,4 @@ pub(super) async fn move_payment(
     .fetch_one(&mut *conn)
     .await
     .map_err(StoreError::write)
-}
-
-/// A batch as `unnest` wants it: one array per column, all of one length.
-#[derive(Default)]
-struct Columns {
-    operation: Vec<Uuid>,
-    fence: Vec<i64>,
-    next: Vec<&'static str>,
-    due_at: Vec<Option<OffsetDateTime>>,
-    nudge_at: Vec<Option<OffsetDateTime>>,
-    spent: Vec<bool>,
-    inquired: Vec<bool>,
-    result: Vec<Option<Value>>,
-    letter: Vec<Option<&'static str>>,
-    payment: Vec<Uuid>,
-    version: Vec<i64>,
-    status: Vec<Option<&'static str>>,
-    money_state: Vec<Option<&'static str>>,
-    state: Vec<Option<Value>>,
-    class: Vec<Option<&'static str>>,
-    kind: Vec<Option<&'static str>>,
-    trace_id: Vec<String>,
-    reference: Vec<Option<String>>,
-    resolution: Vec<Option<&'static str>>,
-    attempt: Vec<Option<Uuid>>,
-    answer: Vec<Option<&'static str>>,
-    code: Vec<Option<String>>,
-    latency_ms: Vec<Option<i32>>,
-    canceled: Vec<i64>,
-    reserved: Vec<i64>,
-    capture_at: Vec<Option<OffsetDateTime>>,
-    posting: Vec<Option<&'static str>>,
-    debit: Vec<Option<&'static str>>,
-    credit: Vec<Option<&'static str>>,
-    amount: Vec<Option<i64>>,
-    /// How many payments the batch moves.
-    moved: i64,
-}
-
-impl Columns {
-    fn of(outcomes: &[Outcome]) -> Self {
-        let mut c = Self::default();
-        for outcome in outcomes {
-            let decision = &outcome.decision;
-            let state = outcome.state.as_ref();
-            let event = decision.event.as_ref().filter(|_| state.is_some());
-            let answered = outcome.answered.as_ref();
-            c.operation.push(outcome.operation.0);
-            c.fence.push(outcome.fence);
-            c.next.push(decision.next.status().as_str());
-            c.due_at.push(decision.next.due_at());
-            c.nudge_at.push(outcome.nudge_at());
-            c.spent.push(outcome.spent());
-            c.inquired.push(outcome.inquired());
-            c.result.push(outcome.result().map(to_json));
-            c.letter.push(decision.letter.map(|letter| letter.as_str()));
-            c.payment.push(outcome.payment.0);
-            c.version.push(outcome.version);
-            c.status.push(state.map(|state| state.status().as_str()));
-            c.money_state.push(state.map(|state| state.money_state.as_str()));
-            c.state.push(state.map(to_json));
-            c.class.push(event.map(|event| event.class().as_str()));
-            c.kind.push(event.map(PaymentEvent::name));
-            c.trace_id.push(outcome.trace_id.clone());
-            c.reference.push(decision.resolved.as_ref().map(|(reference, _)| reference.0.clone()));
-            c.resolution.push(decision.resolved.as_ref().map(|(_, resolution)| resolution.as_str()));
-            c.attempt.push(answered.map(|a| a.attempt.0));
-            c.answer.push(answered.map(|a| a.word.as_str()));
-            c.code.push(answered.and_then(|a| a.code.clone()));
-            c.latency_ms.push(answered.map(|a| a.latency_ms));
-            c.canceled.push(state.map_or(0, |state| state.canceled));
-            c.reserved.push(state.map_or(0, |state| state.reserved));
-            c.capture_at.push(state.and_then(PaymentState::capture_at));
-            let posting = outcome.posting.as_ref();
-            c.posting.push(posting.map(|posting| posting.kind.as_str()));
-            c.debit.push(posting.map(|posting| posting.debit.as_str()));
-            c.credit.push(posting.map(|posting| posting.credit.as_str()));
-            c.amount.push(posting.map(|posting| posting.amount));
-            c.moved += i64::from(state.is_some());
-        }
-        c
-    }
 }

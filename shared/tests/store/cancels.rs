@@ -53,10 +53,12 @@ fn capture() -> PaymentEvent {
 async fn accept(house: &House, sold: Sold, event: &PaymentEvent) -> Option<(OperationId, Advanced)> {
     let payment = house.payment(sold.payment).await;
     let next = payment.state.on(event).unwrap();
-    let (work, amount) = match event {
-        PaymentEvent::CancelQueued { cancel } => (&cancel.work, cancel.amount),
-        PaymentEvent::CaptureQueued { work } => (work, payment.state.balance(15_000)),
-        other => panic!("{other:?} queues nothing"),
+    let (work, amount) = if let PaymentEvent::CancelQueued { cancel } = event {
+        (&cancel.work, cancel.amount)
+    } else if let PaymentEvent::CaptureQueued { work } = event {
+        (work, payment.state.balance(15_000))
+    } else {
+        panic!("{event:?} queues nothing");
     };
     let operation = NewOperation {
         id: work.id,
@@ -336,7 +338,9 @@ async fn a_refusal_that_was_heard_and_not_decided_is_asked_after() {
         let claimed = house.claims(house.worker, operation).await.unwrap();
         let expected = match why {
             RefusedBecause::AlreadyCanceled => Step::Verify { call: Call::Cancel, reference },
-            _ => Step::Inquire { reference },
+            RefusedBecause::AlreadyCaptured | RefusedBecause::Disagrees | RefusedBecause::Declined => {
+                Step::Inquire { reference }
+            }
         };
         assert_eq!(claimed.first_step(claimed.operation.created_at, &mut two_seconds), expected, "{why:?}");
     }

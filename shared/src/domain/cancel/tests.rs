@@ -110,7 +110,7 @@ proptest! {
                 Deed::Ask { .. } | Deed::AskForAll => {
                     let (amount, tax_free) = match deed {
                         Deed::Ask { amount, tax_free } => (Some(amount), tax_free),
-                        _ => (None, None),
+                        Deed::AskForAll | Deed::Do { .. } | Deed::Refuse { .. } | Deed::Lose { .. } | Deed::GiveUp { .. } => (None, None),
                     };
                     let wanted = amount.unwrap_or(total - taken);
                     let all_gone = sum(&model, &[Is::Gone]).0 == total;

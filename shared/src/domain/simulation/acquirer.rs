@@ -141,7 +141,8 @@ impl Acquirer {
                     Call::Refund if !self.captured => Some(RefusedBecause::Disagrees),
                     Call::Capture if amount != left => Some(RefusedBecause::Disagrees),
                     _ if amount > left => Some(RefusedBecause::Disagrees),
-                    _ => None,
+                    Call::Capture | Call::Cancel | Call::Refund => None,
+                    Call::Approve | Call::Inquire | Call::NetCancel => unreachable!("no change is asked for"),
                 };
                 self.captured |= call == Call::Capture && refused.is_none();
                 let reference = request.reference.clone();
