@@ -22,6 +22,10 @@ use super::money::Money;
 use super::operation::{CLAIMED_EARLY_BY, LetterKind, OperationKind, OperationResult, OperationStatus};
 use super::payment::MoneyState;
 
+/// So many tries are asked after by the time that "not found" can be believed of them, however long the tries before took to be
+/// found out about. Later ones follow the schedule: an acquirer that is in trouble for hours is asked less and less often.
+const PROMPT_TRIES: i32 = 5;
+
 pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
     if let Some(open) = claimed.open.first() {
         let reference = open.reference.clone();
@@ -59,7 +63,10 @@ impl Claimed {
             }
             ChangeAnswer::Busy(_) => self.change_again(reference, false, now, delays),
             ChangeAnswer::NotSent(_) => self.change_again(reference, true, now, delays),
-            ChangeAnswer::Pending | ChangeAnswer::Unknown(_) => self.unknown(now, None, delays, None),
+            ChangeAnswer::Pending | ChangeAnswer::Unknown(_) => {
+                let is_prompt = !self.was_sent(reference) && self.operation.attempt_count < PROMPT_TRIES;
+                self.unknown(now, is_prompt.then(|| self.manners.believable_at(now)), delays, None)
+            }
         }
     }
 

@@ -233,3 +233,18 @@ fn a_failed_change_says_what_it_did_itself_which_is_nothing() {
     };
     assert_eq!((money_state, failure.code), (MoneyState::NotMoved, FailureCode::RefundRejected));
 }
+
+/// A try after one that took long to be found out about is not asked after as late as the next inquiry of that one would have been.
+#[test]
+fn a_new_try_is_asked_after_when_not_found_can_be_believed() {
+    let heard = ChangeAnswer::Unknown("timeout".into());
+    for (open, attempts, expected) in [(None, 1, 15), (None, 5, 3_600), (Some(Call::Cancel), 1, 3_600)] {
+        let mut claimed = claimed(PART, false, open, false);
+        claimed.operation.inquiry_count = 14;
+        claimed.operation.attempt_count = attempts;
+        let step = claimed.after_change(Call::Cancel, &reference(), &heard, START, &mut delays());
+        let Step::Decide(decision) = step else { panic!("it is decided") };
+        let due_at = decision.next.due_at().unwrap();
+        assert_eq!((due_at - START).whole_seconds(), expected, "{open:?}, {attempts} tries before");
+    }
+}
