@@ -20,7 +20,7 @@ use super::event::PaymentEvent;
 use super::failure::FailureReason;
 use super::fixtures::START;
 use super::id::Reference;
-use super::operation::OperationKind;
+use super::operation::{OperationKind, OperationStatus};
 use super::payment::{MoneyState, PaymentStatus};
 
 /// Faults end so long after the beginning.
@@ -374,11 +374,15 @@ impl World {
         prop_assert_eq!(by(CancelKind::Refund), self.acquirer.returned(Call::Refund), "refunded");
         prop_assert_eq!(by(CancelKind::Cancel) + by(CancelKind::Refund), state.canceled);
         prop_assert!(state.canceled <= self.store.payment.total.amount(), "more went back than was paid");
-        prop_assert_eq!(state.reserved, 0, "nothing is reserved for nobody");
+        // A row that crashed its workers five times is given up with a letter: what it reserved waits for an operator.
+        let given_up = |cancel: &&Cancel| cancel.end.is_none() && cancel.work.status == OperationStatus::Dead;
+        let waiting: i64 = state.cancels.iter().filter(given_up).map(|cancel| cancel.amount).sum();
+        prop_assert_eq!(state.reserved, waiting, "nothing is reserved for nobody");
         prop_assert!(!state.is_captured() || self.acquirer.captured, "captured at us only");
         for cancel in &state.cancels {
             let why_not = match &cancel.end {
                 Some(CancelEnd::Done { .. }) => continue,
+                None if given_up(&cancel) => continue,
                 Some(CancelEnd::Aborted { failure }) => Some(failure.reason),
                 None => None,
             };
