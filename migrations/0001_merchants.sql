@@ -31,7 +31,7 @@ create table api_keys (
     mode        text        not null,
     kind        text        not null,
     hash        bytea       not null constraint api_keys_hash_unique unique,
-    -- Its last four characters, so that a person can tell two keys apart.
+    -- Its prefix and first four characters, so that a person can tell two keys apart.
     hint        text        not null,
     created_at  timestamptz not null default now(),
     -- Set when a key is rolled with an overlap: both keys work until then.

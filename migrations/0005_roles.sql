@@ -36,6 +36,6 @@ grant update on payments, operations, dead_letters to naru_api;
 -- Carries out and keeps house.
 grant insert on payment_events, operations, attempts, workers, dead_letters, cases to naru_worker;
 grant update on payments, operations, attempts, workers, dead_letters to naru_worker;
-grant delete on idempotency_keys to naru_worker;
--- It has no key to write, but the statement that moves a payment on, which also ends one whose time is over, has a place for one.
-grant insert on idempotency_keys to naru_worker;
+-- It forgets old keys and has none to write; but the statement that moves a payment on, which also ends one whose time is over,
+-- has a place for one.
+grant insert, delete on idempotency_keys to naru_worker;

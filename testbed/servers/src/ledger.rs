@@ -30,8 +30,8 @@ impl Ledger {
         Self { path, uid }
     }
 
-    /// Makes `command` write itself down, with as many file handles as it may have, before it becomes what it is; `shell` is what its `/bin/sh` starts from (folder,
-    /// user, environment). What `command` sets in its environment is kept.
+    /// Makes `command` write itself down, with as many file handles as it may have, before it becomes what it is; `shell` is
+    /// what its `/bin/sh` starts from (folder, user, environment). What `command` sets in its environment is kept.
     pub fn write_down_and_become(&self, mut shell: Command, command: &Command) -> Command {
         shell.args(["-c", &format!("{RAISE}{WRITE_DOWN_AND_BECOME}"), "sh"]).arg(&self.path);
         shell.arg(command.get_program()).args(command.get_args());

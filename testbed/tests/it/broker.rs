@@ -100,6 +100,7 @@ async fn killed(gateway: &Gateway) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_for_twenty_seconds() {
     away(killed, async |gateway| {
+        // The outage itself: it lasts so long, and nothing is waited for.
         tokio::time::sleep(Duration::from_secs(20)).await;
         gateway.own.blocking(|own| own.rabbitmq().start()).await;
     })
