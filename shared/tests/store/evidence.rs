@@ -127,14 +127,7 @@ async fn an_answer_that_leads_on_is_written_with_its_reversal_or_not_at_all() {
 async fn what_an_inquiry_of_a_lost_claim_heard_is_weighed() {
     let house = House::enter().await;
     let sold = house.sells().await;
-    house.claims(house.worker, sold.operation).await.unwrap();
-    house.store.end_lease(house.worker).await.unwrap();
-    let second_worker = house.another_worker().await;
-    let second = house.claims(second_worker, sold.operation).await.unwrap();
-    let inquiry = begins(&house, second_worker, &second, Call::Inquire).await;
-    house.store.end_lease(second_worker).await.unwrap();
-    let third_worker = house.another_worker().await;
-    let third = house.claims(third_worker, sold.operation).await.unwrap();
+    let (inquiry, third) = lost_twice(&house, &sold).await;
     house.store.record_one(&gives_up(&third)).await.unwrap();
     let facts = ApprovalFacts { money: Some(won(15_000)), number: "12345678".into() };
     let heard = Answer::Inquire(InquiryAnswer::Approved(facts));
@@ -210,14 +203,7 @@ async fn a_decision_that_contradicts_what_was_heard_meanwhile_is_recorded_with_a
 async fn a_decision_that_contradicts_what_an_inquiry_heard_is_recorded_with_a_reversal() {
     let house = House::enter().await;
     let sold = house.sells().await;
-    house.claims(house.worker, sold.operation).await.unwrap();
-    house.store.end_lease(house.worker).await.unwrap();
-    let second_worker = house.another_worker().await;
-    let second = house.claims(second_worker, sold.operation).await.unwrap();
-    let inquiry = begins(&house, second_worker, &second, Call::Inquire).await;
-    house.store.end_lease(second_worker).await.unwrap();
-    let third_worker = house.another_worker().await;
-    let third = house.claims(third_worker, sold.operation).await.unwrap();
+    let (inquiry, third) = lost_twice(&house, &sold).await;
     let facts = ApprovalFacts { money: Some(won(15_000)), number: "12345678".into() };
     let heard = Answer::Inquire(InquiryAnswer::Approved(facts));
     assert_eq!(house.store.answer_attempt(&answered(inquiry, &heard), TRACE).await.unwrap(), Late::Kept);
@@ -248,4 +234,18 @@ async fn an_answer_says_what_is_known_when_it_is_given_and_not_when_the_work_was
     assert!(matches!(recorded, Recorded::Stands { version: 4, late: Late::Nothing, .. }), "{recorded:?}");
     assert_eq!(is_told(&house, sold).await, (Some(MoneyState::Unknown), 4, MoneyState::Unknown));
     house.leave().await;
+}
+
+/// An approval whose first claim was lost, whose second was lost while it inquired, and that a third has taken over: that
+/// inquiry, and the third claim.
+async fn lost_twice(house: &House, sold: &Sold) -> (AttemptId, Claimed) {
+    house.claims(house.worker, sold.operation).await.unwrap();
+    house.store.end_lease(house.worker).await.unwrap();
+    let second_worker = house.another_worker().await;
+    let second = house.claims(second_worker, sold.operation).await.unwrap();
+    let inquiry = begins(house, second_worker, &second, Call::Inquire).await;
+    house.store.end_lease(second_worker).await.unwrap();
+    let third_worker = house.another_worker().await;
+    let third = house.claims(third_worker, sold.operation).await.unwrap();
+    (inquiry, third)
 }
