@@ -5,7 +5,7 @@ use std::sync::Arc;
 use naru_shared::acquirer::Registers;
 use naru_shared::broker::{Hint, Outgoing, Relay, WorkQueue};
 use naru_shared::bus::{Bus, Notice};
-use naru_shared::config::PublicUrl;
+use naru_shared::config::{Browsers, PublicUrl};
 use naru_shared::domain::id::{CheckoutId, OperationId, PaymentId, PaymentKey};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus, urgency};
 use naru_shared::domain::payment::PaymentState;
@@ -16,8 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::KeyRing;
 use crate::backlog::Backlog;
+use crate::browser::Cookies;
 use crate::checkout::Tries;
 use crate::hub::Hub;
+use crate::key_uses::KeyUses;
+use crate::passwords::Passwords;
+use crate::rates::Rates;
 use crate::together::Together;
 
 /// What every handler needs. Cheap to clone.
@@ -46,6 +50,16 @@ pub struct Parts {
     pub tries: Tries,
     /// Keys, and whose they are.
     pub keys: KeyRing,
+    /// When merchants' keys were used.
+    pub key_uses: Arc<KeyUses>,
+    /// Where people's passwords are checked.
+    pub passwords: Passwords,
+    /// How often something may be tried.
+    pub rates: Rates,
+    /// How browsers are told apart.
+    pub browsers: Browsers,
+    /// How sessions are set and read.
+    pub cookies: Cookies,
     /// How much is waiting for the acquirers.
     pub backlog: Backlog,
     /// What the world reaches us by.

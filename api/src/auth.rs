@@ -9,13 +9,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use naru_shared::api_key::{ApiKey, CheckoutToken, KeyKind};
 use naru_shared::clock::Clock as _;
-use naru_shared::domain::id::{PaymentId, Tenant};
+use naru_shared::domain::id::{ApiKeyId, PaymentId, Tenant};
 use naru_shared::secret::MasterSecret;
 use naru_shared::store::{Principal, Store};
 use naru_shared::system::System;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::browser::Address;
 use crate::headers::Credentials;
 use crate::problem::{Problem, Reason};
 use crate::unavailable::refuse;
@@ -62,6 +63,12 @@ impl KeyRing {
         CheckoutToken::issue(&self.checkout_tokens, payment.0).to_string()
     }
 
+    /// What is kept of a merchant's key, and what it is found by.
+    #[must_use]
+    pub fn hash(&self, key: &ApiKey) -> [u8; 32] {
+        key.hash(&self.api_keys)
+    }
+
     fn watched_by(&self, token: &str) -> Option<Uuid> {
         CheckoutToken::verify(&self.checkout_tokens, token)
     }
@@ -96,6 +103,14 @@ impl KeyRing {
     }
 }
 
+/// Whose key it is, with a note that it was used. The note is taken in memory; nobody waits for it.
+async fn owner(app: &App, parts: &mut Parts, key: &ApiKey) -> Result<Arc<Principal>, Problem> {
+    let principal = app.keys.principal(key, &parts.headers).await?;
+    let Ok(address) = Address::from_request_parts(parts, app).await;
+    app.key_uses.note(ApiKeyId(principal.key), &address.place(), System.monotonic());
+    Ok(principal)
+}
+
 /// A secret key in a page is everybody's key; only browsers send `Origin`. Counted when it really is a key: anybody can make
 /// up one that looks right.
 fn refuse_in_browser(principal: &Principal, headers: &HeaderMap) -> Result<(), Problem> {
@@ -125,7 +140,7 @@ impl FromRequestParts<App> for Merchant {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let key = Credentials::of(&parts.headers)?.key()?;
-        let principal = app.keys.principal(&key, &parts.headers).await?;
+        let principal = owner(app, parts, &key).await?;
         match principal.kind {
             KeyKind::Secret => Ok(Self(principal)),
             KeyKind::Client => Err(Problem::because(Reason::ClientKeyNotAllowed)),
@@ -142,7 +157,7 @@ impl FromRequestParts<App> for Creator {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let key = Credentials::of(&parts.headers)?.key()?;
-        let principal = app.keys.principal(&key, &parts.headers).await?;
+        let principal = owner(app, parts, &key).await?;
         if principal.kind == KeyKind::Client {
             let origin = parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
             if !origin.is_some_and(|origin| principal.origins.iter().any(|known| known == origin)) {
@@ -168,7 +183,7 @@ impl FromRequestParts<App> for Watcher {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         match Credentials::of(&parts.headers)? {
             Credentials::Key(key) => {
-                let principal = app.keys.principal(&key, &parts.headers).await?;
+                let principal = owner(app, parts, &key).await?;
                 match principal.kind {
                     KeyKind::Secret => Ok(Self::Merchant(principal.tenant)),
                     KeyKind::Client => Err(Problem::because(Reason::ClientKeyNotAllowed)),

@@ -50,6 +50,11 @@ impl<T> TossBody<T> {
 }
 
 impl<T> OwnBody<T> {
+    /// What was understood; nothing else of the body stays in memory.
+    pub fn into_fields(self) -> T {
+        self.fields
+    }
+
     /// What tells this body from another one under the same idempotency key; `key` hides the values.
     #[must_use]
     pub fn fingerprint(&self, key: &[u8; 32]) -> Fingerprint {

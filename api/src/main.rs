@@ -7,9 +7,13 @@ use std::time::Duration;
 use naru_api::app::{App, Parts};
 use naru_api::auth::KeyRing;
 use naru_api::backlog::Backlog;
+use naru_api::browser::Cookies;
 use naru_api::checkout::Tries;
 use naru_api::hub::Hub;
+use naru_api::key_uses::KeyUses;
 use naru_api::limits::{EdgeSettings, edge, serve};
+use naru_api::passwords::Passwords;
+use naru_api::rates::Rates;
 use naru_api::{ops, routes, together};
 use naru_shared::acquirer::card::{CardCompany, CardConfig};
 use naru_shared::broker::{Broker, BrokerConfig, LinkState, Relay};
@@ -57,6 +61,7 @@ async fn main() -> ExitCode {
 
 async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std::error::Error>> {
     let shutdown = CancellationToken::new();
+    let cookies = Cookies::new(&config.browsers, &config.public)?;
     let public = TcpListener::bind(config.listen.public).await?;
     let operators = TcpListener::bind(config.listen.operators).await?;
     let internal = TcpListener::bind(config.internal.address).await?;
@@ -90,15 +95,22 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
     };
     tokio::spawn(looking.run(store.clone(), broker.clone(), bus.clone(), shutdown.clone()));
 
+    let key_uses = Arc::new(KeyUses::default());
+    let noting = tokio::spawn(key_uses.clone().write_down(store.clone(), shutdown.clone()));
     let app = App::new(Parts {
         accepts: together::accepts(store.clone()),
         outcomes: together::outcomes(store.clone()),
         keys: KeyRing::new(store.clone(), &config.keys.master),
+        key_uses,
         backlog: Backlog::watch(store.clone(), config.admission.backlog_max, shutdown.clone()),
         hub: Hub::start(store.clone(), bus.subscribe(shutdown.clone()), shutdown.clone()),
         relay: Relay::start(broker.publisher()),
         cards: Arc::new(cards),
         tries: Tries::default(),
+        rates: Rates::new(store.clone(), &config.keys.master),
+        passwords: Passwords::new()?,
+        cookies,
+        browsers: config.browsers,
         public: config.public.clone(),
         shutdown: shutdown.clone(),
         bus,
@@ -130,6 +142,7 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
     });
     tokio::join!(serve(public, public_routes, shutdown.clone()), serve(operators, operator_routes, shutdown.clone()),);
     broker.close(Duration::from_secs(2)).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), noting).await;
     stop_internal.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(1), internal).await;
     store.close().await;

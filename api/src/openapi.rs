@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -77,6 +77,19 @@ refusals! {
         503: "Not accepted, or not known: see `moneyState`",
         504: "Accepted, outcome still open after 8 seconds",
     }
+    /// Of a call that gives money back, or has it captured.
+    CancelRefusals {
+        400: "A field is wrong, or all of it was cancelled before",
+        401: "The key is nobody's",
+        403: "Not so much, not this payment, or not again",
+        404: "No such payment of yours",
+        409: "The idempotency key is at work",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        422: "The idempotency key was used with another body",
+        503: "Not accepted, or not known: see `moneyState`",
+        504: "Accepted, outcome still open after 8 seconds",
+    }
     /// Of what a payer does.
     PayerRefusals {
         400: "A field is wrong, the card is, or it is too late",
@@ -84,7 +97,128 @@ refusals! {
         404: "No such payment, or its time is over",
         413: "The body is too large",
         415: "The body is not JSON",
+        429: "Too many cards were declined at this address",
         503: "Nothing was done: come back",
+    }
+    /// Of what a merchant's people look at.
+    StaffLookRefusals {
+        401: "Nobody is signed in",
+        404: "Nothing of that kind",
+        503: "Not to be told now: come back",
+    }
+    /// Of what a merchant's people change.
+    ChangeRefusals {
+        400: "A field is wrong",
+        401: "Nobody is signed in",
+        403: "The role may not do this, or the call came from another page",
+        404: "No such thing of this merchant",
+        409: "It can't be done as things stand",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        503: "Not done, or not known: look",
+    }
+    /// Of signing in, and of whatever else needs a password.
+    StaffSignInRefusals {
+        400: "A field is wrong",
+        401: "Address and password do not belong together, or nobody is signed in",
+        403: "The password is wrong, or the call came from another page",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        429: "Too many tries",
+        503: "Not done: come back",
+    }
+    /// Of making an account.
+    SignUpRefusals {
+        400: "A field is wrong, or the password is too easily guessed",
+        403: "From another site's page",
+        409: "There is an account of this address",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        429: "Too many accounts from this address",
+        503: "Not now: come back",
+    }
+    /// Of signing in.
+    SignInRefusals {
+        400: "A field is wrong",
+        401: "There is no such account, or the password is another",
+        403: "From another site's page",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        429: "Too many tries, for this account or from this address",
+        503: "Not now: come back",
+    }
+    /// Of signing out.
+    LeaveRefusals {
+        400: "A field that there is not",
+        403: "From another site's page",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        503: "Not now: come back",
+    }
+    /// Of what changes something of a payer's own.
+    OwnRefusals {
+        400: "A field is wrong",
+        401: "Nobody is signed in",
+        403: "From another site's page",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        503: "Not now: come back",
+    }
+    /// Of changing a password.
+    PasswordRefusals {
+        400: "A field is wrong, or the password is too easily guessed",
+        401: "Nobody is signed in",
+        403: "The current password is wrong, or it is from another site's page",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        429: "Too many tries",
+        503: "Not now: come back",
+    }
+    /// Of registering a card.
+    RegisterRefusals {
+        400: "A field is wrong, or the card is",
+        401: "Nobody is signed in",
+        403: "The card was declined, or it is from another site's page",
+        409: "There are 20 cards",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        429: "Too many cards, or too many declined",
+        503: "Not now: come back",
+    }
+    /// Of what is done to one stored card.
+    CardRefusals {
+        400: "A field that there is not",
+        401: "Nobody is signed in",
+        403: "From another site's page",
+        404: "No such card of yours",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        503: "Not now: come back",
+    }
+    /// Of what a payer who is signed in does to a payment.
+    OwnPaymentRefusals {
+        400: "A field is wrong, or it is too late",
+        401: "Nobody is signed in",
+        403: "From another site's page",
+        404: "No such payment or card of yours, or its time is over",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        503: "Not done, or not known: look at the payment",
+    }
+    /// Of what a payer who is signed in looks at.
+    LookRefusals {
+        401: "Nobody is signed in",
+        503: "Not to be told now: come back",
+    }
+    /// Of a page of a payer's own.
+    OwnListRefusals {
+        400: "A parameter is wrong",
+    }
+    /// Of one payment of a payer's own.
+    OwnFindRefusals {
+        401: "Nobody is signed in",
+        404: "No such payment of yours",
+        503: "Not to be told now: come back",
     }
     /// Of what a payer looks at.
     ShowRefusals {
@@ -124,10 +258,17 @@ impl Modify for Keys {
                 "The merchant's page: the client key as user, an empty password. Creates payments only.",
             ),
         );
+        let mut cookie = ApiKeyValue::new("__Host-naru_staff");
+        cookie.description = Some("A merchant's person: the cookie that signing in gave. Calls that change something must come from a page of our own.".to_owned());
+        components.add_security_scheme("staffSession", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         components.add_security_scheme(
             "checkoutToken",
             scheme(HttpAuthScheme::Bearer, "A browser that watches one payment: the token its creation returned."),
         );
+        let about = "A payer's browser: the cookie that signing in sets. State-changing calls need `Sec-Fetch-Site: \
+                     same-origin` or our own `Origin`, too.";
+        let cookie = ApiKeyValue::with_description("__Host-naru_payer", about);
+        components.add_security_scheme("payerSession", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }
 

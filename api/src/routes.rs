@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::openapi::{ApiDoc, description};
 use crate::problem::problem_pages;
-use crate::{checkout, merchant};
+use crate::{backoffice, checkout, merchant, payer};
 
 /// How long a browser remembers that it may ask.
 const PREFLIGHT_LASTS: Duration = Duration::from_secs(600);
@@ -20,12 +20,7 @@ const PREFLIGHT_LASTS: Duration = Duration::from_secs(600);
 /// Every public call.
 pub fn public(app: App, readiness: Readiness) -> Router {
     let (router, document) = described();
-    router
-        .with_state(app)
-        .layer(cross_origin())
-        .merge(description(document))
-        .merge(problem_pages())
-        .merge(health_routes(readiness))
+    router.with_state(app).merge(description(document)).merge(problem_pages()).merge(health_routes(readiness))
 }
 
 /// The document that describes every public call.
@@ -35,7 +30,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(ApiDoc::openapi()).merge(merchant::routes()).merge(checkout::routes()).split_for_parts()
+    let elsewhere = OpenApiRouter::new().merge(merchant::routes()).merge(checkout::routes()).layer(cross_origin());
+    // Pages of other origins have no business with what a cookie opens: no answer says that they may read it.
+    let with_cookie = OpenApiRouter::new().merge(payer::routes()).merge(backoffice::routes());
+    OpenApiRouter::with_openapi(ApiDoc::openapi()).merge(elsewhere).merge(with_cookie).split_for_parts()
 }
 
 /// Pages may call with a client key or a checkout token, never with cookies. Which origins may use a client key is the

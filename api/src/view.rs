@@ -1,9 +1,11 @@
 //! A payment as merchants see it: Toss Payments' v1 object, every member always there, and ours beside it.
 
+use naru_shared::domain::cancel::{Cancel, CancelEnd, CancelKind};
 use naru_shared::domain::failure::{Failure, FailureCode};
+use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::{CardType, Instrument, OwnerType};
 use naru_shared::domain::money::TaxSplit;
-use naru_shared::domain::payment::{Payment, Stage};
+use naru_shared::domain::payment::{Payment, PaymentState, PaymentStatus, Stage};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -54,7 +56,7 @@ pub struct PaymentView {
     /// `NORMAL`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Where it stands: `READY`, `IN_PROGRESS`, `DONE`, `ABORTED`, `EXPIRED`.
+    /// Where it stands: `READY`, `IN_PROGRESS`, `DONE`, `PARTIAL_CANCELED`, `CANCELED`, `ABORTED`, `EXPIRED`.
     pub status: &'static str,
     /// When it was created, at +09:00.
     pub requested_at: String,
@@ -100,8 +102,8 @@ pub struct PaymentView {
     pub cash_receipts: Option<Value>,
     /// Null.
     pub discount: Option<Value>,
-    /// Null.
-    pub cancels: Option<Value>,
+    /// What was asked to go back of it, in order; null when nothing ever was.
+    pub cancels: Option<Vec<CancelView>>,
     /// Null for cards.
     pub secret: Option<String>,
     /// Null.
@@ -145,12 +147,90 @@ pub struct CardView {
     pub card_type: &'static str,
     /// `개인`, `법인` or `미확인`.
     pub owner_type: &'static str,
-    /// `READY`.
+    /// 매입 상태: `READY`, `REQUESTED`, `COMPLETED`, `CANCEL_REQUESTED` or `CANCELED`.
     pub acquire_status: &'static str,
     /// Never.
     pub is_interest_free: bool,
     /// Null.
     pub interest_payer: Option<String>,
+}
+
+/// Money that goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CancelView {
+    /// How much, in minor units.
+    pub cancel_amount: i64,
+    /// Why, in the merchant's words.
+    pub cancel_reason: String,
+    /// How much of that bears no tax.
+    pub tax_free_amount: i64,
+    /// 과세 제외 금액.
+    pub tax_exemption_amount: i64,
+    /// What could still be cancelled after it.
+    pub refundable_amount: i64,
+    /// Nothing: there are no discounts.
+    pub card_discount_amount: i64,
+    /// Nothing: there are no discounts.
+    pub transfer_discount_amount: i64,
+    /// Nothing: there are no discounts.
+    pub easy_pay_discount_amount: i64,
+    /// When it was done, at +09:00; when it was asked for, until then.
+    pub canceled_at: String,
+    /// What it is called.
+    pub transaction_key: String,
+    /// Null.
+    pub receipt_key: Option<String>,
+    /// `IN_PROGRESS`, `DONE`, or `ABORTED`: the money stays where it is.
+    pub cancel_status: &'static str,
+    /// What it is called, too.
+    pub cancel_request_id: String,
+    /// `CANCEL` before capture, `REFUND` after it; null until it is done.
+    #[serde(rename = "type")]
+    pub kind: Option<&'static str>,
+}
+
+impl CancelView {
+    fn of(cancel: &Cancel) -> Self {
+        let (status, at, refundable, kind) = match &cancel.end {
+            None => ("IN_PROGRESS", cancel.requested_at, 0, None),
+            Some(CancelEnd::Done { kind, canceled_at, refundable }) => ("DONE", *canceled_at, *refundable, Some(*kind)),
+            Some(CancelEnd::Aborted { .. }) => ("ABORTED", cancel.requested_at, 0, None),
+        };
+        Self {
+            cancel_amount: cancel.amount,
+            cancel_reason: cancel.reason.clone(),
+            tax_free_amount: cancel.tax_free,
+            tax_exemption_amount: 0,
+            refundable_amount: refundable,
+            card_discount_amount: 0,
+            transfer_discount_amount: 0,
+            easy_pay_discount_amount: 0,
+            canceled_at: seoul(at),
+            transaction_key: transaction_key(cancel.work.id),
+            receipt_key: None,
+            cancel_status: status,
+            cancel_request_id: transaction_key(cancel.work.id),
+            kind: kind.map(CancelKind::as_str),
+        }
+    }
+}
+
+/// What a transaction is called on the wire.
+fn transaction_key(operation: OperationId) -> String {
+    operation.0.simple().to_string()
+}
+
+/// Where the sales slip is.
+fn acquire_status(state: &PaymentState) -> &'static str {
+    let wanted = state.capture.as_ref().is_some_and(|capture| capture.work.is_some());
+    match (state.status(), state.is_captured()) {
+        (PaymentStatus::Canceled, _) => "CANCELED",
+        (_, true) if state.reserved > 0 => "CANCEL_REQUESTED",
+        (_, true) => "COMPLETED",
+        (_, false) if wanted => "REQUESTED",
+        (_, false) => "READY",
+    }
 }
 
 /// Where the payer pays.
@@ -175,7 +255,7 @@ pub struct FailureView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationView {
-    /// `approve` or `net_cancel`.
+    /// `approve`, `cancel`, `capture` or `net_cancel`.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// `queued`, `waiting`, `unknown` or `dead`.
@@ -192,16 +272,23 @@ impl PaymentView {
     pub fn of(app: &App, payment: &Payment, language: Language) -> Self {
         let state = &payment.state;
         let total = payment.total.amount();
-        let tax = TaxSplit::of(total, payment.tax_free);
+        let balance = state.balance(total);
+        // What was cancelled of it no longer counts, for the tax office neither.
+        let tax = TaxSplit::of(balance, payment.tax_free - state.tax_free_returned());
         let approval = state.approval();
         let failure = match &state.stage {
             Stage::Aborted { failure, .. } => Some(failure),
-            Stage::Ready | Stage::InProgress { .. } | Stage::Done { .. } | Stage::Expired { .. } => None,
+            Stage::Ready
+            | Stage::InProgress { .. }
+            | Stage::Done { .. }
+            | Stage::PartialCanceled { .. }
+            | Stage::Canceled { .. }
+            | Stage::Expired { .. } => None,
         };
         Self {
             version: API_VERSION,
             m_id: payment.mid.clone(),
-            last_transaction_key: approval.map(|approval| approval.operation.0.simple().to_string()),
+            last_transaction_key: state.last_transaction().map(transaction_key),
             payment_key: payment.key.to_string(),
             order_id: payment.order_id.clone(),
             order_name: payment.order_name.clone(),
@@ -214,12 +301,14 @@ impl PaymentView {
             currency: payment.total.currency().code(),
             method: state.instrument().map(|Instrument::Card(_)| "카드"),
             total_amount: total,
-            balance_amount: total,
+            balance_amount: balance,
             supplied_amount: tax.supplied,
             vat: tax.vat,
             tax_free_amount: tax.tax_free,
             tax_exemption_amount: 0,
-            is_partial_cancelable: true,
+            is_partial_cancelable: state
+                .instrument()
+                .is_none_or(|instrument| instrument.connector().cancels_in_parts()),
             card: state.instrument().map(|Instrument::Card(card)| CardView {
                 amount: total,
                 issuer_code: card.issuer_code.clone(),
@@ -239,7 +328,7 @@ impl PaymentView {
                     OwnerType::Company => "법인",
                     OwnerType::Unknown => "미확인",
                 },
-                acquire_status: "READY",
+                acquire_status: acquire_status(state),
                 is_interest_free: false,
                 interest_payer: None,
             }),
@@ -251,7 +340,7 @@ impl PaymentView {
             cash_receipt: None,
             cash_receipts: None,
             discount: None,
-            cancels: None,
+            cancels: Some(state.cancels.iter().map(CancelView::of).collect::<Vec<_>>()).filter(|all| !all.is_empty()),
             secret: None,
             receipt: None,
             checkout: CheckoutView { url: app.checkout_url(&payment.checkout_id) },

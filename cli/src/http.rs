@@ -1,6 +1,6 @@
 //! Requests to Naru's own APIs.
 
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
 /// An HTTP client. Every address is one that a person gave.
@@ -11,9 +11,14 @@ pub(crate) fn client() -> Result<Client, reqwest::Error> {
 
 /// The JSON answer of a request, or what the problem document says.
 pub(crate) async fn json(request: RequestBuilder) -> Result<Value, Box<dyn std::error::Error>> {
+    Ok(answer(request).await?.json().await?)
+}
+
+/// The answer of a request that succeeded, or what the problem document says.
+pub(crate) async fn answer(request: RequestBuilder) -> Result<Response, Box<dyn std::error::Error>> {
     let response = request.send().await?;
     if response.status().is_success() {
-        return Ok(response.json().await?);
+        return Ok(response);
     }
     let status = response.status().as_u16();
     Err(problem(status, &response.json().await.unwrap_or_default()).into())

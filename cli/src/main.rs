@@ -1,10 +1,13 @@
 //! `naru`: the operators' and developers' command line.
 
 mod dead;
+mod demo_payer;
 mod events;
 mod http;
+mod merchant;
 mod migrate;
 mod pay;
+mod payer;
 mod payment;
 mod seed;
 mod table;
@@ -25,8 +28,12 @@ struct Cli {
 enum Command {
     /// Applies the migrations that Postgres lacks (DATABASE_URL).
     Migrate,
-    /// Makes the demo merchant of the sandbox and prints its keys (DATABASE_URL, NARU_MASTER_SECRET).
+    /// Makes the demo merchant and payer of the sandbox and prints keys, the owner's login and the payer's (DATABASE_URL, NARU_MASTER_SECRET).
     SeedDemo,
+    /// Makes a merchant and prints the invitation of its first owner (DATABASE_URL).
+    NewMerchant(merchant::NewMerchantOptions),
+    /// Invites an owner of a merchant whose own can't get in, and prints the invitation (DATABASE_URL).
+    InviteOwner(merchant::InviteOwnerOptions),
     /// Makes a payment and shows its events as they happen (NARU_API_URL, NARU_SECRET_KEY).
     Pay(pay::Pay),
     /// Lists dead letters and stuck payments, or replays a letter (NARU_OPS_URL, NARU_OPS_TOKEN).
@@ -43,6 +50,8 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Migrate => migrate::run().await,
         Command::SeedDemo => seed::run().await,
+        Command::NewMerchant(options) => options.run().await,
+        Command::InviteOwner(options) => options.run().await,
         Command::Pay(pay) => pay.run().await,
         Command::Dead(dead) => dead.run().await,
         Command::Payment(payment) => payment.run().await,

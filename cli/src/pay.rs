@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::events::follow;
 use crate::http::{client, json as ask, payment};
+use crate::payer::Payer;
 use crate::{Outcome, needed};
 
 /// Test cards of the sandbox; `simulator/README.md` lists them all.
@@ -39,6 +40,9 @@ pub(crate) struct Pay {
     /// Walk create, authenticate and confirm instead of typing the card in.
     #[arg(long)]
     checkout: bool,
+    /// The same with the demo payer, who signs in and pays with a stored card (NARU_PAYER_EMAIL, NARU_PAYER_PASSWORD).
+    #[arg(long, conflicts_with_all = ["checkout", "card", "decline", "slow", "lost"])]
+    payer: bool,
 }
 
 impl Pay {
@@ -46,7 +50,10 @@ impl Pay {
         let api = needed("NARU_API_URL")?;
         let authorization = format!("Basic {}", STANDARD.encode(format!("{}:", needed("NARU_SECRET_KEY")?)));
         let shop = Shop { http: client()?, api, authorization };
-        let accepted = if self.checkout { self.check_out(&shop).await? } else { self.key_in(&shop).await? };
+        let accepted = match self.checkout || self.payer {
+            true => self.check_out(&shop).await?,
+            false => self.key_in(&shop).await?,
+        };
         let key = accepted["paymentKey"].as_str().ok_or("the answer has no paymentKey")?;
         println!("paymentKey {key}\n");
         let url = format!("{}/v1/payments/{key}/events", shop.api);
@@ -79,8 +86,14 @@ impl Pay {
         let url = created["checkout"]["url"].as_str().ok_or("the answer has no checkout.url")?;
         let page = url.rsplit('/').next().unwrap_or_default();
         println!("created        {url}");
-        let authenticate = format!("{}/checkout/v1/{page}/authenticate", shop.api);
-        let authenticated = ask(shop.http.post(authenticate).json(&self.card_fields())).await?;
+        let authenticated = if self.payer {
+            let payer = Payer::sign_in(&shop.http, &shop.api).await?;
+            println!("signed in      {}", payer.email);
+            payer.authenticate(page).await?
+        } else {
+            let authenticate = format!("{}/checkout/v1/{page}/authenticate", shop.api);
+            ask(shop.http.post(authenticate).json(&self.card_fields())).await?
+        };
         println!("authenticated  next: {}", authenticated["nextUrl"].as_str().unwrap_or("-"));
         let confirm = json!({ "paymentKey": created["paymentKey"], "orderId": order_id, "amount": self.amount });
         shop.post("/v1/payments/confirm", &confirm).await

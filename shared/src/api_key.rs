@@ -69,6 +69,10 @@ pub enum NotAnApiKey {
     Checksum,
 }
 
+/// What finds our keys in whatever was published by mistake: for secret scanners. A find is a key, and no chance, when its
+/// last six characters are the checksum of the rest ([`ApiKey::parse`]). `docs/backoffice.md` publishes it.
+pub const SCANNER_PATTERN: &str = r"\b(?:test|live)_(?:sk|ck)_naru_[0-9A-Za-z]{39}\b";
+
 /// Random bytes in a key.
 pub const KEY_RANDOM_BYTES: usize = 24;
 /// `62^33 > 256^24`.
@@ -200,6 +204,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::Random as _;
+    use crate::system::System;
 
     #[test]
     fn crc32_is_the_usual_one() {
@@ -231,6 +237,56 @@ mod tests {
         for (text, why) in table {
             assert_eq!(ApiKey::parse(&text).err(), Some(why), "{text}");
         }
+    }
+
+    /// Why nobody guesses a key, and no two are the same:
+    ///
+    /// 1. each has 192 bits from the operating system's generator, and nothing else decides it: no time, no counter, no
+    ///    merchant, no name;
+    /// 2. all of them are in the text: bytes that differ in one bit make another key, so a key is as hard to guess as
+    ///    they are, and among a billion keys two are alike with a probability of 10^-40;
+    /// 3. should it happen all the same, Postgres refuses the second: `api_keys_hash_unique`.
+    #[test]
+    fn keys_are_unpredictable_and_unique() {
+        const KEYS: usize = 20_000;
+        let mut keys = Vec::new();
+        let mut ones = [0_usize; 8 * KEY_RANDOM_BYTES];
+        for _ in 0..KEYS {
+            let random: [u8; KEY_RANDOM_BYTES] = System.bytes();
+            for (place, count) in ones.iter_mut().enumerate() {
+                *count += usize::from(random[place / 8] >> (place % 8) & 1);
+            }
+            keys.push(ApiKey::generate(Mode::Test, KeyKind::Secret, &random).expose().to_owned());
+        }
+        // Each bit is set in half of them, give or take six standard deviations of 71: none stands still or counts.
+        for (place, count) in ones.into_iter().enumerate() {
+            assert!(count.abs_diff(KEYS / 2) < 426, "bit {place} is set in {count} of {KEYS}");
+        }
+        // Keys made one after the other do not go up: they tell no time.
+        let rises = keys.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        assert!(rises.abs_diff(KEYS / 2) < 426, "{rises} of {KEYS} follow the one before");
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), KEYS);
+        // One bit makes the difference, wherever it is.
+        for place in 0..8 * KEY_RANDOM_BYTES {
+            let mut other = [0x5a; KEY_RANDOM_BYTES];
+            other[place / 8] ^= 1 << (place % 8);
+            let keys =
+                [[0x5a; KEY_RANDOM_BYTES], other].map(|random| ApiKey::generate(Mode::Live, KeyKind::Client, &random));
+            assert_ne!(keys[0].expose(), keys[1].expose(), "bit {place}");
+        }
+    }
+
+    #[test]
+    fn the_published_pattern_is_what_keys_look_like() {
+        let class = format!("[0-9A-Za-z]{{{}}}", RANDOM_DIGITS + CHECKSUM_DIGITS);
+        assert_eq!(SCANNER_PATTERN, format!(r"\b(?:test|live)_(?:sk|ck)_naru_{class}\b"));
+        for (mode, kind) in [Mode::Test, Mode::Live].into_iter().zip([KeyKind::Secret, KeyKind::Client]) {
+            assert!(["test_sk_naru_", "live_ck_naru_"].contains(&prefix(mode, kind).as_str()));
+        }
+        let published = include_str!("../../docs/backoffice.md");
+        assert!(published.contains(SCANNER_PATTERN), "docs/backoffice.md does not publish {SCANNER_PATTERN}");
     }
 
     proptest! {

@@ -4,8 +4,11 @@
 //! when it is dropped.
 
 mod card;
+mod email;
 mod keyed;
 mod master;
+mod password;
+mod token;
 
 use std::fmt;
 
@@ -14,8 +17,11 @@ use zeroize::Zeroize;
 
 pub(crate) use card::luhn;
 pub use card::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, NotACardField};
+pub use email::Email;
 pub use keyed::{keyed_hash, keyed_hash_of_parts, same};
 pub use master::{MasterSecret, WeakMasterSecret};
+pub use password::{Password, SALT_BYTES, Verdict, WeakPassword, check_password};
+pub use token::{OpaqueToken, TOKEN_RANDOM_BYTES};
 
 /// What every secret prints.
 const REDACTED: &str = "[secret]";

@@ -6,7 +6,8 @@
 
 use std::time::{Instant, SystemTime};
 
-use rand::Rng;
+use rand::rngs::SysRng;
+use rand::{Rng, TryRng as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -28,7 +29,11 @@ impl Clock for System {
 
 impl Random for System {
     fn fill(&self, bytes: &mut [u8]) {
-        rand::rng().fill_bytes(bytes);
+        // Straight from the operating system: no state in this process from which a key could be told. Where it can't be
+        // asked, a generator that was seeded from it, or none at all.
+        if SysRng.try_fill_bytes(bytes).is_err() {
+            rand::rng().fill_bytes(bytes);
+        }
     }
 }
 

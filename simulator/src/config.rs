@@ -31,6 +31,15 @@ pub struct Config {
     #[arg(long, env = "NARU_SIMULATOR_LATENCY_MS", default_value_t = 0)]
     pub latency_ms: u64,
 
+    /// What callbacks are signed with. The sandbox's own secret is written in the README.
+    #[arg(
+        long,
+        env = "NARU_SIMULATOR_CALLBACK_SECRET",
+        default_value = "sandbox-callback-secret",
+        hide_env_values = true
+    )]
+    pub callback_secret: String,
+
     /// Which log lines to print, as a tracing filter.
     #[arg(long, env = "NARU_LOG", default_value = "info")]
     pub log: String,

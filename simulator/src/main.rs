@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use naru_simulator::config::Config;
-use naru_simulator::server::{self, Desk, Settings};
+use naru_simulator::server::{self, Caller, Desk, Settings};
 use naru_simulator::{journal, logs};
 use tokio::net::TcpListener;
 
@@ -24,9 +24,14 @@ fn main() -> ExitCode {
 async fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     logs::start(&config.log, config.log_format)?;
     let (journal, company, writer) = journal::open(&config.journal)?;
-    let settings =
-        Settings { mode: config.mode.into(), inquiry_lag_ms: config.inquiry_lag_ms, latency_ms: config.latency_ms };
-    let desk = Arc::new(Desk::new(company, journal, settings));
+    let settings = Settings {
+        mode: config.mode.into(),
+        inquiry_lag_ms: config.inquiry_lag_ms,
+        latency_ms: config.latency_ms,
+        callback_backoff_ms: 500,
+    };
+    let caller = Caller::new(config.callback_secret.clone())?;
+    let desk = Arc::new(Desk::new(company, journal, settings, caller));
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("can't listen on {} (NARU_SIMULATOR_LISTEN): {error}", config.listen))?;

@@ -43,6 +43,11 @@ impl Backdoor {
         Self { store, tenant, mid, bank, amqp_url, broker: OnceCell::new() }
     }
 
+    /// Postgres, as who may do everything.
+    pub(crate) fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     /// Whose payments it accepts.
     pub(crate) fn tenant(&self) -> Tenant {
         self.tenant

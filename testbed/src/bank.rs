@@ -84,8 +84,22 @@ impl Bank {
             charges: sum("charges"),
             standing_charges: sum("standingCharges"),
             charged: sum("charged"),
+            captured: sum("captured"),
+            voided: sum("voided"),
+            refunded: sum("refunded"),
             net: sum("net"),
         }
+    }
+
+    /// Captures (`captures`) or takes back (`cancels`, `refunds`) so much of an order's charge, though nobody asked it to.
+    pub async fn acts_by_itself(&self, order_id: &str, path: &str, amount: i64) {
+        let journal = self.journal(order_id).await;
+        let charged = journal.iter().find(|entry| entry["effect"] == "charged").expect("the order was charged");
+        let body = json!({ "reference": format!("its-own-{}", crate::run::unique()), "orderId": order_id,
+            "originalReference": charged["reference"], "merchantId": charged["merchantId"], "amount": amount,
+            "currency": "KRW" });
+        let answer = self.call(Method::POST, &format!("/v1/{path}"), Some(body)).await;
+        assert_eq!(answer["result"], "approved", "{answer}");
     }
 
     /// What should have become of an order's money: `bank.expect("order-1").charged_once().await`.
@@ -123,6 +137,12 @@ pub struct Money {
     pub standing_charges: i64,
     /// How much was charged in all.
     pub charged: i64,
+    /// How much of that was captured.
+    pub captured: i64,
+    /// How much went back before capture.
+    pub voided: i64,
+    /// How much went back after it.
+    pub refunded: i64,
     /// What the payer pays in the end.
     pub net: i64,
 }

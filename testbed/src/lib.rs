@@ -15,7 +15,7 @@
 //! ```
 //!
 //! - [`Gateway`]: one test's Naru: its own database, virtual host, Redis prefix and programs, on free ports.
-//! - [`Shop`], [`Payer`], [`Operator`]: those who use it, over HTTP.
+//! - [`Shop`], [`Payer`], [`Account`], [`Operator`], [`Company`] with its [`Desk`]s: those who use it, over HTTP.
 //! - [`Bank`]: the card company (the simulator): what it shall do wrong, and what it really did.
 //! - [`Program`], [`Worker`]: kill, freeze, thaw, terminate, restart, hold at a point.
 //! - [`Proxy`]: stands before Postgres, RabbitMQ, Redis or the card company, and cuts, freezes, refuses, delays.
@@ -30,12 +30,14 @@
     reason = "a test that meets the unexpected ends there, and says what it was"
 )]
 
+mod account;
 mod answer;
 mod backdoor;
 mod bank;
 pub mod canary;
 pub mod cards;
 pub mod checker;
+mod company;
 mod database;
 mod gateway;
 mod hold;
@@ -54,8 +56,10 @@ mod stream;
 mod vhost;
 mod worker;
 
+pub use account::Account;
 pub use answer::Answer;
 pub use bank::{Bank, BankHold, Expected, Money};
+pub use company::{Company, Desk, IssuedKey, PASSWORD};
 pub use gateway::{Accepted, Builder, Ended, Gateway, Who, share_of_handles};
 pub use hold::Hold;
 pub use http::Call;

@@ -45,6 +45,26 @@ impl Shop {
         self.post("/v1/payments/confirm", &json!({ "paymentKey": payment_key, "orderId": order_id, "amount": amount }))
     }
 
+    /// `POST /v1/payments/{paymentKey}/cancel`: all that is left.
+    pub fn cancel(&self, payment_key: &str) -> Call {
+        self.cancel_with(payment_key, &json!({ "cancelReason": "고객 변심" }))
+    }
+
+    /// The same, for a part.
+    pub fn cancel_part(&self, payment_key: &str, amount: i64) -> Call {
+        self.cancel_with(payment_key, &json!({ "cancelReason": "고객 변심", "cancelAmount": amount }))
+    }
+
+    /// The same, with a body of the test's own.
+    pub fn cancel_with(&self, payment_key: &str, body: &Value) -> Call {
+        self.post(&format!("/v1/payments/{payment_key}/cancel"), body)
+    }
+
+    /// `POST /v1/payments/{paymentKey}/capture`
+    pub fn capture(&self, payment_key: &str) -> Call {
+        self.post(&format!("/v1/payments/{payment_key}/capture"), &json!({}))
+    }
+
     /// `GET /v1/payments/{paymentKey}`
     pub fn get(&self, payment_key: &str) -> Call {
         self.call(Method::GET, &format!("/v1/payments/{payment_key}"))

@@ -86,7 +86,7 @@ async fn one_by_one(worker: &Worker, batch: Vec<Finished>) {
         let Some(outcome) = finished.outcome.clone() else { continue };
         match until_answered(|| worker.store.record_one(&outcome)).await {
             Ok(Recorded::Stands { version, state, next, late }) => {
-                if let Late::Reversing(_) = late {
+                if let Late::Reversing(_) | Late::Case = late {
                     let late = told(late);
                     tracing::warn!(operation = %outcome.operation, late, "somebody has heard otherwise");
                 }
@@ -131,6 +131,10 @@ fn told(late: Late) -> &'static str {
         Late::Reversing(_) => {
             metrics::counter!("naru_worker_late_approvals_total").increment(1);
             "an approval that nobody wants: it is reversed"
+        }
+        Late::Case => {
+            metrics::counter!("naru_worker_late_changes_total").increment(1);
+            "a change that was given up: a person has to look"
         }
     }
 }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use naru_shared::acquirer::{Acquirer, Order};
 use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::crash::hold_point;
-use naru_shared::domain::attempt::{Answer, ApproveAnswer, Because, Call, InquiryAnswer, NetCancelAnswer};
+use naru_shared::domain::attempt::{
+    Answer, ApproveAnswer, Because, Call, ChangeAnswer, InquiryAnswer, NetCancelAnswer,
+};
 use naru_shared::domain::course::{Decision, Step};
 use naru_shared::domain::id::{AttemptId, Reference};
 use naru_shared::domain::operation::OperationKind;
@@ -88,7 +90,9 @@ impl Talk<'_> {
             step = match step {
                 Step::Decide(decision) => return Some((*decision, self.answered)),
                 Step::Approve { reference, written } => self.approve(reference, written).await?,
-                Step::Inquire { reference } => self.inquire(reference).await?,
+                Step::Change { call, again } => self.change(call, again).await?,
+                Step::Inquire { reference } => self.inquire(reference, None).await?,
+                Step::Verify { call, reference } => self.inquire(reference, Some(call)).await?,
                 Step::NetCancel { reference, because } => self.net_cancel(reference, because).await?,
             };
         }
@@ -106,16 +110,7 @@ impl Talk<'_> {
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
         let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
-        let withheld = if !self.worker.lease.holds() {
-            // Somebody may already be asking about this reference: it stays unsent, and the claim is given back.
-            Some("lease_lost")
-        } else if let Some(why) = claimed.unsendable(ago, self.now()) {
-            Some(why)
-        } else if !breaker.lets_through(started) {
-            Some("breaker_open")
-        } else {
-            None
-        };
+        let withheld = self.withheld(ago, started);
         let answer = match withheld {
             Some(why) => ApproveAnswer::Busy(why.into()),
             None => {
@@ -132,18 +127,80 @@ impl Talk<'_> {
             // Recorded with the decision, in one commit.
             Step::Decide(_) => self.answered = Some(heard),
             // There is more to say, which may take long: the evidence first.
-            Step::Approve { .. } | Step::Inquire { .. } | Step::NetCancel { .. } => self.keep(heard).await,
+            Step::Approve { .. }
+            | Step::Change { .. }
+            | Step::Verify { .. }
+            | Step::Inquire { .. }
+            | Step::NetCancel { .. } => self.keep(heard).await,
         }
         Some(step)
     }
 
-    async fn inquire(&mut self, reference: Reference) -> Option<Step> {
+    /// Why what was written down so long `ago` is not sent, if it isn't. To be asked when nothing is left to wait for.
+    fn withheld(&self, ago: time::Duration, now: Instant) -> Option<&'static str> {
+        let claimed = &self.held.claimed;
+        if !self.worker.lease.holds() {
+            // Somebody may already be asking about this reference: it stays unsent, and the claim is given back.
+            Some("lease_lost")
+        } else if let Some(why) = claimed.unsendable(ago, self.now()) {
+            Some(why)
+        } else if !self.connectors.breaker(claimed.operation.connector).lets_through(now) {
+            Some("breaker_open")
+        } else {
+            None
+        }
+    }
+
+    /// Asks for a change of an approval, under a reference that was used before or a new one.
+    async fn change(&mut self, call: Call, again: Option<Reference>) -> Option<Step> {
+        let id = AttemptId(System.ordered());
+        let reference = again.unwrap_or_else(|| Reference::of(id));
+        let (attempt, written_at) = self.write_down_as(id, call, &reference, None).await?;
+        let claimed = &self.held.claimed;
+        let breaker = self.connectors.breaker(claimed.operation.connector);
+        let started = System.monotonic();
+        let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
+        let withheld = self.withheld(ago, started);
+        let answer = match withheld {
+            Some(why) => ChangeAnswer::Busy(why.into()),
+            None => {
+                let answer = self.acquirer.change(self.order(), call, &reference).await;
+                let failed = matches!(answer, ChangeAnswer::NotSent(_) | ChangeAnswer::Unknown(_));
+                breaker.heard(!failed, System.monotonic());
+                answer
+            }
+        };
+        hold_point("heard").await;
+        let heard = self.heard(attempt, &Answer::Change(call, answer.clone()), started, withheld);
+        let step = claimed.after_change(call, &reference, &answer, self.now(), &mut delays);
+        match step {
+            Step::Decide(_) => self.answered = Some(heard),
+            Step::Approve { .. }
+            | Step::Change { .. }
+            | Step::Verify { .. }
+            | Step::Inquire { .. }
+            | Step::NetCancel { .. } => self.keep(heard).await,
+        }
+        Some(step)
+    }
+
+    /// Asks what became of a reference; in `doubt` whether that change was done, which the acquirer refused to do again.
+    async fn inquire(&mut self, reference: Reference, doubt: Option<Call>) -> Option<Step> {
         let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
         let started = System.monotonic();
         let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
         let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started, None);
         self.keep(heard).await;
-        Some(self.held.claimed.after_inquiry(&reference, &answer, self.now(), &mut delays))
+        let claimed = &self.held.claimed;
+        Some(match (claimed.operation.kind, doubt) {
+            (_, Some(call)) => claimed.after_doubt(call, &reference, &answer, self.now(), &mut delays),
+            (OperationKind::Cancel | OperationKind::Capture, None) => {
+                claimed.after_change_inquiry(&reference, &answer, self.now(), &mut delays)
+            }
+            (OperationKind::Approve | OperationKind::NetCancel, None) => {
+                claimed.after_inquiry(&reference, &answer, self.now(), &mut delays)
+            }
+        })
     }
 
     async fn net_cancel(&mut self, reference: Reference, because: Because) -> Option<Step> {
@@ -155,7 +212,10 @@ impl Talk<'_> {
         let claimed = &self.held.claimed;
         Some(match claimed.operation.kind {
             OperationKind::Approve => claimed.after_net_cancel(&reference, because, &answer, self.now(), &mut delays),
-            OperationKind::NetCancel => claimed.after_reversal(&reference, &answer, self.now(), &mut delays),
+            // Nothing asks for the net-cancel of a change; a net-cancel by itself is all that is left.
+            OperationKind::Cancel | OperationKind::Capture | OperationKind::NetCancel => {
+                claimed.after_reversal(&reference, &answer, self.now(), &mut delays)
+            }
         })
     }
 
@@ -167,13 +227,21 @@ impl Talk<'_> {
         reference: &Reference,
         because: Option<Because>,
     ) -> Option<(AttemptId, Instant)> {
-        let operation = &self.held.claimed.operation;
-        let fence = operation.fence;
-        let mut id = AttemptId(System.ordered());
+        self.write_down_as(AttemptId(System.ordered()), call, reference, because).await
+    }
+
+    /// The same, under this id if it is free.
+    async fn write_down_as(
+        &mut self,
+        mut id: AttemptId,
+        call: Call,
+        reference: &Reference,
+        because: Option<Because>,
+    ) -> Option<(AttemptId, Instant)> {
+        let (operation, fence) = (self.held.claimed.operation.id, self.held.claimed.operation.fence);
         loop {
             let asked = System.monotonic();
-            let attempt =
-                NewAttempt { id, operation: operation.id, fence, worker: self.worker.id, call, reference, because };
+            let attempt = NewAttempt { id, operation, fence, worker: self.worker.id, call, reference, because };
             match self.worker.store.begin_attempt(&attempt).await {
                 Ok(Some(begun)) => {
                     self.held.claimed.learn(reference, begun.condemned, begun.sent_at);
@@ -209,6 +277,11 @@ impl Talk<'_> {
                     tracing::warn!(reversal = %operation, "an answer about something that was done with: it is reversed");
                     return hold_point("kept").await;
                 }
+                Ok(Late::Case) => {
+                    metrics::counter!("naru_worker_late_changes_total").increment(1);
+                    tracing::warn!("an answer about a change that was given up: a person has to look");
+                    return hold_point("kept").await;
+                }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, answer = answered.word.as_str(), "an answer waits to be kept");
                     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -228,7 +301,7 @@ impl Talk<'_> {
         let code = answer.code().map(str::to_owned);
         match withheld {
             Some(why) => {
-                tracing::info!(why, "an approval is withheld: the acquirer is not asked");
+                tracing::info!(why, call = call.as_str(), "a call is withheld: the acquirer is not asked");
                 metrics::counter!("naru_worker_withheld_total", "why" => why).increment(1);
             }
             None => {
@@ -241,7 +314,8 @@ impl Talk<'_> {
 
     fn order(&self) -> Order<'_> {
         let claimed = &self.held.claimed;
-        Order { payment: &claimed.payment, amount: claimed.operation.amount, traceparent: self.traceparent }
+        let amount = claimed.amount().unwrap_or(claimed.operation.amount);
+        Order { payment: &claimed.payment, amount, traceparent: self.traceparent }
     }
 
     /// The database's time: the claim's, and what has passed since on our own clock.

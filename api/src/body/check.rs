@@ -14,7 +14,7 @@
 
 use std::borrow::Cow;
 
-use naru_shared::secret::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, NotACardField};
+use naru_shared::secret::{CardExpiry, CardNumber, CardPassword, Cvc, Email, IdentityNumber, NotACardField};
 use time::format_description::well_known::Rfc3339;
 use time::{Date, OffsetDateTime, UtcOffset};
 use url::{Host, Url};
@@ -111,6 +111,17 @@ impl Check {
         self.require(field, text, good, "must be one line of 1 to 100 characters")
     }
 
+    /// One line of at most so many characters, not only spaces.
+    pub fn line<'a>(
+        &mut self,
+        field: &str,
+        text: &'a str,
+        characters_max: usize,
+        reason: &'static str,
+    ) -> Option<&'a str> {
+        self.require(field, text, is_line(text, characters_max), reason)
+    }
+
     /// `customerName` and the like: one line of 1 to 100 characters, not only spaces.
     pub fn person_name<'a>(&mut self, field: &str, text: &'a str) -> Option<&'a str> {
         self.order_name(field, text)
@@ -118,8 +129,8 @@ impl Check {
 
     /// `cancelReason`: 1 to 200 characters, not only spaces; line breaks allowed.
     pub fn cancel_reason<'a>(&mut self, field: &str, text: &'a str) -> Option<&'a str> {
-        let good = !text.trim().is_empty() && text.chars().count() <= 200;
-        self.require(field, text, good, "must be 1 to 200 characters")
+        let lines = text.replace(['\r', '\n', '\t'], " ");
+        self.require(field, text, is_line(&lines, 200), "must be 1 to 200 characters")
     }
 
     /// An amount that is paid or returned: 1 to [`Check::AMOUNT_MAX`] won.
@@ -159,7 +170,7 @@ impl Check {
 
     /// An e-mail address as far as a form can tell: one `@`, a dot in the domain, at most 254 characters.
     pub fn email<'a>(&mut self, field: &str, text: &'a str) -> Option<&'a str> {
-        let good = text.len() <= 254 && is_email(text);
+        let good = Email::parse(text).is_some();
         self.require(field, text, good, "must be an e-mail address")
     }
 
@@ -242,15 +253,6 @@ fn turns_text(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else {
-        return false;
-    };
-    let plain =
-        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic() && !"@<>()[]\\,;:\"".contains(c));
-    plain(local) && plain(domain) && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.')
-}
-
 fn is_reachable_safely(url: &Url) -> bool {
     let this_machine = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -304,7 +306,9 @@ mod tests {
         ] {
             assert_eq!(accepts(|c| c.order_name("orderName", text).map(str::len)), good, "{text}");
         }
-        for (text, good) in [("단순\n변심", true), (&long(200), true), (&long(201), false), (" \n", false)] {
+        for (text, good) in
+            [("단순\n변심", true), (&long(200), true), (&long(201), false), (" \n", false), ("a\u{202e}b", false)]
+        {
             assert_eq!(accepts(|c| c.cancel_reason("cancelReason", text).map(str::len)), good, "{text}");
         }
         for (text, good) in [

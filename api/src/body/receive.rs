@@ -80,7 +80,7 @@ async fn discard(mut pieces: BodyDataStream) {
 }
 
 /// `application/json`, in UTF-8 if it says anything about that.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return false;

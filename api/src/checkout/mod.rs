@@ -18,6 +18,8 @@ use crate::problem::{Code, Problem};
 use crate::unavailable::refuse;
 use crate::view::{FailureView, PaymentView};
 
+pub(crate) use authenticate::{in_months, refuse_unless_ready};
+pub(crate) use cancel::cancel_before_paying;
 pub use tries::Tries;
 
 /// Every call of the payer's side.
@@ -32,7 +34,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// A payment as its payer sees it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct CheckoutPayment {
+pub(crate) struct CheckoutPayment {
     /// What is bought.
     order_name: String,
     /// The merchant's name for the order.
@@ -56,7 +58,7 @@ struct CheckoutPayment {
 }
 
 impl CheckoutPayment {
-    fn of(app: &App, payment: &Payment, language: Language) -> Self {
+    pub(crate) fn of(app: &App, payment: &Payment, language: Language) -> Self {
         let view = PaymentView::of(app, payment, language);
         let next_url = next_url(payment, view.failure.as_ref());
         Self {
@@ -94,7 +96,7 @@ fn next_url(payment: &Payment, failure: Option<&FailureView>) -> Option<String> 
     Some(url.into())
 }
 
-async fn find(app: &App, checkout_id: &str) -> Result<Payment, Problem> {
+pub(crate) async fn find(app: &App, checkout_id: &str) -> Result<Payment, Problem> {
     let missing = || Problem::of(Code::NotFoundPaymentSession);
     if checkout_id.len() > 100 || checkout_id.contains('\0') {
         return Err(missing());

@@ -19,21 +19,21 @@ use crate::view::problem_code;
 pub(crate) struct CardFields {
     /// 12 to 19 digits; spaces and hyphens are tolerated.
     #[schema(example = "4242424242424242")]
-    pub(super) card_number: String,
+    pub(crate) card_number: String,
     /// Two digits.
     #[schema(example = "30")]
-    pub(super) card_expiration_year: String,
+    pub(crate) card_expiration_year: String,
     /// Two digits.
     #[schema(example = "12")]
-    pub(super) card_expiration_month: String,
+    pub(crate) card_expiration_month: String,
     /// The first two digits of the card's password.
-    pub(super) card_password: Option<String>,
+    pub(crate) card_password: Option<String>,
     /// A birthday of six digits, or a business registration number of ten.
-    pub(super) customer_identity_number: Option<String>,
+    pub(crate) customer_identity_number: Option<String>,
     /// The three or four digits on the card.
-    pub(super) cvc: Option<String>,
+    pub(crate) cvc: Option<String>,
     /// 0 for a single payment, or 2 to 12 months.
-    pub(super) card_installment_plan: Option<i64>,
+    pub(crate) card_installment_plan: Option<i64>,
 }
 
 impl CardFields {

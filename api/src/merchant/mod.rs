@@ -1,5 +1,7 @@
 //! The merchant API, `/v1`: wire-compatible with Toss Payments v1 where it has the call. One file per verb.
 
+mod cancel;
+mod capture;
 mod card;
 mod confirm;
 mod create;
@@ -24,6 +26,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(confirm::confirm))
         .routes(routes!(find::find, confirm::confirm_by_path))
         .routes(routes!(find::find_by_order))
+        .routes(routes!(cancel::cancel))
+        .routes(routes!(capture::capture))
         .routes(routes!(events::events))
         // The body readers have their own bound, and their own words for it.
         .layer(DefaultBodyLimit::disable())

@@ -74,9 +74,9 @@ mod tests {
             FailureReason::AcquirerDeclined => {
                 FailureCode::ALL.iter().copied().filter(|code| *code != FailureCode::PayProcessCanceled).collect()
             }
-            FailureReason::ApprovalDeadlinePassed | FailureReason::AcquirerAmountMismatch => {
-                vec![FailureCode::ProviderError]
-            }
+            FailureReason::ApprovalDeadlinePassed
+            | FailureReason::AcquirerAmountMismatch
+            | FailureReason::NothingToCapture => vec![FailureCode::ProviderError],
             // Of the payment only: no request is refused with it.
             FailureReason::PayerCanceled => vec![FailureCode::PayProcessCanceled],
         }

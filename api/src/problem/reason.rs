@@ -86,8 +86,26 @@ reasons! {
         "The amount is not the payment's. Compare it with your own order before you confirm: it may have been altered on the way through the browser.";
     OrderMismatch = "ORDER_MISMATCH", InvalidRequest, 400, NotMoved, false,
         "The order id is not the payment's.";
+    TaxFreeDoesNotFit = "TAX_FREE_DOES_NOT_FIT", InvalidRequest, 400, NotMoved, false,
+        "So much of the cancel can't be free of tax, as the rest of the payment stands: from `taxFreeAmountMin` to `taxFreeAmountMax`. Leave `taxFreeAmount` out, and as little as is possible is.";
+    TooManyCancels = "TOO_MANY_CANCELS", NotCancelablePayment, 403, NotMoved, false,
+        "The payment was cancelled in a hundred parts already.";
+    NotCapturable = "NOT_CAPTURABLE", InvalidRequest, 400, NotMoved, false,
+        "There is nothing to capture: the payment is not paid, or all of it was cancelled, or what it was paid with has no capture; or an earlier capture was given up, and its letter waits for an operator.";
+    EmailTaken = "EMAIL_TAKEN", InvalidRequest, 409, NotMoved, false,
+        "The e-mail address is taken: a payer of this mode has an account of it, or somebody of it works for the merchant already.";
+    TooManyObjects = "TOO_MANY_OBJECTS", InvalidRequest, 409, NotMoved, false,
+        "The merchant has as many of these as it may: 20 working API keys and 50 origins in each mode, 100 people and open invitations.";
+    KeyEnded = "KEY_ENDED", InvalidRequest, 409, NotMoved, false,
+        "The API key works no more, so nothing can take its place. Issue a new one.";
+    TooManyStoredCards = "TOO_MANY_STORED_CARDS", InvalidRequest, 409, NotMoved, false,
+        "A payer keeps at most 20 cards. Delete one first.";
+    NoSuchCard = "NO_SUCH_CARD", NotFound, 404, NotMoved, false,
+        "You keep no such card.";
     NoSuchRoute = "NO_SUCH_ROUTE", NotFound, 404, NotMoved, false,
         "No call has this path.";
+    InvitationInvalid = "INVITATION_INVALID", NotFound, 404, NotMoved, false,
+        "The invitation was used, withdrawn or replaced, is older than 72 hours, or never was. Ask for another.";
     KeyMissing = "KEY_MISSING", UnauthorizedKey, 401, NotMoved, false,
         "The request has no `Authorization` header.";
     KeyMalformed = "KEY_MALFORMED", UnauthorizedKey, 401, NotMoved, false,
@@ -96,14 +114,34 @@ reasons! {
         "The key is well formed, but nobody's: it was revoked or never issued.";
     TokenInvalid = "TOKEN_INVALID", UnauthorizedKey, 401, NotMoved, false,
         "The checkout token is not valid for this payment, or its time is over.";
+    SignInRequired = "SIGN_IN_REQUIRED", UnauthorizedKey, 401, NotMoved, false,
+        "Nobody is signed in, or the session is over: it was not used for a while, is too old, or was ended. Sign in.";
+    SignInFailed = "SIGN_IN_FAILED", UnauthorizedKey, 401, NotMoved, false,
+        "Address and password do not belong together. Whether the address is known is not said. Whoever works for several merchants under one address also names the merchant.";
+    SessionMissing = "SESSION_MISSING", UnauthorizedKey, 401, NotMoved, false,
+        "Nobody is signed in: there is no session cookie, or its session has ended. Sign in.";
+    SignInRefused = "SIGN_IN_REFUSED", UnauthorizedKey, 401, NotMoved, false,
+        "There is no account of this e-mail address with this password in this mode. Which of them is wrong is not said.";
+    CurrentPasswordWrong = "CURRENT_PASSWORD_WRONG", InvalidPassword, 403, NotMoved, false,
+        "The current password is another one. Nothing was changed.";
+    ForeignPage = "FOREIGN_PAGE", ForbiddenRequest, 403, NotMoved, false,
+        "A call that changes something for whoever is signed in came from another site's page, or did not say where from: it needs `Sec-Fetch-Site: same-origin` or `none`, or our own `Origin`.";
     SecretKeyInBrowser = "SECRET_KEY_IN_BROWSER", ForbiddenRequest, 403, NotMoved, false,
         "A secret key came with an `Origin` header, as a browser sends it. A secret key in a page is everybody's key: take it out, have it revoked, and use a client key there. The request was refused and recorded.";
     ClientKeyNotAllowed = "CLIENT_KEY_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
         "A client key can only create payments.";
     OriginNotRegistered = "ORIGIN_NOT_REGISTERED", ForbiddenRequest, 403, NotMoved, false,
         "The page's origin, `successUrl` or `failUrl` is not one the merchant has registered.";
+    RoleNotAllowed = "ROLE_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
+        "You are signed in, and your role may not do this. Ask an owner.";
+    PasswordWrong = "PASSWORD_WRONG", ForbiddenRequest, 403, NotMoved, false,
+        "The current password is another one. Nothing was changed.";
+    LastOwner = "LAST_OWNER", ForbiddenRequest, 409, NotMoved, false,
+        "The merchant would have no owner any more, and nobody could ever make another. Make somebody else an owner first.";
     TooManyCards = "TOO_MANY_CARDS", ExceedMaxAuthCount, 403, NotMoved, false,
         "Too many cards were tried for this payment, and none was accepted. A checkout is no place to find out which numbers are cards: the payer goes back to the shop and orders again.";
+    InstallmentBelowAmount = "INSTALLMENT_BELOW_AMOUNT", InvalidCardInstallmentPlan, 400, NotMoved, false,
+        "Instalments are possible from 50,000 won.";
     PaymentExpired = "PAYMENT_EXPIRED", NotFoundPaymentSession, 404, NotMoved, false,
         "The payment's time is over: 30 minutes for the payer to authenticate, then 10 minutes for you to confirm.";
     PaymentNotAuthenticated = "PAYMENT_NOT_AUTHENTICATED", NotFoundPaymentSession, 404, NotMoved, false,

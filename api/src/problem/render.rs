@@ -91,7 +91,14 @@ fn respond(problem: &Problem, document: &ProblemDocument) -> Response {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     if problem.status() == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"naru\", charset=\"UTF-8\""));
+        // `Basic` makes a browser ask its user for a name and a password: not where it is a cookie that is missing.
+        let challenge = match problem.reason() {
+            Some(Reason::SignInRequired | Reason::SignInFailed | Reason::SessionMissing | Reason::SignInRefused) => {
+                "Cookie realm=\"naru\""
+            }
+            _ => "Basic realm=\"naru\", charset=\"UTF-8\"",
+        };
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     for (name, value) in &problem.inner.headers {
         headers.append(name.clone(), value.clone());

@@ -8,13 +8,17 @@ pub mod card;
 
 use futures::future::BoxFuture;
 
-use crate::domain::attempt::{ApproveAnswer, InquiryAnswer, Manners, NetCancelAnswer};
+use crate::domain::attempt::{ApproveAnswer, Call, ChangeAnswer, InquiryAnswer, Manners, NetCancelAnswer};
 use crate::domain::failure::Failure;
 use crate::domain::id::Reference;
 use crate::domain::instrument::Card;
 use crate::domain::money::Money;
 use crate::domain::payment::Payment;
 use crate::secret::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber};
+
+/// What acquirers know us by, as the company that the merchants' contracts are with. A card that a payer keeps is registered
+/// under it, because it is good for every merchant; no merchant may be called so (`merchants_mid_not_ours`).
+pub const PLATFORM_MID: &str = "naru";
 
 /// A card as somebody typed it. Lives for one call; never stored, never printed.
 #[derive(Debug)]
@@ -79,6 +83,10 @@ pub trait Acquirer: Send + Sync {
 
     /// Asks what became of a reference.
     fn inquire<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, InquiryAnswer>;
+
+    /// Asks for a change of the payment's approval, under our reference: [`Call::Capture`] 매입, [`Call::Cancel`] 취소 before
+    /// it or [`Call::Refund`] 환불 after it.
+    fn change<'a>(&'a self, order: Order<'a>, call: Call, reference: &'a Reference) -> BoxFuture<'a, ChangeAnswer>;
 
     /// Reverses whatever was done under `target`. `reference` names this call.
     fn net_cancel<'a>(

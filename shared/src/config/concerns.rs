@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use url::Url;
+use url::{Host, Url};
 
 use super::reader::{Concern, Reader, Variable};
 use crate::secret::{MasterSecret, Secret};
@@ -205,6 +205,24 @@ impl PublicUrl {
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.url.as_str().trim_end_matches('/'))
     }
+
+    /// The origin of pages that are served from there, as browsers write it.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    /// Whether it is plain HTTP, and no further than this machine.
+    #[must_use]
+    pub fn is_plain_and_here(&self) -> bool {
+        let here = match self.url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        here && self.url.scheme() == "http"
+    }
 }
 
 impl Concern for PublicUrl {
@@ -314,6 +332,30 @@ impl Concern for CardAcquirer {
         });
         let settle_window = reader.parsed(&Self::SETTLE_WINDOW, |text| whole(text, 0, 600_000));
         Some(Self { url: url?, dedupes: dedupes?, settle_window: Duration::from_millis(settle_window?) })
+    }
+}
+
+/// Where the demo payer's card is registered.
+#[derive(Debug, Clone)]
+pub struct DemoCards {
+    /// `NARU_CARD_ACQUIRER_URL`, unset means that the demo payer keeps no card.
+    pub url: Option<Url>,
+}
+
+impl DemoCards {
+    const URL: Variable = Variable::optional(
+        "NARU_CARD_ACQUIRER_URL",
+        "base URL of the card acquirer, where the demo payer's card is registered; unset means that there is none",
+    );
+}
+
+impl Concern for DemoCards {
+    const VARIABLES: &'static [Variable] = &[Self::URL];
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let problems = reader.problem_count();
+        let url = reader.parsed(&Self::URL, web_url);
+        (reader.problem_count() == problems).then_some(Self { url })
     }
 }
 

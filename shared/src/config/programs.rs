@@ -1,8 +1,9 @@
 //! Which concerns each program has.
 
+use super::browsers::Browsers;
 use super::concerns::{
-    Admission, ApiListen, Broker, CardAcquirer, Database, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
-    Telemetry, Work,
+    Admission, ApiListen, Broker, CardAcquirer, Database, DemoCards, InternalListen, MasterKeys, Operators, PublicUrl,
+    Redis, Telemetry, Work,
 };
 use super::reader::{Concern, ConfigError, Lookup, Reader, Variable};
 
@@ -53,6 +54,8 @@ program! {
         internal: InternalListen<9090>,
         /// What the world reaches us by.
         public: PublicUrl,
+        /// How browsers are told apart and remembered.
+        browsers: Browsers,
         /// When to accept no more.
         admission: Admission,
         /// The operators' token.
@@ -94,6 +97,8 @@ program! {
         database: Database,
         /// What keys are derived from.
         keys: MasterKeys,
+        /// Where the demo payer's card is registered.
+        cards: DemoCards,
     }
 }
 

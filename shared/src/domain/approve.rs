@@ -82,13 +82,19 @@ impl Claimed {
                 InquiryAnswer::Approved(_)
                 | InquiryAnswer::NotFound
                 | InquiryAnswer::Pending
+                | InquiryAnswer::Refused(_)
                 | InquiryAnswer::NoAnswer(_),
                 Some(because),
             ) => net_cancel(because),
             (InquiryAnswer::Approved(facts), None) => self.approved(reference, facts, now),
-            (InquiryAnswer::NotFound | InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_), None) if too_late => {
-                net_cancel(Because::TooLate)
-            }
+            // Only a change is refused: who says so of an approval speaks of something else.
+            (
+                InquiryAnswer::NotFound
+                | InquiryAnswer::Pending
+                | InquiryAnswer::Refused(_)
+                | InquiryAnswer::NoAnswer(_),
+                None,
+            ) if too_late => net_cancel(Because::TooLate),
             (InquiryAnswer::NotFound, None) if self.manners.dedupes_by_reference => {
                 Step::Approve { reference: reference.clone(), written: false }
             }
@@ -96,7 +102,9 @@ impl Claimed {
                 Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
                 Some(_) | None => net_cancel(Because::NotFound),
             },
-            (InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_), None) => self.unknown(now, None, delays, None),
+            (InquiryAnswer::Pending | InquiryAnswer::Refused(_) | InquiryAnswer::NoAnswer(_), None) => {
+                self.unknown(now, None, delays, None)
+            }
         }
     }
 
@@ -131,7 +139,13 @@ impl Claimed {
         if self.is_past_deadline(now) {
             return net_cancel(Because::TooLate);
         }
-        let approval = Approval { number: facts.number.clone(), approved_at: now, operation: self.operation.id };
+        let approval = Approval {
+            number: facts.number.clone(),
+            approved_at: now,
+            operation: self.operation.id,
+            reference: reference.clone(),
+            amount: self.operation.amount.amount(),
+        };
         decide(
             Decision {
                 event: Some(PaymentEvent::Approved { approval }),

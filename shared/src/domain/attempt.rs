@@ -13,6 +13,12 @@ words! {
     Call {
         /// Take the money.
         Approve = "approve",
+        /// Buy the sales slip.
+        Capture = "capture",
+        /// Give the money back; the slip was not bought yet.
+        Cancel = "cancel",
+        /// Give the money back; the slip was bought.
+        Refund = "refund",
         /// What became of that reference?
         Inquire = "inquire",
         /// Reverse whatever was done under that reference.
@@ -47,7 +53,7 @@ words! {
 words! {
     /// What became of the money that an attempt may have moved.
     Resolution {
-        /// The acquirer holds it for us.
+        /// What was asked was done.
         Approved = "approved",
         /// The acquirer refused.
         Declined = "declined",
@@ -65,10 +71,14 @@ words! {
 pub struct OpenAttempt {
     /// Its id.
     pub id: AttemptId,
+    /// What was asked.
+    pub call: Call,
     /// Our name for it at the acquirer.
     pub reference: Reference,
     /// When it was written down, which is before it was sent.
     pub sent_at: OffsetDateTime,
+    /// Whether the acquirer said "already cancelled" to it, which is believed only after an inquiry.
+    pub doubted: bool,
     /// Why its reversal was asked for, if it ever was. Such a reference is never wanted again: the reversal may still
     /// be on its way.
     pub condemned: Option<Because>,
@@ -118,6 +128,66 @@ pub enum ApproveAnswer {
     Unknown(Fault),
 }
 
+/// What came of asking for a change of an approval: its capture, or giving money back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeAnswer {
+    /// It is done.
+    Done(ChangeFacts),
+    /// It is not, and will not be.
+    Declined(ChangeRefusal),
+    /// Not yet.
+    Pending,
+    /// Nothing was done; come back.
+    Busy(Fault),
+    /// No byte left us.
+    NotSent(Fault),
+    /// Bytes left; nothing believable came back.
+    Unknown(Fault),
+}
+
+/// A change of an approval as the acquirer tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeFacts {
+    /// How much it says was changed; nothing when it is no amount of a currency we know.
+    pub money: Option<Money>,
+}
+
+/// Why an acquirer would not change an approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeRefusal {
+    /// Which of the ways it can be.
+    pub why: RefusedBecause,
+    /// Its own code.
+    pub code: String,
+}
+
+words! {
+    /// In which way an acquirer would not change an approval.
+    RefusedBecause {
+        /// A cancel came after the capture: it takes a refund.
+        AlreadyCaptured = "already_captured",
+        /// It says that there is nothing left to cancel. Believed only after an inquiry about our own reference.
+        AlreadyCanceled = "already_cancelled",
+        /// It is not what we think it is: not captured, less left, no such approval.
+        Disagrees = "disagrees",
+        /// Anything else.
+        Declined = "declined",
+    }
+}
+
+impl ChangeRefusal {
+    /// What is kept of it: which of the ways it is, where that says more than the acquirer's code.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self.why {
+            RefusedBecause::AlreadyCaptured | RefusedBecause::AlreadyCanceled | RefusedBecause::Disagrees => {
+                self.why.as_str()
+            }
+            RefusedBecause::Declined => &self.code,
+        }
+    }
+}
+
 /// What came of asking what became of a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InquiryAnswer {
@@ -125,6 +195,8 @@ pub enum InquiryAnswer {
     Approved(ApprovalFacts),
     /// It was declined.
     Declined(Failure),
+    /// It was a change, and refused in a way that says more than no.
+    Refused(ChangeRefusal),
     /// The acquirer is still at it.
     Pending,
     /// It was net-cancelled.
@@ -153,6 +225,8 @@ pub enum NetCancelAnswer {
 pub enum Answer {
     /// Of [`Call::Approve`].
     Approve(ApproveAnswer),
+    /// Of [`Call::Capture`], [`Call::Cancel`] or [`Call::Refund`].
+    Change(Call, ChangeAnswer),
     /// Of [`Call::Inquire`].
     Inquire(InquiryAnswer),
     /// Of [`Call::NetCancel`].
@@ -166,6 +240,7 @@ impl Answer {
         match self {
             Self::Approve(_) => Call::Approve,
             Self::Inquire(_) => Call::Inquire,
+            Self::Change(call, _) => *call,
             Self::NetCancel(_) => Call::NetCancel,
         }
     }
@@ -174,21 +249,24 @@ impl Answer {
     #[must_use]
     pub fn word(&self) -> AnswerWord {
         match self {
-            Self::Approve(ApproveAnswer::Approved(_)) | Self::Inquire(InquiryAnswer::Approved(_)) => {
-                AnswerWord::Approved
-            }
-            Self::Approve(ApproveAnswer::Declined(_)) | Self::Inquire(InquiryAnswer::Declined(_)) => {
-                AnswerWord::Declined
-            }
-            Self::Approve(ApproveAnswer::Pending) | Self::Inquire(InquiryAnswer::Pending) => AnswerWord::Pending,
-            Self::Approve(ApproveAnswer::Busy(_)) => AnswerWord::Busy,
-            Self::Approve(ApproveAnswer::NotSent(_)) => AnswerWord::NotSent,
+            Self::Approve(ApproveAnswer::Approved(_))
+            | Self::Change(_, ChangeAnswer::Done(_))
+            | Self::Inquire(InquiryAnswer::Approved(_)) => AnswerWord::Approved,
+            Self::Approve(ApproveAnswer::Declined(_))
+            | Self::Change(_, ChangeAnswer::Declined(_))
+            | Self::Inquire(InquiryAnswer::Declined(_) | InquiryAnswer::Refused(_)) => AnswerWord::Declined,
+            Self::Approve(ApproveAnswer::Pending)
+            | Self::Change(_, ChangeAnswer::Pending)
+            | Self::Inquire(InquiryAnswer::Pending) => AnswerWord::Pending,
+            Self::Approve(ApproveAnswer::Busy(_)) | Self::Change(_, ChangeAnswer::Busy(_)) => AnswerWord::Busy,
+            Self::Approve(ApproveAnswer::NotSent(_)) | Self::Change(_, ChangeAnswer::NotSent(_)) => AnswerWord::NotSent,
             Self::Inquire(InquiryAnswer::Reversed) | Self::NetCancel(NetCancelAnswer::Reversed) => AnswerWord::Reversed,
             Self::Inquire(InquiryAnswer::NotFound) | Self::NetCancel(NetCancelAnswer::NoOriginal) => {
                 AnswerWord::NotFound
             }
             Self::NetCancel(NetCancelAnswer::Refused(_)) => AnswerWord::Refused,
             Self::Approve(ApproveAnswer::Unknown(_))
+            | Self::Change(_, ChangeAnswer::Unknown(_))
             | Self::Inquire(InquiryAnswer::NoAnswer(_))
             | Self::NetCancel(NetCancelAnswer::NoAnswer(_)) => AnswerWord::Unknown,
         }
@@ -201,12 +279,20 @@ impl Answer {
             Self::Approve(ApproveAnswer::Declined(failure)) | Self::Inquire(InquiryAnswer::Declined(failure)) => {
                 failure.acquirer_code.as_deref()
             }
-            Self::Approve(
+            Self::Change(_, ChangeAnswer::Declined(refusal)) | Self::Inquire(InquiryAnswer::Refused(refusal)) => {
+                Some(refusal.word())
+            }
+            Self::Change(
+                _,
+                ChangeAnswer::Busy(fault) | ChangeAnswer::NotSent(fault) | ChangeAnswer::Unknown(fault),
+            )
+            | Self::Approve(
                 ApproveAnswer::Busy(fault) | ApproveAnswer::NotSent(fault) | ApproveAnswer::Unknown(fault),
             )
             | Self::Inquire(InquiryAnswer::NoAnswer(fault))
             | Self::NetCancel(NetCancelAnswer::Refused(fault) | NetCancelAnswer::NoAnswer(fault)) => Some(fault),
             Self::Approve(ApproveAnswer::Approved(_) | ApproveAnswer::Pending)
+            | Self::Change(_, ChangeAnswer::Done(_) | ChangeAnswer::Pending)
             | Self::Inquire(
                 InquiryAnswer::Approved(_) | InquiryAnswer::Pending | InquiryAnswer::Reversed | InquiryAnswer::NotFound,
             )

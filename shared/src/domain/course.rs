@@ -1,12 +1,12 @@
 //! The course of one claim: what is known, what to do next, what is decided.
 //!
 //! A claim is a short conversation: take a [`Step`], hear an [`super::attempt::Answer`], until a step is a
-//! [`Decision`]. [`super::approve`] and [`super::net_cancel`] hold the rules.
+//! [`Decision`]. [`super::approve`], [`super::change`] and [`super::net_cancel`] hold the rules.
 
 use time::{Duration, OffsetDateTime};
 
-use super::attempt::{ApprovalFacts, Because, Manners, OpenAttempt, Resolution, SENT_WITHIN};
-use super::event::PaymentEvent;
+use super::attempt::{ApprovalFacts, Because, Call, Manners, OpenAttempt, Resolution, SENT_WITHIN};
+use super::event::{Course, PaymentEvent};
 use super::failure::Failure;
 use super::id::Reference;
 use super::operation::{
@@ -14,7 +14,7 @@ use super::operation::{
     OperationStatus,
 };
 use super::payment::{MoneyState, Payment, PaymentState, Work};
-use super::{approve, net_cancel};
+use super::{approve, change, net_cancel};
 use crate::words::words;
 
 /// What a claim knows. `now` is the database's time: the claim's, plus what has passed on the worker's own clock.
@@ -42,6 +42,20 @@ pub enum Step {
         /// Whether the claim wrote the attempt down; if not it must be, first.
         written: bool,
     },
+    /// Ask for a change of the approval: its capture, or giving money back.
+    Change {
+        /// [`Call::Capture`], [`Call::Cancel`] or [`Call::Refund`].
+        call: Call,
+        /// Under a reference that was used before and of which the acquirer knows nothing; nothing for a new one.
+        again: Option<Reference>,
+    },
+    /// Ask whether this change was done after all, of which the acquirer says "already cancelled".
+    Verify {
+        /// What was asked under it.
+        call: Call,
+        /// Which.
+        reference: Reference,
+    },
     /// Ask what became of this reference.
     Inquire {
         /// Which.
@@ -65,6 +79,10 @@ words! {
         AmountMismatch = "amount_mismatch",
         /// The acquirer would not net-cancel.
         NetCancelRefused = "net_cancel_refused",
+        /// The acquirer's books of an approval differ from ours: more was given back, or less is left.
+        BooksDisagree = "books_disagree",
+        /// Money went back that we had given up giving back.
+        LateChange = "late_change",
     }
 }
 
@@ -142,13 +160,14 @@ impl Claimed {
         }
         match self.operation.kind {
             OperationKind::Approve => approve::first_step(self, now),
+            OperationKind::Cancel | OperationKind::Capture => change::first_step(self, now),
             OperationKind::NetCancel => net_cancel::first_step(self),
         }
     }
 
     /// The row has crashed its workers too often: give it up, or, when money may have moved, only inquire from now on.
     fn buried(&self, now: OffsetDateTime, delays: Delays<'_>) -> Step {
-        if self.open.is_empty() && self.operation.kind == OperationKind::Approve {
+        if self.open.is_empty() && self.operation.kind != OperationKind::NetCancel {
             let work = self.work(OperationStatus::Dead, None, 0);
             return decide(Decision {
                 event: Some(PaymentEvent::WorkDied { work }),
@@ -218,6 +237,11 @@ impl Claimed {
         self.open.iter().any(|attempt| attempt.reference == *reference)
     }
 
+    /// What was asked under this reference.
+    pub(super) fn call_of(&self, reference: &Reference) -> Option<Call> {
+        self.attempts(reference).map(|attempt| attempt.call).next()
+    }
+
     fn attempts(&self, reference: &Reference) -> impl Iterator<Item = &OpenAttempt> {
         self.open.iter().chain(&self.fresh).filter(move |attempt| attempt.reference == *reference)
     }
@@ -280,8 +304,11 @@ impl Decision {
     pub fn result_after(&self, standing: &PaymentState) -> Option<OperationResult> {
         match &self.next {
             Next::Settled(OperationResult::Succeeded) => Some(OperationResult::Succeeded),
-            Next::Settled(OperationResult::Failed { failure, money_state: _ }) => {
-                Some(OperationResult::Failed { failure: failure.clone(), money_state: standing.money_state })
+            Next::Settled(OperationResult::Failed { failure, money_state }) => {
+                // Of a change it says what that request did: nothing. Where the rest is, the payment says.
+                let of_approval = self.event.as_ref().is_none_or(|event| event.course() == Course::Own);
+                let money_state = if of_approval { standing.money_state } else { *money_state };
+                Some(OperationResult::Failed { failure: failure.clone(), money_state })
             }
             Next::Waiting { .. } | Next::Unknown { .. } | Next::Dead => None,
         }
@@ -320,7 +347,11 @@ impl Step {
     pub(super) fn with_case(self, reference: &Reference, kind: CaseKind) -> Self {
         match self {
             Self::Decide(decision) => decide(decision.with_case(reference, kind)),
-            Self::Approve { .. } | Self::Inquire { .. } | Self::NetCancel { .. } => self,
+            Self::Approve { .. }
+            | Self::Change { .. }
+            | Self::Verify { .. }
+            | Self::Inquire { .. }
+            | Self::NetCancel { .. } => self,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What can happen to a payment, in the past tense.
 
+use time::OffsetDateTime;
+
+use super::cancel::{Cancel, CancelKind};
 use super::failure::Failure;
 use super::id::OperationId;
 use super::instrument::Instrument;
@@ -73,6 +76,46 @@ pub enum PaymentEvent {
         /// The reversal.
         work: Work,
     },
+    /// The merchant asked for money back; what it will take is reserved.
+    CancelQueued {
+        /// As it was accepted.
+        cancel: Cancel,
+    },
+    /// The acquirer gives it back.
+    CancelDone {
+        /// The cancel.
+        operation: OperationId,
+        /// What it was to the acquirer.
+        kind: CancelKind,
+        /// When we recorded it.
+        at: OffsetDateTime,
+    },
+    /// The acquirer does not give it back.
+    CancelFailed {
+        /// The cancel.
+        operation: OperationId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The acquirer is to buy the sales slip.
+    CaptureQueued {
+        /// The capture.
+        work: Work,
+    },
+    /// It has.
+    Captured {
+        /// The capture; nothing when a cancel was told so.
+        operation: Option<OperationId>,
+        /// When we recorded it.
+        at: OffsetDateTime,
+    },
+    /// It will not.
+    CaptureFailed {
+        /// The capture.
+        operation: OperationId,
+        /// Why.
+        failure: Failure,
+    },
     /// That reversal is through.
     ReversalFinished {
         /// The reversal.
@@ -80,6 +123,19 @@ pub enum PaymentEvent {
         /// Whether there was anything to reverse.
         reversed: bool,
     },
+}
+
+/// What goes on beside each other on a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// From creation to its approval or its end without one.
+    Own,
+    /// An approval that nobody wants goes back.
+    Reversal,
+    /// Money goes back because the merchant asks for it.
+    Cancel,
+    /// The acquirer buys the sales slip.
+    Capture,
 }
 
 /// The type of the event with which every payment begins.
@@ -102,24 +158,37 @@ impl PaymentEvent {
             Self::ApprovalFailed { .. } => "payment.aborted",
             Self::LateApproval { .. } => "payment.late_approval",
             Self::ReversalFinished { .. } => "payment.reversed",
+            Self::CancelQueued { .. } => "cancel.queued",
+            Self::CancelDone { .. } => "cancel.done",
+            Self::CancelFailed { .. } => "cancel.aborted",
+            Self::CaptureQueued { .. } => "capture.queued",
+            Self::Captured { .. } => "payment.captured",
+            Self::CaptureFailed { .. } => "capture.aborted",
         }
     }
 
-    /// Whether it belongs to a reversal and not to the payment's own course.
+    /// To which of the payment's courses it belongs.
     #[must_use]
-    pub const fn is_of_reversal(&self) -> bool {
+    pub const fn course(&self) -> Course {
         match self {
-            Self::LateApproval { .. } | Self::ReversalFinished { .. } => true,
+            Self::LateApproval { .. } | Self::ReversalFinished { .. } => Course::Reversal,
+            Self::CancelQueued { .. } | Self::CancelDone { .. } | Self::CancelFailed { .. } => Course::Cancel,
+            Self::CaptureQueued { .. } | Self::Captured { .. } | Self::CaptureFailed { .. } => Course::Capture,
             Self::ApprovalQueued { work }
             | Self::RetryScheduled { work, .. }
             | Self::OutcomeUnknown { work }
             | Self::WorkDied { work }
-            | Self::WorkRearmed { work } => matches!(work.kind, OperationKind::NetCancel),
+            | Self::WorkRearmed { work } => match work.kind {
+                OperationKind::Approve => Course::Own,
+                OperationKind::NetCancel => Course::Reversal,
+                OperationKind::Cancel => Course::Cancel,
+                OperationKind::Capture => Course::Capture,
+            },
             Self::Authenticated { .. }
             | Self::PayerCanceled
             | Self::Expired
             | Self::Approved { .. }
-            | Self::ApprovalFailed { .. } => false,
+            | Self::ApprovalFailed { .. } => Course::Own,
         }
     }
 
@@ -133,8 +202,14 @@ impl PaymentEvent {
             | Self::Approved { .. }
             | Self::ApprovalFailed { .. }
             | Self::LateApproval { .. }
-            | Self::ReversalFinished { .. } => EventClass::State,
+            | Self::ReversalFinished { .. }
+            | Self::CancelQueued { .. }
+            | Self::CancelDone { .. }
+            | Self::CancelFailed { .. }
+            | Self::Captured { .. }
+            | Self::CaptureFailed { .. } => EventClass::State,
             Self::ApprovalQueued { .. }
+            | Self::CaptureQueued { .. }
             | Self::RetryScheduled { .. }
             | Self::OutcomeUnknown { .. }
             | Self::WorkDied { .. }

@@ -12,26 +12,35 @@ pub enum Verdict {
     Kept,
     /// Money may be out under a reference that was done with: it is net-cancelled, which does no harm if there is none.
     Reverse,
+    /// Money may have gone back that we had given up giving back, or a slip may have been bought: nothing undoes that, and a
+    /// person must put the books right.
+    Case,
 }
 
-/// Judges an answer by what was decided about its reference in the meantime.
+/// Judges an answer by what was decided in the meantime about its reference, under which `asked` was asked.
 ///
 /// A call of an approval that came to no answer counts like one that was approved: its bytes may have left after the
 /// decision was made, and nobody else will ever ask about them.
 #[must_use]
-pub const fn judge(call: Call, heard: AnswerWord, decided: Option<Resolution>) -> Verdict {
-    let money_may_be_out = match (call, heard) {
-        (Call::Approve, AnswerWord::Approved | AnswerWord::Pending | AnswerWord::Unknown)
+pub const fn judge(call: Call, heard: AnswerWord, asked: Call, decided: Option<Resolution>) -> Verdict {
+    let may_be_done = match (call, heard) {
+        (
+            Call::Approve | Call::Capture | Call::Cancel | Call::Refund,
+            AnswerWord::Approved | AnswerWord::Pending | AnswerWord::Unknown,
+        )
         | (Call::Inquire, AnswerWord::Approved | AnswerWord::Pending) => true,
-        (Call::Approve | Call::Inquire | Call::NetCancel, _) => false,
+        (Call::Approve | Call::Capture | Call::Cancel | Call::Refund | Call::Inquire | Call::NetCancel, _) => false,
     };
-    if !money_may_be_out {
+    if !may_be_done {
         return Verdict::Nothing;
     }
     match decided {
         None => Verdict::Kept,
         Some(Resolution::Approved | Resolution::Reversing) => Verdict::Nothing,
-        Some(Resolution::Declined | Resolution::Reversed | Resolution::NotMoved) => Verdict::Reverse,
+        Some(Resolution::Declined | Resolution::Reversed | Resolution::NotMoved) => match asked {
+            Call::Approve => Verdict::Reverse,
+            Call::Capture | Call::Cancel | Call::Refund | Call::Inquire | Call::NetCancel => Verdict::Case,
+        },
     }
 }
 
@@ -65,11 +74,20 @@ mod tests {
             (NetCancel, W::Refused,   [Nothing,  Nothing,  Nothing,  Nothing,  Nothing,   Nothing]),
             (NetCancel, W::Unknown,   [Nothing,  Nothing,  Nothing,  Nothing,  Nothing,   Nothing]),
         ];
+        for heard in [W::Approved, W::Pending, W::Unknown] {
+            // Of a change the same, but that nothing undoes it.
+            assert_eq!(judge(Call::Refund, heard, Call::Refund, Some(R::NotMoved)), Verdict::Case);
+            assert_eq!(judge(Call::Refund, heard, Call::Refund, None), Kept);
+        }
         for (call, heard, verdicts) in table {
             let resolutions = [R::Approved, R::Declined, R::Reversed, R::NotMoved, R::Reversing];
             let decided = std::iter::once(None).chain(resolutions.map(Some));
             for (decided, verdict) in decided.zip(verdicts) {
-                assert_eq!(judge(call, heard, decided), verdict, "{call:?} heard {heard:?}, decided {decided:?}");
+                assert_eq!(
+                    judge(call, heard, Approve, decided),
+                    verdict,
+                    "{call:?} heard {heard:?}, decided {decided:?}"
+                );
             }
         }
     }

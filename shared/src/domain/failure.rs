@@ -57,6 +57,8 @@ words! {
         FdsError = "FDS_ERROR",
         /// Nobody could be reached in time, or what they answered was not about this payment.
         ProviderError = "PROVIDER_ERROR",
+        /// The acquirer would not give the money back.
+        RefundRejected = "REFUND_REJECTED",
         /// The payer changed their mind.
         PayProcessCanceled = "PAY_PROCESS_CANCELED",
     }
@@ -71,6 +73,8 @@ words! {
         ApprovalDeadlinePassed = "APPROVAL_DEADLINE_PASSED",
         /// The acquirer approved another amount or currency than ours; it was reversed.
         AcquirerAmountMismatch = "ACQUIRER_AMOUNT_MISMATCH",
+        /// All of it went back before it could be captured.
+        NothingToCapture = "NOTHING_TO_CAPTURE",
         /// The payer cancelled before paying.
         PayerCanceled = "PAYER_CANCELED",
     }

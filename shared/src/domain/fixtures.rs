@@ -4,9 +4,10 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 use uuid::Uuid;
 
+use super::cancel::{Cancel, CancelKind};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
-use super::id::{CheckoutId, MerchantId, Mode, OperationId, PaymentId, PaymentKey, Tenant};
+use super::id::{CheckoutId, MerchantId, Mode, OperationId, PaymentId, PaymentKey, Reference, Tenant};
 use super::instrument::{Card, CardType, Instrument, OwnerType};
 use super::money::{Currency, Money};
 use super::operation::{APPROVE_WITHIN, Connector, Operation, OperationKind, OperationStatus};
@@ -36,7 +37,24 @@ pub(super) fn reversal(number: u128, status: OperationStatus) -> Work {
     Work { id: id(number), kind: OperationKind::NetCancel, status, attempt: 0, next_attempt_at: None }
 }
 
-fn id(number: u128) -> OperationId {
+/// The work of a cancel, by its number from 20, or of the capture, 10.
+pub(super) fn later(number: u128, kind: OperationKind, status: OperationStatus) -> Work {
+    Work { id: id(number), kind, status, attempt: 0, next_attempt_at: None }
+}
+
+/// A cancel of so much.
+pub(super) fn cancel(number: u128, amount: i64) -> Cancel {
+    Cancel {
+        work: later(number, OperationKind::Cancel, OperationStatus::Queued),
+        amount,
+        tax_free: 0,
+        reason: "changed their mind".into(),
+        requested_at: START,
+        end: None,
+    }
+}
+
+pub(super) fn id(number: u128) -> OperationId {
     OperationId(Uuid::from_u128(number))
 }
 
@@ -45,6 +63,8 @@ fn approval() -> Approval {
         number: "12345678".into(),
         approved_at: datetime!(2026-11-22 12:00 UTC),
         operation: OperationId(Uuid::from_u128(7)),
+        reference: Reference("ref-7".into()),
+        amount: 15_000,
     }
 }
 
@@ -69,7 +89,29 @@ pub(super) fn events() -> Vec<(&'static str, PaymentEvent)> {
         ("reversal unknown", PaymentEvent::OutcomeUnknown { work: reversal(8, S::Unknown) }),
         ("reversal done", PaymentEvent::ReversalFinished { operation: id(8), reversed: true }),
         ("reversal done, no original", PaymentEvent::ReversalFinished { operation: id(8), reversed: false }),
+        ("cancel of 5,000", PaymentEvent::CancelQueued { cancel: cancel(21, 5_000) }),
+        ("cancel of 15,000", PaymentEvent::CancelQueued { cancel: cancel(22, 15_000) }),
+        (
+            "cancel retried",
+            PaymentEvent::RetryScheduled { work: later(20, OperationKind::Cancel, S::Waiting), reversed: false },
+        ),
+        ("cancel unknown", PaymentEvent::OutcomeUnknown { work: later(20, OperationKind::Cancel, S::Unknown) }),
+        ("cancel dead", PaymentEvent::WorkDied { work: later(20, OperationKind::Cancel, S::Dead) }),
+        ("cancel rearmed", PaymentEvent::WorkRearmed { work: later(20, OperationKind::Cancel, S::Queued) }),
+        ("cancel done", PaymentEvent::CancelDone { operation: id(20), kind: CancelKind::Cancel, at: START }),
+        ("cancel failed", PaymentEvent::CancelFailed { operation: id(20), failure: rejected() }),
+        ("capture queued", PaymentEvent::CaptureQueued { work: later(10, OperationKind::Capture, S::Queued) }),
+        ("capture unknown", PaymentEvent::OutcomeUnknown { work: later(10, OperationKind::Capture, S::Unknown) }),
+        ("capture dead", PaymentEvent::WorkDied { work: later(10, OperationKind::Capture, S::Dead) }),
+        ("capture rearmed", PaymentEvent::WorkRearmed { work: later(10, OperationKind::Capture, S::Queued) }),
+        ("captured", PaymentEvent::Captured { operation: Some(id(10)), at: START }),
+        ("captured, found", PaymentEvent::Captured { operation: None, at: START }),
+        ("capture failed", PaymentEvent::CaptureFailed { operation: id(10), failure: rejected() }),
     ]
+}
+
+fn rejected() -> Failure {
+    Failure::declined(FailureCode::RefundRejected, "05")
 }
 
 /// Every standing a payment can be in, reached through events only.
@@ -91,7 +133,38 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
     let aborted = after(&unknown, failed(false));
     let reversed = after(&unknown, failed(true));
     let expired = after(&idle, PaymentEvent::Expired);
+    let canceling =
+        |start: &PaymentState, amount| after(start, PaymentEvent::CancelQueued { cancel: cancel(20, amount) });
+    let canceled =
+        |start: &PaymentState, kind| after(start, PaymentEvent::CancelDone { operation: id(20), kind, at: START });
+    let of_cancel = |status| later(20, OperationKind::Cancel, status);
+    let part = canceling(&done, 5_000);
+    let whole = canceling(&done, 15_000);
+    let doubtful = after(&whole, PaymentEvent::OutcomeUnknown { work: of_cancel(S::Unknown) });
+    let stuck = after(&part, PaymentEvent::WorkDied { work: of_cancel(S::Dead) });
+    let refused = after(&part, PaymentEvent::CancelFailed { operation: id(20), failure: rejected() });
+    let partly = canceled(&part, CancelKind::Cancel);
+    let wholly = canceled(&whole, CancelKind::Refund);
+    let capturing = after(&done, PaymentEvent::CaptureQueued { work: later(10, OperationKind::Capture, S::Queued) });
+    let captured = after(&capturing, PaymentEvent::Captured { operation: Some(id(10)), at: START });
+    let kept = after(&capturing, PaymentEvent::CaptureFailed { operation: id(10), failure: rejected() });
+    let capture_dead = after(&capturing, PaymentEvent::WorkDied { work: later(10, OperationKind::Capture, S::Dead) });
+    let found = after(&part, PaymentEvent::Captured { operation: None, at: START });
+    let behind = canceling(&capturing, 15_000);
     vec![
+        ("done, part canceling", part),
+        ("done, all canceling", whole),
+        ("done, all canceling, unknown", doubtful),
+        ("done, cancel dead", stuck),
+        ("done, cancel refused", refused),
+        ("done, capturing", capturing),
+        ("done, captured", captured),
+        ("done, capture failed", kept),
+        ("done, capture dead", capture_dead),
+        ("done, part canceling, found captured", found),
+        ("done, capturing, all canceling", behind),
+        ("partly canceled", partly),
+        ("canceled", wholly),
         ("in progress, retrying, late", late(&waiting)),
         ("in progress, dead, late", late(&dead)),
         ("done, late", late(&done)),

@@ -23,6 +23,12 @@ macro_rules! ids {
 ids! {
     /// A merchant account. Merchants see its `mid` instead.
     MerchantId;
+    /// Somebody who works for a merchant.
+    StaffId;
+    /// An invitation to work for a merchant.
+    InvitationId;
+    /// An API key of a merchant; not the key itself.
+    ApiKeyId;
     /// A payment inside Naru. Merchants see its [`PaymentKey`] instead.
     PaymentId;
     /// One unit of queued work on a payment.
@@ -31,6 +37,10 @@ ids! {
     AttemptId;
     /// One run of a worker program: a restarted worker is another worker.
     WorkerId;
+    /// A payer's account, in one of the two worlds.
+    PayerId;
+    /// A card that a payer keeps.
+    CardId;
 }
 
 macro_rules! texts {
@@ -91,6 +101,12 @@ impl Mode {
             Self::Test => "test",
             Self::Live => "live",
         }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Test, Self::Live].into_iter().find(|mode| mode.as_str() == word)
     }
 }
 

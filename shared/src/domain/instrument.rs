@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::operation::Connector;
+use crate::words::words;
 
 /// What a payment is paid with. Holds what the acquirer gave in exchange for it, never what it can be used with
 /// elsewhere.
@@ -19,6 +20,14 @@ impl Instrument {
     pub const fn connector(&self) -> Connector {
         match self {
             Self::Card(_) => Connector::Card,
+        }
+    }
+
+    /// In how many months it is paid back: 0 at once.
+    #[must_use]
+    pub const fn installment_months(&self) -> u8 {
+        match self {
+            Self::Card(card) => card.installment_months,
         }
     }
 }
@@ -53,35 +62,100 @@ impl Card {
     pub fn masked(&self) -> String {
         format!("{}******{}", self.bin, self.last4)
     }
+
+    /// Whose network it belongs to, as far as its first digits tell.
+    #[must_use]
+    pub fn brand(&self) -> Brand {
+        let digits = |count: usize| self.bin.get(..count).and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0);
+        match (digits(1), digits(2), digits(4)) {
+            (4, _, _) => Brand::Visa,
+            (9, _, _) => Brand::Local,
+            (_, 51..=55, _) | (_, _, 2221..=2720) => Brand::Mastercard,
+            (_, 34 | 37, _) => Brand::Amex,
+            (_, 62, _) => Brand::UnionPay,
+            (_, _, 3528..=3589) => Brand::Jcb,
+            _ => Brand::Unknown,
+        }
+    }
 }
 
-/// 카드 종류.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CardType {
-    /// Credit.
-    #[serde(rename = "신용")]
-    Credit,
-    /// Debit.
-    #[serde(rename = "체크")]
-    Check,
-    /// Prepaid gift card.
-    #[serde(rename = "기프트")]
-    Gift,
-    /// The card company did not say.
-    #[serde(rename = "미확인")]
-    Unknown,
+words! {
+    /// Whose network a card belongs to.
+    Brand {
+        /// Visa.
+        Visa = "VISA",
+        /// Mastercard.
+        Mastercard = "MASTERCARD",
+        /// American Express.
+        Amex = "AMEX",
+        /// JCB.
+        Jcb = "JCB",
+        /// UnionPay.
+        UnionPay = "UNIONPAY",
+        /// 국내전용: good in Korea only.
+        Local = "LOCAL",
+        /// Of none of these.
+        Unknown = "UNKNOWN",
+    }
 }
 
-/// 소유자 종류.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OwnerType {
-    /// A person.
-    #[serde(rename = "개인")]
-    Person,
-    /// A company.
-    #[serde(rename = "법인")]
-    Company,
-    /// The card company did not say.
-    #[serde(rename = "미확인")]
-    Unknown,
+words! {
+    /// 카드 종류.
+    CardType {
+        /// Credit.
+        Credit = "신용",
+        /// Debit.
+        Check = "체크",
+        /// Prepaid gift card.
+        Gift = "기프트",
+        /// The card company did not say.
+        Unknown = "미확인",
+    }
+}
+
+words! {
+    /// 소유자 종류.
+    OwnerType {
+        /// A person.
+        Person = "개인",
+        /// A company.
+        Company = "법인",
+        /// The card company did not say.
+        Unknown = "미확인",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brands_by_first_digits() {
+        for (bin, brand) in [
+            ("424242", Brand::Visa),
+            ("510000", Brand::Mastercard),
+            ("560000", Brand::Unknown),
+            ("222100", Brand::Mastercard),
+            ("272099", Brand::Mastercard),
+            ("272100", Brand::Unknown),
+            ("378282", Brand::Amex),
+            ("352800", Brand::Jcb),
+            ("620000", Brand::UnionPay),
+            ("940001", Brand::Local),
+            ("100000", Brand::Unknown),
+        ] {
+            let card = Card {
+                token: "tok".into(),
+                bin: bin.into(),
+                last4: "1234".into(),
+                fingerprint: "00".into(),
+                issuer_code: "11".into(),
+                acquirer_code: "11".into(),
+                card_type: CardType::Credit,
+                owner_type: OwnerType::Person,
+                installment_months: 0,
+            };
+            assert_eq!(card.brand(), brand, "{bin}");
+        }
+    }
 }

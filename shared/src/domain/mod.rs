@@ -2,20 +2,28 @@
 //!
 //! A payment ([`payment`]) is moved only by events ([`event`]) through [`payment::PaymentState::on`]. Work owed
 //! on it is an operation ([`operation`]); each call of it to an acquirer is an attempt ([`attempt`]). What a worker
-//! does next, and what an answer means, is decided in [`approve`] and [`net_cancel`]; what a late one means, in [`evidence`].
+//! does next, and what an answer means, is decided in [`approve`], [`change`] (cancel, refund, capture) and [`net_cancel`]; what a
+//! late one means, in [`evidence`]. What is owed to whom afterwards is in [`ledger`].
+//! What a merchant's people may do is decided in [`staff`].
 
 pub mod approve;
 pub mod attempt;
+pub mod cancel;
+pub mod capture;
+pub mod change;
 pub mod course;
 pub mod event;
 pub mod evidence;
 pub mod failure;
 pub mod id;
+pub mod installment;
 pub mod instrument;
+pub mod ledger;
 pub mod money;
 pub mod net_cancel;
 pub mod operation;
 pub mod payment;
+pub mod staff;
 
 #[cfg(test)]
 mod fixtures;

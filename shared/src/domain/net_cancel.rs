@@ -7,8 +7,9 @@ use time::OffsetDateTime;
 use super::attempt::{Because, NetCancelAnswer, Resolution};
 use super::course::{CaseKind, Claimed, Decision, Delays, Next, Step, decide};
 use super::event::PaymentEvent;
-use super::id::Reference;
+use super::id::{OperationId, Reference};
 use super::operation::{LetterKind, OperationResult};
+use super::payment::{PaymentState, PaymentStatus};
 
 pub(super) fn first_step(claimed: &Claimed) -> Step {
     match &claimed.operation.target {
@@ -49,6 +50,46 @@ impl Claimed {
                 .with_case(reference, CaseKind::NetCancelRefused),
             NetCancelAnswer::NoAnswer(_) => self.unknown(now, None, delays, None),
         }
+    }
+}
+
+impl PaymentState {
+    /// What a reversal's event changes; nothing when no such reversal is owed. Its course is apart from the
+    /// payment's own: a payment stays what it is while an approval that nobody wants goes back.
+    pub(super) fn reverse(&mut self, event: &PaymentEvent) -> Option<()> {
+        use PaymentEvent as E;
+        let place = |id: OperationId| self.reversals.iter().position(|work| work.id == id);
+        match event {
+            E::LateApproval { work } if self.status() != PaymentStatus::Ready && place(work.id).is_none() => {
+                self.reversals.push(work.clone());
+            }
+            E::OutcomeUnknown { work } => {
+                let place = place(work.id)?;
+                *self.reversals.get_mut(place)? = work.clone();
+            }
+            E::ReversalFinished { operation, reversed } => {
+                let place = place(*operation)?;
+                self.reversals.remove(place);
+                self.ever_reversed |= reversed;
+            }
+            E::Authenticated { .. }
+            | E::PayerCanceled
+            | E::Expired
+            | E::ApprovalQueued { .. }
+            | E::Approved { .. }
+            | E::ApprovalFailed { .. }
+            | E::RetryScheduled { .. }
+            | E::WorkDied { .. }
+            | E::WorkRearmed { .. }
+            | E::LateApproval { .. }
+            | E::CancelQueued { .. }
+            | E::CancelDone { .. }
+            | E::CancelFailed { .. }
+            | E::CaptureQueued { .. }
+            | E::Captured { .. }
+            | E::CaptureFailed { .. } => return None,
+        }
+        Some(())
     }
 }
 

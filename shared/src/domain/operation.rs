@@ -11,6 +11,9 @@ use crate::words::words;
 /// How long after its acceptance an approval may still be sent, unless the merchant said sooner (`approveBefore`).
 pub const APPROVE_WITHIN: Duration = Duration::minutes(3);
 
+/// How long after its acceptance a cancel or capture may still be sent. Then it is given up with a letter.
+pub const CHANGE_WITHIN: Duration = Duration::hours(24);
+
 /// A claim may come this much before it is due; what is left of the wait is not worth another hop. Where something else is to
 /// be done from a moment on, the claim for it is due this much after that moment: an early one would only repeat itself.
 pub const CLAIMED_EARLY_BY: Duration = Duration::milliseconds(250);
@@ -26,6 +29,10 @@ words! {
     OperationKind {
         /// Ask for the payer's money.
         Approve = "approve",
+        /// 취소 or 환불: give money back. Which of the two is decided when it is carried out.
+        Cancel = "cancel",
+        /// 매입: have the acquirer buy the sales slip.
+        Capture = "capture",
         /// 망취소: reverse what an acquirer may have done under a reference of ours that we no longer want.
         NetCancel = "net_cancel",
     }
@@ -52,6 +59,18 @@ words! {
     }
 }
 
+impl OperationKind {
+    /// How long after its acceptance it may still be sent to the acquirer. Nothing ends a net-cancel.
+    #[must_use]
+    pub const fn within(self) -> Duration {
+        match self {
+            Self::Approve => APPROVE_WITHIN,
+            Self::Cancel | Self::Capture => CHANGE_WITHIN,
+            Self::NetCancel => Duration::ZERO,
+        }
+    }
+}
+
 impl OperationStatus {
     /// Whether work is still owed without anybody's help.
     #[must_use]
@@ -68,6 +87,24 @@ words! {
     Connector {
         /// The card company.
         Card = "card",
+    }
+}
+
+impl Connector {
+    /// Whether its acquirer buys sales slips in a call of its own (매입); until then money is given back without a trace.
+    #[must_use]
+    pub const fn captures(self) -> bool {
+        match self {
+            Self::Card => true,
+        }
+    }
+
+    /// Whether its acquirer gives back a part of what was paid.
+    #[must_use]
+    pub const fn cancels_in_parts(self) -> bool {
+        match self {
+            Self::Card => true,
+        }
     }
 }
 
@@ -172,6 +209,14 @@ pub const fn urgency(kind: OperationKind, status: OperationStatus) -> Urgency {
             | OperationStatus::Failed
             | OperationStatus::Dead,
         ) => Urgency::Pay,
+        (
+            OperationKind::Cancel | OperationKind::Capture,
+            OperationStatus::Queued
+            | OperationStatus::Waiting
+            | OperationStatus::Succeeded
+            | OperationStatus::Failed
+            | OperationStatus::Dead,
+        ) => Urgency::Back,
     }
 }
 

@@ -5,9 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::event::PaymentEvent;
+use super::cancel::Cancel;
+use super::capture::Capture;
+use super::event::{Course, PaymentEvent};
 use super::failure::{Failure, FailureCode, FailureReason};
-use super::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Tenant};
+use super::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Reference, Tenant};
 use super::instrument::Instrument;
 use super::money::Money;
 use super::operation::{OperationKind, OperationStatus};
@@ -26,8 +28,12 @@ words! {
         /// The payer is authenticated. A confirm queues the approval, whose outcome moves it; without one the
         /// payer cancels, or upkeep expires it after 10 minutes.
         InProgress = "IN_PROGRESS",
-        /// Paid. Nobody, in this slice.
+        /// Paid. A cancel that is carried out.
         Done = "DONE",
+        /// Paid, and a part went back. The next cancel that is carried out.
+        PartialCanceled = "PARTIAL_CANCELED",
+        /// Paid, and all of it went back. Nobody.
+        Canceled = "CANCELED",
         /// Came to nothing. Nobody.
         Aborted = "ABORTED",
         /// Ran out of time. Nobody.
@@ -128,6 +134,18 @@ pub struct PaymentState {
     /// [`PaymentState::work`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Work>,
+    /// What was asked to go back of it, in the order of acceptance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancels: Vec<Cancel>,
+    /// What went back of it, in minor units: the sum of the cancels that are done.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub canceled: i64,
+    /// What cancels that have not ended will take of it, in minor units.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reserved: i64,
+    /// Where its capture stands; nothing while nobody has thought of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
     /// Approvals that nobody wants, on their way back: the work that reverses each, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reversals: Vec<Work>,
@@ -149,6 +167,20 @@ pub enum Stage {
     },
     /// Paid.
     Done {
+        /// What with.
+        instrument: Instrument,
+        /// What the acquirer said to it.
+        approval: Approval,
+    },
+    /// Paid, and a part of it went back.
+    PartialCanceled {
+        /// What with.
+        instrument: Instrument,
+        /// What the acquirer said to it.
+        approval: Approval,
+    },
+    /// Paid, and all of it went back.
+    Canceled {
         /// What with.
         instrument: Instrument,
         /// What the acquirer said to it.
@@ -179,8 +211,17 @@ pub struct Approval {
     /// When we recorded it.
     #[serde(with = "time::serde::rfc3339")]
     pub approved_at: OffsetDateTime,
-    /// The operation that brought it: `lastTransactionKey`.
+    /// The operation that brought it: its `transactionKey`.
     pub operation: OperationId,
+    /// Our name for it at the acquirer: what a cancel, refund or capture refers to.
+    pub reference: Reference,
+    /// How much was approved, in minor units: the payment's whole.
+    pub amount: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_zero(amount: &i64) -> bool {
+    *amount == 0
 }
 
 /// Queued work as a waiting client sees it.
@@ -221,6 +262,10 @@ impl PaymentState {
             stage: Stage::Ready,
             money_state: MoneyState::NotMoved,
             operation: None,
+            cancels: Vec::new(),
+            canceled: 0,
+            reserved: 0,
+            capture: None,
             reversals: Vec::new(),
             ever_reversed: false,
         }
@@ -233,6 +278,10 @@ impl PaymentState {
             stage: Stage::InProgress { instrument },
             money_state: MoneyState::Unknown,
             operation: Some(work),
+            cancels: Vec::new(),
+            canceled: 0,
+            reserved: 0,
+            capture: None,
             reversals: Vec::new(),
             ever_reversed: false,
         }
@@ -245,6 +294,8 @@ impl PaymentState {
             Stage::Ready => PaymentStatus::Ready,
             Stage::InProgress { .. } => PaymentStatus::InProgress,
             Stage::Done { .. } => PaymentStatus::Done,
+            Stage::PartialCanceled { .. } => PaymentStatus::PartialCanceled,
+            Stage::Canceled { .. } => PaymentStatus::Canceled,
             Stage::Aborted { .. } => PaymentStatus::Aborted,
             Stage::Expired { .. } => PaymentStatus::Expired,
         }
@@ -255,16 +306,21 @@ impl PaymentState {
     pub const fn instrument(&self) -> Option<&Instrument> {
         match &self.stage {
             Stage::Ready => None,
-            Stage::InProgress { instrument } | Stage::Done { instrument, .. } => Some(instrument),
+            Stage::InProgress { instrument }
+            | Stage::Done { instrument, .. }
+            | Stage::PartialCanceled { instrument, .. }
+            | Stage::Canceled { instrument, .. } => Some(instrument),
             Stage::Aborted { instrument, .. } | Stage::Expired { instrument } => instrument.as_ref(),
         }
     }
 
-    /// The approval, of a payment that is paid.
+    /// The approval, of a payment that is or was paid.
     #[must_use]
     pub const fn approval(&self) -> Option<&Approval> {
         match &self.stage {
-            Stage::Done { approval, .. } => Some(approval),
+            Stage::Done { approval, .. }
+            | Stage::PartialCanceled { approval, .. }
+            | Stage::Canceled { approval, .. } => Some(approval),
             Stage::Ready | Stage::InProgress { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => None,
         }
     }
@@ -273,13 +329,22 @@ impl PaymentState {
     #[must_use]
     pub fn work(&self) -> Option<&Work> {
         let own = self.operation.as_ref();
-        own.filter(|work| work.status.is_unsettled()).or(self.reversals.first()).or(own)
+        let given_up = own.or_else(|| self.afterwards().next());
+        // Ids of operations are in the order of their acceptance, in which they are carried out.
+        let later = self.reversals.iter().chain(self.afterwards()).filter(|work| work.status.is_unsettled());
+        own.filter(|work| work.status.is_unsettled()).or(later.min_by_key(|work| work.id)).or(given_up)
+    }
+
+    /// The work that follows an approval and has not ended: its capture, and what is to go back.
+    fn afterwards(&self) -> impl Iterator<Item = &Work> {
+        let capture = self.capture.iter().filter_map(|capture| capture.work.as_ref());
+        capture.chain(self.cancels.iter().filter(|cancel| cancel.end.is_none()).map(|cancel| &cancel.work))
     }
 
     /// Whether work is owed on it without anybody's help.
     #[must_use]
     pub fn has_unsettled_work(&self) -> bool {
-        self.is_in_course() || !self.reversals.is_empty()
+        self.is_in_course() || !self.reversals.is_empty() || self.afterwards().any(|work| work.status.is_unsettled())
     }
 
     /// Whether the approval that was asked for is still open.
@@ -294,8 +359,8 @@ impl PaymentState {
     /// How far this operation is, as the payment's newest version tells it.
     #[must_use]
     pub fn told_of(&self, operation: OperationId) -> Option<OperationStatus> {
-        let told = self.operation.iter().chain(&self.reversals).find(|work| work.id == operation)?;
-        Some(told.status)
+        let mut told = self.operation.iter().chain(&self.reversals).chain(self.afterwards());
+        told.find(|work| work.id == operation).map(|work| work.status)
     }
 
     /// Whether a stream of it may end: nothing will happen any more unless somebody asks for it.
@@ -303,7 +368,11 @@ impl PaymentState {
     pub fn is_at_rest(&self) -> bool {
         match self.stage {
             Stage::Ready | Stage::InProgress { .. } => false,
-            Stage::Done { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => !self.has_unsettled_work(),
+            Stage::Done { .. }
+            | Stage::PartialCanceled { .. }
+            | Stage::Canceled { .. }
+            | Stage::Aborted { .. }
+            | Stage::Expired { .. } => !self.has_unsettled_work(),
         }
     }
 
@@ -318,7 +387,13 @@ impl PaymentState {
             event: event.name(),
         };
         let mut next = self.clone();
-        if event.is_of_reversal() { next.reverse(event) } else { next.proceed(event) }.ok_or_else(illegal)?;
+        match event.course() {
+            Course::Own => next.proceed(event),
+            Course::Reversal => next.reverse(event),
+            Course::Cancel => next.give_back(event),
+            Course::Capture => next.collect(event),
+        }
+        .ok_or_else(illegal)?;
         next.money_state = next.money();
         Ok(next)
     }
@@ -347,6 +422,7 @@ impl PaymentState {
                 self.operation = Some(work.clone());
             }
             (Stage::InProgress { instrument }, E::Approved { approval }) if in_course => {
+                self.capture = Capture::of_approval(instrument.connector(), approval.approved_at);
                 self.stage = Stage::Done { instrument: instrument.clone(), approval: approval.clone() };
                 self.operation = None;
             }
@@ -374,6 +450,8 @@ impl PaymentState {
                 Stage::Ready
                 | Stage::InProgress { .. }
                 | Stage::Done { .. }
+                | Stage::PartialCanceled { .. }
+                | Stage::Canceled { .. }
                 | Stage::Aborted { .. }
                 | Stage::Expired { .. },
                 E::Authenticated { .. }
@@ -387,52 +465,31 @@ impl PaymentState {
                 | E::WorkDied { .. }
                 | E::WorkRearmed { .. }
                 | E::LateApproval { .. }
-                | E::ReversalFinished { .. },
+                | E::ReversalFinished { .. }
+                | E::CancelQueued { .. }
+                | E::CancelDone { .. }
+                | E::CancelFailed { .. }
+                | E::CaptureQueued { .. }
+                | E::Captured { .. }
+                | E::CaptureFailed { .. },
             ) => return None,
         }
         Some(())
     }
 
-    /// What a reversal's event changes; nothing when no such reversal is owed. Its course is apart from the
-    /// payment's own: a payment stays what it is while an approval that nobody wants goes back.
-    fn reverse(&mut self, event: &PaymentEvent) -> Option<()> {
-        use PaymentEvent as E;
-        let place = |id: OperationId| self.reversals.iter().position(|work| work.id == id);
-        match event {
-            E::LateApproval { work } if self.status() != PaymentStatus::Ready && place(work.id).is_none() => {
-                self.reversals.push(work.clone());
-            }
-            E::OutcomeUnknown { work } => {
-                let place = place(work.id)?;
-                *self.reversals.get_mut(place)? = work.clone();
-            }
-            E::ReversalFinished { operation, reversed } => {
-                let place = place(*operation)?;
-                self.reversals.remove(place);
-                self.ever_reversed |= reversed;
-            }
-            E::Authenticated { .. }
-            | E::PayerCanceled
-            | E::Expired
-            | E::ApprovalQueued { .. }
-            | E::Approved { .. }
-            | E::ApprovalFailed { .. }
-            | E::RetryScheduled { .. }
-            | E::WorkDied { .. }
-            | E::WorkRearmed { .. }
-            | E::LateApproval { .. } => return None,
-        }
-        Some(())
-    }
-
-    /// Where the money is. While work is owed that may move it nobody knows: a claim raises no version, so what is
-    /// queued for us may be under way at the acquirer.
+    /// Where the money is. While work is owed that may move the last of it nobody knows: a claim raises no version, so
+    /// what is queued for us may be under way at the acquirer.
     fn money(&self) -> MoneyState {
-        if self.has_unsettled_work() {
+        if self.is_in_course() || !self.reversals.is_empty() {
             return MoneyState::Unknown;
         }
         match self.stage {
-            Stage::Done { .. } => MoneyState::Moved,
+            Stage::Done { .. } | Stage::PartialCanceled { .. } => {
+                let going = |cancel: &&Cancel| cancel.end.is_none() && cancel.work.status.is_unsettled();
+                let going: i64 = self.cancels.iter().filter(going).map(|cancel| cancel.amount).sum();
+                if self.refundable() + self.reserved > going { MoneyState::Moved } else { MoneyState::Unknown }
+            }
+            Stage::Canceled { .. } => MoneyState::Reversed,
             Stage::Ready | Stage::InProgress { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => {
                 if self.ever_reversed { MoneyState::Reversed } else { MoneyState::NotMoved }
             }

@@ -1,6 +1,7 @@
-//! Workers, a store and an acquirer in miniature, with everything that can go wrong between them: answers lost, late,
+//! Workers, a store and an acquirer in miniature, with a merchant who wants money back or a capture now and then, and everything
+//! that can go wrong between them: answers lost, late,
 //! wrong or refused; effects that an inquiry does not see yet; workers that crash, freeze and thaw. However it went, when
-//! nothing is owed any more the payment says the truth and no surplus charge is left.
+//! nothing is owed any more the payment says the truth, no surplus charge is left, and what was to go back went back once.
 
 mod acquirer;
 mod store;
@@ -11,12 +12,15 @@ use rand::rngs::StdRng;
 use time::{Duration, OffsetDateTime};
 
 use self::acquirer::{Acquirer, Asked};
-use self::store::Store;
-use super::attempt::{Answer, ApproveAnswer, Because, Call, Manners, NetCancelAnswer};
+use self::store::{Store, moves_money};
+use super::attempt::{Answer, ApproveAnswer, Because, Call, ChangeAnswer, Manners, NetCancelAnswer};
+use super::cancel::{Cancel, CancelEnd, CancelKind};
 use super::course::{Claimed, Decision, Step};
+use super::event::PaymentEvent;
+use super::failure::FailureReason;
 use super::fixtures::START;
 use super::id::Reference;
-use super::operation::OperationKind;
+use super::operation::{OperationKind, OperationStatus};
 use super::payment::{MoneyState, PaymentStatus};
 
 /// Faults end so long after the beginning.
@@ -34,6 +38,19 @@ struct Rules {
     /// Workers may freeze between looking at their lease and sending: nobody can charge at most once then, but every
     /// surplus must be found.
     zombies: bool,
+    /// How often the merchant wants something of a payment that is paid.
+    wishes: usize,
+}
+
+/// What a merchant may want, or an acquirer may do, when a payment is paid.
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    /// So much back.
+    Cancel(i64),
+    /// Its capture.
+    Capture,
+    /// The acquirer captures without being asked.
+    CaptureByItself,
 }
 
 /// One claim being carried through.
@@ -51,6 +68,8 @@ struct Pending {
     reference: Reference,
     because: Option<Because>,
     attempt: usize,
+    /// Whether it is asked because the acquirer refused this change as already made.
+    doubt: Option<Call>,
     asked: Option<Asked>,
     done_at: OffsetDateTime,
     lost: bool,
@@ -63,6 +82,8 @@ struct World {
     acquirer: Acquirer,
     store: Store,
     talks: Vec<Talk>,
+    /// What will be wished for, the next one last.
+    wishes: Vec<(OffsetDateTime, Wish)>,
     /// What happened, for whoever must understand a failure.
     journal: Vec<String>,
     /// The most un-reversed charges there ever were at once.
@@ -71,8 +92,22 @@ struct World {
 
 impl World {
     fn new(seed: u64, rules: Rules) -> Self {
+        let mut dice = StdRng::seed_from_u64(seed);
+        let mut wishes: Vec<_> = (0..rules.wishes)
+            .map(|_| {
+                let at = START + Duration::milliseconds(dice.random_range(0..480_000));
+                let wish = match dice.random_range(0..10) {
+                    0..=6 => Wish::Cancel(dice.random_range(1..=8_000)),
+                    7..=8 => Wish::Capture,
+                    _ => Wish::CaptureByItself,
+                };
+                (at, wish)
+            })
+            .collect();
+        wishes.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         Self {
-            dice: StdRng::seed_from_u64(seed),
+            dice,
+            wishes,
             now: START,
             rules,
             acquirer: Acquirer::new(rules.dedupes),
@@ -102,7 +137,17 @@ impl World {
             let talk = self.talks.iter().enumerate().min_by_key(|(_, talk)| talk.call.done_at);
             let talk = talk.map(|(place, talk)| (talk.call.done_at, Some(place)));
             let claim = self.store.next_claim().map(|(at, _)| (at, None));
-            let Some((at, place)) = talk.into_iter().chain(claim).min_by_key(|(at, _)| *at) else { return };
+            let next = talk.into_iter().chain(claim).min_by_key(|(at, _)| *at);
+            if let Some((at, wish)) = self.wishes.last().copied()
+                && next.is_none_or(|(next, _)| at <= next)
+            {
+                self.wishes.pop();
+                self.now = self.now.max(at);
+                self.acquirer.advance(self.now);
+                self.wish(wish);
+                continue;
+            }
+            let Some((at, place)) = next else { return };
             self.now = self.now.max(at);
             self.acquirer.advance(self.now);
             self.most_charged = self.most_charged.max(self.acquirer.charged().len());
@@ -114,6 +159,39 @@ impl World {
                 None => self.claim(),
             }
         }
+    }
+
+    /// What the API does for a merchant: it looks at the payment, and accepts what that allows.
+    fn wish(&mut self, wish: Wish) {
+        let now = self.now;
+        let tax_free = self.store.payment.tax_free;
+        let accepted = match wish {
+            Wish::CaptureByItself => {
+                self.acquirer.captures_by_itself();
+                self.acquirer.captured
+            }
+            Wish::Capture => {
+                let amount = self.store.payment.state.balance(self.store.payment.total.amount()).max(1);
+                self.store.accept(OperationKind::Capture, |work| PaymentEvent::CaptureQueued { work }, amount, now)
+            }
+            Wish::Cancel(amount) => match self.store.payment.state.cancelable(tax_free, Some(amount), None) {
+                Err(_) => false,
+                Ok((amount, tax_free)) => {
+                    let cancel = |work| Cancel {
+                        work,
+                        amount,
+                        tax_free,
+                        reason: "changed my mind".into(),
+                        requested_at: now,
+                        end: None,
+                    };
+                    let wish = |work| PaymentEvent::CancelQueued { cancel: cancel(work) };
+                    assert!(self.store.accept(OperationKind::Cancel, wish, amount, now), "what can be is accepted");
+                    true
+                }
+            },
+        };
+        self.note(0, (wish, accepted));
     }
 
     fn claim(&mut self) {
@@ -146,10 +224,16 @@ impl World {
         answered: Option<(usize, Answer)>,
     ) {
         self.note(claimed.operation.fence, (operation, &step, lost_at.map(|at| at - START)));
+        let mut doubt = None;
         let (call, reference, because, written) = match step {
             Step::Decide(decision) => return self.decide(&claimed, operation, &decision, answered),
             Step::Approve { reference, written } => (Call::Approve, reference, None, written),
             Step::Inquire { reference } => (Call::Inquire, reference, None, false),
+            Step::Verify { call, reference } => {
+                doubt = Some(call);
+                (Call::Inquire, reference, None, false)
+            }
+            Step::Change { call, again } => (call, again.unwrap_or_else(|| self.store.next_reference()), None, false),
             Step::NetCancel { reference, because } => (Call::NetCancel, reference, Some(because), false),
         };
         let fence = claimed.operation.fence;
@@ -175,7 +259,7 @@ impl World {
             let may = sendable(begins) && lost_at.is_none_or(|lost_at| begins < lost_at);
             holds = (self.rules.zombies && holds) || may;
         }
-        let sends = holds || call != Call::Approve;
+        let sends = holds || !moves_money(call);
         let unsent = self.fault(8);
         let asked = (sends && !unsent).then(|| {
             let faulty = self.now < START + FAULTS_FOR;
@@ -185,7 +269,9 @@ impl World {
             let condemned_amount = self.fault(4);
             let kind = self.dice.random_range(0..100);
             let kind = if faulty { kind } else { kind.min(79) };
-            self.acquirer.ask(call, &reference, acts_at, lag, condemned_amount, kind)
+            let approval = claimed.payment.state.approval().map(|approval| approval.reference.clone());
+            let change = approval.zip(claimed.amount().map(|money| money.amount()));
+            self.acquirer.ask(call, &reference, change, (acts_at, lag), condemned_amount, kind)
         });
         let lost = self.fault(25);
         let done_at = match asked {
@@ -198,26 +284,34 @@ impl World {
             self.store.owner_dies(operation, fence, Some(self.now + LEASE));
             return;
         }
-        let call = Pending { call, reference, because, attempt, asked, done_at, lost };
+        let call = Pending { call, reference, because, attempt, doubt, asked, done_at, lost };
         self.talks.push(Talk { claimed, operation, lost_at, call });
     }
 
     /// A call has come to its end.
     fn hear(&mut self, talk: Talk) {
         let Talk { claimed, operation, lost_at, call } = talk;
-        let Pending { call, reference, because, attempt, asked, lost, done_at: _ } = call;
+        let Pending { call, reference, because, attempt, doubt, asked, lost, done_at: _ } = call;
         let unsent_is_busy = asked.is_none() && self.dice.random_bool(0.5);
         let answer = match asked {
             Some(asked) if !lost => self.acquirer.answer(asked),
             Some(_) => unknown(call),
             None if call == Call::Approve && unsent_is_busy => Answer::Approve(ApproveAnswer::Busy("M1".into())),
             None if call == Call::Approve => Answer::Approve(ApproveAnswer::NotSent("connect".into())),
+            None if moves_money(call) && unsent_is_busy => Answer::Change(call, ChangeAnswer::Busy("M1".into())),
+            None if moves_money(call) => Answer::Change(call, ChangeAnswer::NotSent("connect".into())),
             None => unknown(call),
         };
         self.note(claimed.operation.fence, ("heard", &reference, &answer));
         let now = self.now;
         let mut delays = |tries| delay(&mut self.dice, tries);
         let step = match (&answer, claimed.operation.kind) {
+            (Answer::Change(call, answer), _) => claimed.after_change(*call, &reference, answer, now, &mut delays),
+            (Answer::Inquire(answer), OperationKind::Cancel | OperationKind::Capture) => match doubt {
+                Some(call) => claimed.after_doubt(call, &reference, answer, now, &mut delays),
+                None => claimed.after_change_inquiry(&reference, answer, now, &mut delays),
+            },
+            (_, OperationKind::Cancel | OperationKind::Capture) => unreachable!("nothing undoes a change"),
             (Answer::Approve(answer), _) => claimed.after_approve(&reference, answer, now, &mut delays),
             (Answer::Inquire(answer), _) => claimed.after_inquiry(&reference, answer, now, &mut delays),
             (Answer::NetCancel(answer), OperationKind::Approve) => {
@@ -227,7 +321,7 @@ impl World {
                 claimed.after_reversal(&reference, answer, now, &mut delays)
             }
         };
-        let with_decision = call == Call::Approve && matches!(step, Step::Decide(_));
+        let with_decision = moves_money(call) && matches!(step, Step::Decide(_));
         if !with_decision {
             self.store.keep(attempt, &answer, now);
         }
@@ -244,9 +338,10 @@ impl World {
         prop_assert!(!state.has_unsettled_work(), "work is still owed: {:?}", state);
         prop_assert!(self.store.nothing_is_open(), "an attempt is still open");
         let money = match state.status() {
-            PaymentStatus::Done => {
+            status @ (PaymentStatus::Done | PaymentStatus::PartialCanceled | PaymentStatus::Canceled) => {
                 prop_assert_eq!(&charged, &vec![self.store.payment.total.amount()], "paid once, in full");
-                MoneyState::Moved
+                self.check_changes()?;
+                if status == PaymentStatus::Canceled { MoneyState::Reversed } else { MoneyState::Moved }
             }
             PaymentStatus::Ready | PaymentStatus::InProgress | PaymentStatus::Aborted | PaymentStatus::Expired => {
                 prop_assert!(charged.is_empty(), "nobody wants these: {:?}", charged);
@@ -255,11 +350,47 @@ impl World {
         };
         prop_assert_eq!(state.money_state, money);
         prop_assert!(self.store.false_answers.is_empty(), "answered {:?}", self.store.false_answers);
-        if let (Some(told), false) = (self.store.answer_of(0), self.rules.zombies) {
+        if let (Some(told), false) = (self.store.answer_of(0), self.rules.zombies || self.rules.wishes > 0) {
             // Nobody sent anything after it was given: what it said for certain is true to this day.
             prop_assert!(told == MoneyState::Unknown || told == state.money_state, "answered {:?}", told);
         }
         prop_assert!(self.rules.zombies || self.most_charged <= 1, "charged {} times at once", self.most_charged);
+        Ok(())
+    }
+}
+
+impl World {
+    /// What went back at the acquirer is what we say, and what was accepted was carried out, once.
+    fn check_changes(&self) -> Result<(), TestCaseError> {
+        let state = &self.store.payment.state;
+        let by = |wanted: CancelKind| -> i64 {
+            let done = state
+                .cancels
+                .iter()
+                .filter(|cancel| matches!(cancel.end, Some(CancelEnd::Done { kind, .. }) if kind == wanted));
+            done.map(|cancel| cancel.amount).sum()
+        };
+        prop_assert_eq!(by(CancelKind::Cancel), self.acquirer.returned(Call::Cancel), "cancelled");
+        prop_assert_eq!(by(CancelKind::Refund), self.acquirer.returned(Call::Refund), "refunded");
+        prop_assert_eq!(by(CancelKind::Cancel) + by(CancelKind::Refund), state.canceled);
+        prop_assert!(state.canceled <= self.store.payment.total.amount(), "more went back than was paid");
+        // A row that crashed its workers five times is given up with a letter: what it reserved waits for an operator.
+        let given_up = |cancel: &&Cancel| cancel.end.is_none() && cancel.work.status == OperationStatus::Dead;
+        let waiting: i64 = state.cancels.iter().filter(given_up).map(|cancel| cancel.amount).sum();
+        prop_assert_eq!(state.reserved, waiting, "nothing is reserved for nobody");
+        prop_assert!(!state.is_captured() || self.acquirer.captured, "captured at us only");
+        for cancel in &state.cancels {
+            let why_not = match &cancel.end {
+                Some(CancelEnd::Done { .. }) => continue,
+                None if given_up(&cancel) => continue,
+                Some(CancelEnd::Aborted { failure }) => Some(failure.reason),
+                None => None,
+            };
+            prop_assert_eq!(why_not, Some(FailureReason::AcquirerDeclined), "an accepted cancel was lost");
+        }
+        prop_assert!(!self.acquirer.ever_disagreed(), "an accepted change was refused for lack of balance");
+        let cancels = self.store.changes().filter(|operation| operation.kind == OperationKind::Cancel).count();
+        prop_assert_eq!(cancels, state.cancels.len());
         Ok(())
     }
 }
@@ -269,6 +400,9 @@ fn unknown(call: Call) -> Answer {
         Call::Approve => Answer::Approve(ApproveAnswer::Unknown("timeout".into())),
         Call::Inquire => Answer::Inquire(super::attempt::InquiryAnswer::NoAnswer("timeout".into())),
         Call::NetCancel => Answer::NetCancel(NetCancelAnswer::NoAnswer("timeout".into())),
+        Call::Capture | Call::Cancel | Call::Refund => {
+            Answer::Change(call, super::attempt::ChangeAnswer::Unknown("timeout".into()))
+        }
     }
 }
 
@@ -292,16 +426,30 @@ proptest! {
 
     #[test]
     fn an_acquirer_that_dedupes_charges_once(seed in any::<u64>(), window in 0..30_i64, zombies in any::<bool>()) {
-        play(seed, Rules { dedupes: true, settle_window: Duration::seconds(window), zombies })?;
+        play(seed, Rules { dedupes: true, settle_window: Duration::seconds(window), zombies, wishes: 0 })?;
     }
 
     #[test]
     fn an_acquirer_that_does_not_charges_once_all_the_same(seed in any::<u64>(), window in 0..30_i64) {
-        play(seed, Rules { dedupes: false, settle_window: Duration::seconds(window), zombies: false })?;
+        play(seed, Rules { dedupes: false, settle_window: Duration::seconds(window), zombies: false, wishes: 0 })?;
     }
 
     #[test]
     fn what_a_worker_charged_that_froze_too_long_is_found_and_reversed(seed in any::<u64>(), window in 0..30_i64) {
-        play(seed, Rules { dedupes: false, settle_window: Duration::seconds(window), zombies: true })?;
+        play(seed, Rules { dedupes: false, settle_window: Duration::seconds(window), zombies: true, wishes: 0 })?;
+    }
+
+    #[test]
+    fn what_is_to_go_back_goes_back_once_from_an_acquirer_that_dedupes(
+        seed in any::<u64>(), window in 0..30_i64, zombies in any::<bool>(), wishes in 1..12_usize,
+    ) {
+        play(seed, Rules { dedupes: true, settle_window: Duration::seconds(window), zombies, wishes })?;
+    }
+
+    #[test]
+    fn what_is_to_go_back_goes_back_once_from_one_that_does_not(
+        seed in any::<u64>(), window in 0..30_i64, wishes in 1..12_usize,
+    ) {
+        play(seed, Rules { dedupes: false, settle_window: Duration::seconds(window), zombies: false, wishes })?;
     }
 }

@@ -32,7 +32,7 @@ pub struct NewAttempt<'a> {
 pub struct Begun {
     /// Why its reversal was first asked for, if it ever was before.
     pub condemned: Option<Because>,
-    /// When its newest approval was written down before, if one was.
+    /// When it was last written down that it would be sent, if it was before.
     pub sent_at: Option<OffsetDateTime>,
 }
 
@@ -87,7 +87,8 @@ impl Store {
                 returning
                     (select n.because from attempts n where n.reference = $5 and n.call = 'net_cancel'
                         order by n.sent_at limit 1) as condemned,
-                    (select max(n.sent_at) from attempts n where n.reference = $5 and n.call = 'approve') as sent_at
+                    (select max(n.sent_at) from attempts n where n.reference = $5
+                        and n.call in ('approve', 'capture', 'cancel', 'refund')) as sent_at
                 "#,
                 attempt.id.0,
                 attempt.operation.0,
@@ -114,17 +115,21 @@ impl Store {
     pub async fn answer_attempt(&self, answered: &Answered, trace_id: &str) -> Result<Late, StoreError> {
         let contradicted = Resolution::ALL
             .iter()
-            .filter(|decided| judge(answered.call, answered.word, Some(**decided)) == Verdict::Reverse)
+            .filter(|decided| {
+                let verdict = judge(answered.call, answered.word, Call::Approve, Some(**decided));
+                matches!(verdict, Verdict::Reverse | Verdict::Case)
+            })
             .map(|decided| decided.as_str().to_owned());
         let row = write!(
             self,
             sqlx::query!(
-                // The approvals of that reference are held meanwhile: what is decided about them is seen here, or
+                // The attempts of that reference are held meanwhile: what is decided about them is seen here, or
                 // whoever decides it sees this.
                 r#"
                 with known as (
-                    select resolution from attempts
-                    where reference = (select reference from attempts where id = $1) and call = 'approve'
+                    select call, resolution from attempts
+                    where reference = (select reference from attempts where id = $1)
+                        and call in ('approve', 'capture', 'cancel', 'refund')
                     order by id for update
                 ), kept as (
                     update attempts set answered_at = coalesce(answered_at, now()), answer = $2, code = $3,
@@ -133,7 +138,7 @@ impl Store {
                         and not exists (select from known where resolution = any($5))
                     returning id
                 )
-                select exists (select from kept) as "kept!",
+                select exists (select from kept) as "kept!", (select call from known limit 1) as asked,
                     (select resolution from known where resolution is not null limit 1) as resolution
                 "#,
                 answered.attempt.0,
@@ -146,8 +151,10 @@ impl Store {
         )?;
         let decided = row.resolution.as_deref();
         let decided = decided.map(|word| known(Resolution::parse(word), "attempts", "resolution", answered.attempt));
-        match judge(answered.call, answered.word, decided.transpose()?) {
-            Verdict::Reverse => self.keep_and_weigh(answered, trace_id).await,
+        let asked = row.asked.as_deref();
+        let asked = asked.map(|word| known(Call::parse(word), "attempts", "call", answered.attempt)).transpose()?;
+        match judge(answered.call, answered.word, asked.unwrap_or(Call::Approve), decided.transpose()?) {
+            Verdict::Reverse | Verdict::Case => self.keep_and_weigh(answered, trace_id).await,
             Verdict::Kept if row.kept => Ok(Late::Kept),
             Verdict::Kept | Verdict::Nothing => Ok(Late::Nothing),
         }

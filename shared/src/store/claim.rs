@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::row::{OperationRow, PaymentRow, json};
 use super::{Store, StoreError, write};
-use crate::domain::attempt::{Because, Manners, OpenAttempt};
+use crate::domain::attempt::{Because, Call, Manners, OpenAttempt, RefusedBecause};
 use crate::domain::course::Claimed;
 use crate::domain::id::{AttemptId, OperationId, Reference, WorkerId};
 use crate::domain::operation::CRASH_BUDGET;
@@ -80,12 +80,13 @@ impl Store {
                     returning o.*, due.attempt, due.reference
                 ), open as (
                     select a.operation_id, jsonb_agg(jsonb_build_object(
-                        'id', a.id, 'reference', a.reference,
+                        'id', a.id, 'call', a.call, 'reference', a.reference,
+                        'doubted', a.call <> 'approve' and coalesce(a.answer = 'declined' and a.code = $8, false),
                         'condemned', (select n.because from attempts n
                             where n.reference = a.reference and n.call = 'net_cancel' order by n.sent_at limit 1),
                         'sentAt', to_char(a.sent_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) order by a.sent_at) as attempts
                     from attempts a join claimed c on c.id = a.operation_id
-                    where a.call = 'approve' and a.resolution is null
+                    where a.call in ('approve', 'capture', 'cancel', 'refund') and a.resolution is null
                     group by a.operation_id
                 ), sent as (
                     insert into attempts (id, operation_id, call, reference, fence, worker)
@@ -116,6 +117,7 @@ impl Store {
                 worker.0,
                 CRASH_BUDGET,
                 &again,
+                RefusedBecause::AlreadyCanceled.as_str(),
             ),
             fetch_all
         )?;
@@ -127,6 +129,8 @@ impl Store {
                 let fresh = match (row.sent_id, row.sent_reference, row.sent_at) {
                     (Some(id), Some(reference), Some(sent_at)) => Some(OpenAttempt {
                         id: AttemptId(id),
+                        call: Call::Approve,
+                        doubted: false,
                         reference: Reference(reference),
                         sent_at,
                         condemned: None,
@@ -203,6 +207,8 @@ impl Store {
 #[serde(rename_all = "camelCase")]
 struct OpenRow {
     id: Uuid,
+    call: Call,
+    doubted: bool,
     reference: String,
     #[serde(with = "time::serde::rfc3339")]
     sent_at: OffsetDateTime,
@@ -213,6 +219,8 @@ impl OpenRow {
     fn into_attempt(self) -> OpenAttempt {
         OpenAttempt {
             id: AttemptId(self.id),
+            call: self.call,
+            doubted: self.doubted,
             reference: Reference(self.reference),
             sent_at: self.sent_at,
             condemned: self.condemned,

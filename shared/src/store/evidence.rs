@@ -6,6 +6,7 @@
 use super::row::{json, known};
 use super::{Answered, Conn, Outcome, StoreError};
 use crate::domain::attempt::{AnswerWord, Call, Resolution};
+use crate::domain::course::CaseKind;
 use crate::domain::event::PaymentEvent;
 use crate::domain::evidence::{Verdict, judge};
 use crate::domain::id::{AttemptId, OperationId, PaymentId};
@@ -21,6 +22,8 @@ pub enum Late {
     Kept,
     /// It says that money may be out which nobody wants any more: this net-cancel is queued.
     Reversing(OperationId),
+    /// It says that a change was made that was given up: a case is opened for a person.
+    Case,
 }
 
 /// Weighs what a refused outcome says of money: its own answer, and the approval that it would have recorded.
@@ -61,8 +64,8 @@ pub(super) async fn weigh_decision(
     let contradicted = sqlx::query_scalar!(
         r#"select exists (
             select 1 from attempts a where a.reference = $1 and a.id is distinct from $2 and (
-                (a.call in ('approve', 'inquire') and a.answer = 'approved')
-                or (a.call = 'approve' and a.answer in ('unknown', 'pending') and exists (
+                (a.call <> 'net_cancel' and a.answer = 'approved')
+                or (a.call in ('approve', 'capture', 'cancel', 'refund') and a.answer in ('unknown', 'pending') and exists (
                     select 1 from attempts n where n.operation_id = a.operation_id and n.fence > a.fence
                         and n.sent_at < a.answered_at)))
         ) as "contradicted!""#,
@@ -85,21 +88,42 @@ async fn weigh(
     heard: AnswerWord,
     trace_id: &str,
 ) -> Result<Late, StoreError> {
-    let decided = sqlx::query_scalar!(
-        r#"select resolution from attempts where reference = $1 and call = 'approve' order by sent_at limit 1"#,
+    let row = sqlx::query!(
+        r#"select call, resolution from attempts
+        where reference = $1 and call in ('approve', 'capture', 'cancel', 'refund') order by sent_at limit 1"#,
         reference,
     )
     .fetch_optional(&mut *conn)
     .await
     .map_err(StoreError::write)?;
-    let Some(decided) = decided else { return Ok(Late::Nothing) };
+    let Some(row) = row else { return Ok(Late::Nothing) };
+    let asked = known(Call::parse(&row.call), "attempts", "call", reference)?;
     let decided =
-        decided.map(|word| known(Resolution::parse(&word), "attempts", "resolution", reference)).transpose()?;
-    match judge(call, heard, decided) {
+        row.resolution.map(|word| known(Resolution::parse(&word), "attempts", "resolution", reference)).transpose()?;
+    match judge(call, heard, asked, decided) {
         Verdict::Nothing => Ok(Late::Nothing),
         Verdict::Kept => Ok(Late::Kept),
         Verdict::Reverse => reverse(conn, reference, trace_id).await.map(Late::Reversing),
+        Verdict::Case => open_case(conn, reference, heard).await.map(|()| Late::Case),
     }
+}
+
+/// Opens a case about a change that was given up and may have been made all the same.
+async fn open_case(conn: Conn<'_>, reference: &str, heard: AnswerWord) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"insert into cases (id, payment_id, operation_id, reference, kind, detail)
+        select gen_random_uuid(), o.payment_id, o.id, $1, $2, $3
+        from attempts a join operations o on o.id = a.operation_id
+        where a.reference = $1 and a.call in ('capture', 'cancel', 'refund') order by a.sent_at limit 1
+        on conflict on constraint cases_once do nothing"#,
+        reference,
+        CaseKind::LateChange.as_str(),
+        serde_json::json!({ "answer": heard.as_str() }),
+    )
+    .execute(conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(())
 }
 
 /// Queues the net-cancel of a reference and says so on its payment.

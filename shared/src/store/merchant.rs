@@ -3,10 +3,14 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::audit::Actor;
 use super::row::{known, mode};
 use super::{Store, StoreError, read, write};
 use crate::api_key::KeyKind;
 use crate::domain::id::{MerchantId, Tenant};
+
+/// Origins of one merchant in one world, at most. Two who add at once may go over it by one.
+const ORIGINS_MAX: i64 = 50;
 
 /// Who a key speaks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +86,15 @@ impl Store {
         .transpose()
     }
 
+    /// The merchant of that public id.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn find_merchant(&self, mid: &str) -> Result<Option<MerchantId>, StoreError> {
+        let id = read!(self, sqlx::query_scalar!("select id from merchants where mid = $1", mid), fetch_optional)?;
+        Ok(id.map(MerchantId))
+    }
+
     /// Writes down a merchant, or finds the one of that public id. Returns its id.
     ///
     /// # Errors
@@ -150,6 +163,112 @@ impl Store {
                 tenant.merchant.0,
                 tenant.mode.as_str(),
                 origin,
+            ),
+            execute
+        )?;
+        Ok(())
+    }
+
+    /// The origins that a merchant registered in one world, in alphabetical order.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn origins(&self, tenant: Tenant) -> Result<Vec<String>, StoreError> {
+        read!(
+            self,
+            sqlx::query_scalar!(
+                "select origin from merchant_origins where merchant_id = $1 and mode = $2 order by origin",
+                tenant.merchant.0,
+                tenant.mode.as_str(),
+            ),
+            fetch_all
+        )
+    }
+
+    /// Registers an origin for somebody, if it is not registered yet. False when the merchant has as many as it may.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached, or it is no origin.
+    pub async fn add_origin(&self, tenant: Tenant, origin: &str, by: &Actor<'_>) -> Result<bool, StoreError> {
+        write!(
+            self,
+            sqlx::query_scalar!(
+                r#"
+                with there as (
+                    select origin from merchant_origins where merchant_id = $1 and mode = $2 and origin = $3
+                ), made as (
+                    insert into merchant_origins (merchant_id, mode, origin)
+                    select $1, $2, $3
+                    where (select count(*) from merchant_origins where merchant_id = $1 and mode = $2) < $4
+                    on conflict do nothing returning merchant_id, mode, origin
+                ), noted as (
+                    insert into audit_log (merchant_id, mode, staff_id, action, subject, after_hash, address, trace_id)
+                    select merchant_id, mode, $5, 'origin.added', origin, naru_audit_hash(to_jsonb(made)), $6, $7 from made
+                )
+                select (exists (select from there) or exists (select from made)) as "is_registered!"
+                "#,
+                tenant.merchant.0,
+                tenant.mode.as_str(),
+                origin,
+                ORIGINS_MAX,
+                by.id(),
+                by.address,
+                by.trace_id,
+            ),
+            fetch_one
+        )
+    }
+
+    /// Takes an origin off the register for somebody. False when it is not on it.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn remove_origin(&self, tenant: Tenant, origin: &str, by: &Actor<'_>) -> Result<bool, StoreError> {
+        let done = write!(
+            self,
+            sqlx::query!(
+                r#"
+                with gone as (
+                    delete from merchant_origins where merchant_id = $1 and mode = $2 and origin = $3
+                    returning merchant_id, mode, origin
+                )
+                insert into audit_log (merchant_id, mode, staff_id, action, subject, before_hash, address, trace_id)
+                select merchant_id, mode, $4, 'origin.removed', origin, naru_audit_hash(to_jsonb(gone)), $5, $6 from gone
+                "#,
+                tenant.merchant.0,
+                tenant.mode.as_str(),
+                origin,
+                by.id(),
+                by.address,
+                by.trace_id,
+            ),
+            execute
+        )?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Gives a merchant another name.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn rename_merchant(&self, merchant: MerchantId, name: &str, by: &Actor<'_>) -> Result<(), StoreError> {
+        write!(
+            self,
+            sqlx::query!(
+                r#"
+                with was as (select id, mid, name from merchants where id = $1 for no key update),
+                changed as (
+                    update merchants m set name = $2 from was where m.id = was.id returning m.id, m.mid, m.name
+                )
+                insert into audit_log (merchant_id, staff_id, action, subject, before_hash, after_hash, address, trace_id)
+                select was.id, $3, 'merchant.renamed', was.id::text, naru_audit_hash(to_jsonb(was)),
+                    naru_audit_hash(to_jsonb(changed)), $4, $5 from was, changed
+                "#,
+                merchant.0,
+                name,
+                by.id(),
+                by.address,
+                by.trace_id,
             ),
             execute
         )?;

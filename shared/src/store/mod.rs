@@ -5,20 +5,28 @@
 
 mod accept;
 mod answer;
+mod api_key;
 mod attempt;
+mod audit;
+mod card;
 mod claim;
 mod error;
 mod event;
 mod evidence;
 mod idempotency;
+mod invitation;
 mod lease;
 mod lending;
 mod letter;
 mod merchant;
 mod operation;
+mod payer;
 mod payment;
+mod rate_limit;
 mod record;
 mod row;
+mod session;
+mod staff;
 mod sweep;
 
 use std::str::FromStr as _;
@@ -29,20 +37,27 @@ use sqlx::postgres::PgConnectOptions;
 
 pub use accept::{Acceptance, Created, NewPayment};
 pub use answer::Settled;
+pub use api_key::{ApiKeyRow, FreshKey, KeyUsed};
 use lending::{Lender, Lent};
 
 pub use attempt::{AttemptRow, Begun, NewAttempt};
+pub use audit::Actor;
+pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
 pub use error::{StoreError, Written};
 pub use event::EventRow;
 pub use evidence::Late;
 pub use idempotency::{KeyUse, NewKey, Started};
+pub use invitation::{Invitation, Invited, NewInvitation};
 pub use lease::LEASE_SECONDS;
 pub use letter::{Letter, LetterFilter};
 pub use merchant::{NewApiKey, NewMerchant, Principal};
 pub use operation::{HintOwed, Rearmed, StuckOperation};
+pub use payer::{NewPayer, PayerAccount};
 pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Place, Versions};
 pub use record::{Answered, Outcome, Recorded};
+pub use session::{Session, SignedIn};
+pub use staff::{Member, NewMember, SignIn, StaffSession};
 
 /// The migrations, embedded.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

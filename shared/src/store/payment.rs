@@ -8,7 +8,7 @@ use super::{NewKey, Store, StoreError, read, write};
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{OperationId, PaymentId, Tenant};
 use crate::domain::money::Money;
-use crate::domain::operation::{APPROVE_WITHIN, Connector, Operation, OperationKind};
+use crate::domain::operation::{Connector, Operation, OperationKind};
 use crate::domain::payment::{IN_PROGRESS_FOR, Payment, PaymentState, PaymentStatus, READY_FOR};
 
 /// An operation to be written down with the payment's change that owes it.
@@ -112,7 +112,11 @@ pub(super) const fn lasts(status: PaymentStatus) -> Option<Duration> {
     match status {
         PaymentStatus::Ready => Some(READY_FOR),
         PaymentStatus::InProgress => Some(IN_PROGRESS_FOR),
-        PaymentStatus::Done | PaymentStatus::Aborted | PaymentStatus::Expired => None,
+        PaymentStatus::Done
+        | PaymentStatus::PartialCanceled
+        | PaymentStatus::Canceled
+        | PaymentStatus::Aborted
+        | PaymentStatus::Expired => None,
     }
 }
 
@@ -134,6 +138,7 @@ macro_rules! select_payments {
         )
     };
 }
+pub(super) use select_payments;
 
 pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_seconds_f64()
@@ -161,6 +166,8 @@ impl Store {
                         operation_count = operation_count + case when $10::uuid is null then 0 else 1 end,
                         expires_at = case when $3 in ('READY', 'IN_PROGRESS')
                             then coalesce(now() + make_interval(secs => $6), expires_at) end,
+                        canceled_amount = $22, reserved_amount = $23,
+                        capture_at = $24,
                         updated_at = now()
                     where id = $1 and version = $2 and (expires_at is null or (expires_at > now()) = $7)
                     returning id, version, operation_count, updated_at, merchant_id, mode
@@ -194,13 +201,16 @@ impl Store {
                 operation.map(|o| o.connector.as_str()) as _,
                 operation.map(|o| o.amount.amount()) as _,
                 operation.and_then(|o| o.before) as _,
-                seconds(APPROVE_WITHIN),
+                seconds(operation.map_or(Duration::ZERO, |o| o.kind.within())),
                 operation.map(|o| o.trace_parent) as _,
                 change.key.map(|k| k.route.as_str()) as _,
                 change.trace_id,
                 change.key.map(|k| k.key.as_str()) as _,
                 change.key.map(|k| k.fingerprint.as_slice()) as _,
                 change.key.map(|k| &k.members) as _,
+                change.next.canceled,
+                change.next.reserved,
+                change.next.capture_at() as _,
             ),
             fetch_optional
         )?;
@@ -362,6 +372,16 @@ impl Store {
             order by p.expires_at limit $1"#,
             limit
         )?;
+        rows.into_iter().map(PaymentRow::into_payment).collect()
+    }
+
+    /// Payments whose sales slips are to be bought by now, by the database's clock.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn payments_to_capture(&self, limit: i64) -> Result<Vec<Payment>, StoreError> {
+        let rows =
+            select_payments!(self, fetch_all, "where p.capture_at <= now() order by p.capture_at limit $1", limit)?;
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! Recording what claims came to: many in one commit.
 
-use serde_json::Value;
+mod columns;
+
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
+use self::columns::Columns;
 use super::operation::HintOwed;
 use super::row::{json, known, to_json};
 use super::{Conn, Late, Store, StoreError, evidence, write};
@@ -12,6 +13,7 @@ use crate::domain::attempt::{AnswerWord, Call, Resolution};
 use crate::domain::course::{Claimed, Decision, Next};
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{AttemptId, OperationId, PaymentId, Reference};
+use crate::domain::ledger::{Posting, posting};
 use crate::domain::operation::{OperationKind, OperationResult, OperationStatus};
 use crate::domain::payment::{PaymentState, Work};
 
@@ -55,6 +57,8 @@ pub struct Outcome {
     pub may_be_contradicted: bool,
     /// What was decided.
     pub decision: Decision,
+    /// What it moves between accounts.
+    pub posting: Option<Posting>,
     /// The answer of the call that the claim wrote down.
     pub answered: Option<Answered>,
     /// The trace of the request that accepted the work, 32 hex digits.
@@ -102,7 +106,8 @@ impl Outcome {
             version: payment.version,
             fits: state.is_ok(),
             state: state.ok().flatten(),
-            may_be_contradicted: operation.kind == OperationKind::Approve
+            posting: decision.event.as_ref().and_then(|event| posting(payment, event)),
+            may_be_contradicted: operation.kind != OperationKind::NetCancel
                 && decision.denies().is_some_and(|reference| claimed.was_sent(reference)),
             decision,
             answered,
@@ -163,10 +168,11 @@ impl Store {
                     select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[],
                         $6::boolean[], $7::boolean[], $8::jsonb[], $9::text[], $10::uuid[], $11::bigint[], $12::text[],
                         $13::text[], $14::jsonb[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
-                        $20::uuid[], $21::text[], $22::text[], $23::integer[])
+                        $20::uuid[], $21::text[], $22::text[], $23::integer[], $26::bigint[], $27::bigint[],
+                        $28::timestamptz[], $29::text[], $30::text[], $31::text[], $32::bigint[])
                     as i(operation, fence, next, due_at, nudge_at, spent, inquired, result, letter, payment, version,
                         status, money_state, state, class, type, trace_id, reference, resolution, attempt, answer, code,
-                        latency_ms)
+                        latency_ms, canceled, reserved, capture_at, posting, debit, credit, moved)
                 ), locked as (
                     -- Every writer takes payments before operations, and payments in the order of their ids.
                     select p.id from payments p join item i on i.payment = p.id order by p.id for update of p
@@ -186,16 +192,24 @@ impl Store {
                     returning o.id
                 ), payment as (
                     update payments p set version = p.version + 1, status = i.status, money_state = i.money_state,
-                        state = i.state, updated_at = now(),
+                        state = i.state, canceled_amount = i.canceled, reserved_amount = i.reserved,
+                        capture_at = i.capture_at, updated_at = now(),
                         expires_at = case when i.status in ('READY', 'IN_PROGRESS') then p.expires_at end
                     from item i join operation o on o.id = i.operation
                     where p.id = i.payment and p.version = i.version and i.status is not null
-                    returning p.id, p.version
+                    returning p.id, p.version, p.merchant_id, p.mode, p.currency
                 ), event as (
                     insert into payment_events (payment_id, version, class, type, state, trace_id)
                     select p.id, p.version, i.class, i.type, i.state, i.trace_id
                     from payment p join item i on i.payment = p.id
                     returning 1
+                ), posting as (
+                    insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit,
+                        credit, currency, amount)
+                    select p.id, p.version, i.operation, p.merchant_id, p.mode, o.connector, i.posting, i.debit,
+                        i.credit, p.currency, i.moved
+                    from payment p join item i on i.payment = p.id join operations o on o.id = i.operation
+                    where i.posting is not null
                 ), attempt as (
                     -- By reference, whichever operation sent it: a net-cancel settles the attempts of an approval.
                     update attempts a set resolution = coalesce(i.resolution, a.resolution),
@@ -204,12 +218,12 @@ impl Store {
                         code = case when a.id = i.attempt then i.code else a.code end,
                         latency_ms = case when a.id = i.attempt then i.latency_ms else a.latency_ms end
                     from item i
-                    where a.call = 'approve' and (a.id = i.attempt or a.reference = i.reference)
+                    where a.call in ('approve', 'capture', 'cancel', 'refund') and (a.id = i.attempt or a.reference = i.reference)
                 ), next as (
                     select distinct on (o.payment_id) o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
                     from item i join operations o on o.payment_id = i.payment
                     where o.id <> i.operation and o.status in ('queued', 'waiting', 'unknown')
-                        and i.result is not null
+                        and i.next in ('succeeded', 'failed', 'dead')
                     order by o.payment_id, o.number
                 )
                 select naru_must_agree($24, (select count(*) from operation)) as "operations!",
@@ -241,6 +255,13 @@ impl Store {
                 &column.latency_ms as _,
                 i64::try_from(outcomes.len()).unwrap_or(i64::MAX),
                 column.moved,
+                &column.canceled,
+                &column.reserved,
+                &column.capture_at as _,
+                &column.posting as _,
+                &column.debit as _,
+                &column.credit as _,
+                &column.amount as _,
             ),
             fetch_one
         )?;
@@ -308,7 +329,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     let late = weigh_decision(&mut *conn, outcome).await?;
     let (version, standing) = match late {
         Late::Reversing(_) => standing_of(&mut *conn, outcome.payment).await?,
-        Late::Nothing | Late::Kept => (payment.version, standing),
+        Late::Nothing | Late::Kept | Late::Case => (payment.version, standing),
     };
     let next = event.map(|event| standing.on(event)).transpose().ok();
     let next = known(next, "payments", "state", outcome.payment)?;
@@ -337,6 +358,9 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     .map_err(StoreError::write)?;
     if let (Some(next), Some(event)) = (&next, event) {
         move_payment(&mut *conn, outcome.payment, next, event, &outcome.trace_id).await?;
+        if let Some(posting) = outcome.posting {
+            post(&mut *conn, outcome, version, posting).await?;
+        }
     }
     if let Some((reference, kind)) = &decision.case {
         sqlx::query!(
@@ -353,7 +377,10 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         .await
         .map_err(StoreError::write)?;
     }
-    let owed = if result.is_some() { HintOwed::of_payment(&mut *conn, outcome.payment).await? } else { Vec::new() };
+    let owed = match decision.next.status().is_unsettled() {
+        true => Vec::new(),
+        false => HintOwed::of_payment(&mut *conn, outcome.payment).await?,
+    };
     Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed, late })
 }
 
@@ -363,12 +390,35 @@ async fn weigh_decision(conn: Conn<'_>, outcome: &Outcome) -> Result<Late, Store
         resolve(&mut *conn, reference, *resolution).await?;
     }
     match (outcome.kind, outcome.decision.denies()) {
-        (OperationKind::Approve, Some(reference)) => {
+        (OperationKind::Approve | OperationKind::Cancel | OperationKind::Capture, Some(reference)) => {
             let own = outcome.answered.as_ref().map(|answered| answered.attempt);
             evidence::weigh_decision(conn, reference.as_str(), own, &outcome.trace_id).await
         }
-        (OperationKind::Approve | OperationKind::NetCancel, _) => Ok(Late::Nothing),
+        (OperationKind::Approve | OperationKind::Cancel | OperationKind::Capture | OperationKind::NetCancel, _) => {
+            Ok(Late::Nothing)
+        }
     }
+}
+
+/// Writes what an outcome moves between accounts, beside the event of that version.
+async fn post(conn: Conn<'_>, outcome: &Outcome, version: i64, posting: Posting) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit, credit,
+            currency, amount)
+        select p.id, $2, o.id, p.merchant_id, p.mode, o.connector, $4, $5, $6, p.currency, $7
+        from payments p join operations o on o.id = $3 where p.id = $1"#,
+        outcome.payment.0,
+        version,
+        outcome.operation.0,
+        posting.kind.as_str(),
+        posting.debit.as_str(),
+        posting.credit.as_str(),
+        posting.amount,
+    )
+    .execute(conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(())
 }
 
 /// The version of a payment whose row the transaction holds, and how it stands.
@@ -413,7 +463,8 @@ async fn bury(conn: Conn<'_>, outcome: &Outcome, standing: &PaymentState) -> Res
 /// Writes what became of a reference to every attempt that used it.
 async fn resolve(conn: Conn<'_>, reference: &Reference, resolution: Resolution) -> Result<(), StoreError> {
     sqlx::query!(
-        "update attempts set resolution = $2 where reference = $1 and call = 'approve'",
+        r#"update attempts set resolution = $2
+        where reference = $1 and call in ('approve', 'capture', 'cancel', 'refund')"#,
         reference.as_str(),
         resolution.as_str(),
     )
@@ -451,6 +502,7 @@ pub(super) async fn move_payment(
         r#"
         with payment as (
             update payments set version = version + 1, status = $2, money_state = $3, state = $4, updated_at = now(),
+                canceled_amount = $8, reserved_amount = $9, capture_at = $10,
                 expires_at = case when $2 in ('READY', 'IN_PROGRESS') then expires_at end
             where id = $1 returning id, version
         )
@@ -465,75 +517,11 @@ pub(super) async fn move_payment(
         event.class().as_str(),
         event.name(),
         trace_id,
+        next.canceled,
+        next.reserved,
+        next.capture_at() as _,
     )
     .fetch_one(&mut *conn)
     .await
     .map_err(StoreError::write)
-}
-
-/// A batch as `unnest` wants it: one array per column, all of one length.
-#[derive(Default)]
-struct Columns {
-    operation: Vec<Uuid>,
-    fence: Vec<i64>,
-    next: Vec<&'static str>,
-    due_at: Vec<Option<OffsetDateTime>>,
-    nudge_at: Vec<Option<OffsetDateTime>>,
-    spent: Vec<bool>,
-    inquired: Vec<bool>,
-    result: Vec<Option<Value>>,
-    letter: Vec<Option<&'static str>>,
-    payment: Vec<Uuid>,
-    version: Vec<i64>,
-    status: Vec<Option<&'static str>>,
-    money_state: Vec<Option<&'static str>>,
-    state: Vec<Option<Value>>,
-    class: Vec<Option<&'static str>>,
-    kind: Vec<Option<&'static str>>,
-    trace_id: Vec<String>,
-    reference: Vec<Option<String>>,
-    resolution: Vec<Option<&'static str>>,
-    attempt: Vec<Option<Uuid>>,
-    answer: Vec<Option<&'static str>>,
-    code: Vec<Option<String>>,
-    latency_ms: Vec<Option<i32>>,
-    /// How many payments the batch moves.
-    moved: i64,
-}
-
-impl Columns {
-    fn of(outcomes: &[Outcome]) -> Self {
-        let mut c = Self::default();
-        for outcome in outcomes {
-            let decision = &outcome.decision;
-            let state = outcome.state.as_ref();
-            let event = decision.event.as_ref().filter(|_| state.is_some());
-            let answered = outcome.answered.as_ref();
-            c.operation.push(outcome.operation.0);
-            c.fence.push(outcome.fence);
-            c.next.push(decision.next.status().as_str());
-            c.due_at.push(decision.next.due_at());
-            c.nudge_at.push(outcome.nudge_at());
-            c.spent.push(outcome.spent());
-            c.inquired.push(outcome.inquired());
-            c.result.push(outcome.result().map(to_json));
-            c.letter.push(decision.letter.map(|letter| letter.as_str()));
-            c.payment.push(outcome.payment.0);
-            c.version.push(outcome.version);
-            c.status.push(state.map(|state| state.status().as_str()));
-            c.money_state.push(state.map(|state| state.money_state.as_str()));
-            c.state.push(state.map(to_json));
-            c.class.push(event.map(|event| event.class().as_str()));
-            c.kind.push(event.map(PaymentEvent::name));
-            c.trace_id.push(outcome.trace_id.clone());
-            c.reference.push(decision.resolved.as_ref().map(|(reference, _)| reference.0.clone()));
-            c.resolution.push(decision.resolved.as_ref().map(|(_, resolution)| resolution.as_str()));
-            c.attempt.push(answered.map(|a| a.attempt.0));
-            c.answer.push(answered.map(|a| a.word.as_str()));
-            c.code.push(answered.and_then(|a| a.code.clone()));
-            c.latency_ms.push(answered.map(|a| a.latency_ms));
-            c.moved += i64::from(state.is_some());
-        }
-        c
-    }
 }

@@ -82,12 +82,7 @@ pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Value {
 }
 
 pub(super) fn mode(word: &str, table: &'static str, row: impl ToString) -> Result<Mode, StoreError> {
-    let mode = match word {
-        "test" => Some(Mode::Test),
-        "live" => Some(Mode::Live),
-        _ => None,
-    };
-    known(mode, table, "mode", row)
+    known(Mode::parse(word), table, "mode", row)
 }
 
 impl PaymentRow {

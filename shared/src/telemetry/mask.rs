@@ -96,6 +96,7 @@ fn credential(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let (shown, hidden) = match rest[0] {
         b't' | b'l' => api_key(rest)?,
         b'n' if rest.starts_with(b"naru_ct_") => (8, count(&rest[8..], is_word)),
+        b'n' if rest.starts_with(b"naru_invitation_") => (16, count(&rest[16..], is_word)),
         b'b' | b'B' if starts_word(bytes, at) => authorization(rest)?,
         b':' if rest.starts_with(b"://") => url_password(rest)?,
         _ => return None,
@@ -228,6 +229,7 @@ mod tests {
             ("live_ck_naru_0123456789abcdef,", "live_ck_[masked],"),
             ("test_gsk_docs_0123456789abcdef", "test_gsk_[masked]"),
             ("token naru_ct_abc_def end", "token naru_ct_[masked] end"),
+            ("invite naru_invitation_abc123 end", "invite naru_invitation_[masked] end"),
             ("authorization: Basic dGVzdF9zazo=", "authorization: Basic [masked]"),
             ("Authorization: bearer abc.def-ghi_j", "Authorization: bearer [masked]"),
             ("Bearer token missing", "Bearer token missing"),

@@ -13,7 +13,18 @@ async fn what_must_never_be_is_refused() {
     let (qo, dp) = (format!("where id = '{}'", queued.operation), format!("where id = '{}'", done.operation));
     let at = format!("where operation_id = '{}'", done.operation);
     let merchant = house.tenant.merchant;
+    let (kim, _lee) = (house.signs_up("kim").await, house.signs_up("lee").await);
+    house.keeps(kim, 7).await.unwrap();
+    house.store.count_against("sign_in", &[7; 32], 5, std::time::Duration::from_secs(60)).await.unwrap();
     let op = queued.operation;
+    house.store.count_against("sign_in", &[7; 32], 5, std::time::Duration::from_secs(60)).await.unwrap();
+    for sql in [
+        format!("insert into staff (id, merchant_id, email, name, role, password_hash) values (gen_random_uuid(), '{merchant}', 'kim@shop.example', 'Kim', 'owner', 'x')"),
+        "insert into staff_sessions (token_hash, staff_id, expires_at) select sha256('x'), id, now() + interval '1 hour' from staff".to_owned(),
+        format!("insert into staff_invitations (id, merchant_id, email, role, token_hash, expires_at) values (gen_random_uuid(), '{merchant}', 'lee@shop.example', 'staff', sha256('x'), now())"),
+    ] {
+        house.run(sql).await;
+    }
     let state = |status: &str, money: &str| {
         format!(
             "status = '{status}', money_state = '{money}', state = state || '{{\"status\":\"{status}\",\"moneyState\":\"{money}\"}}'"
@@ -32,13 +43,68 @@ async fn what_must_never_be_is_refused() {
         ("api_keys_kind", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'master', decode(repeat('00', 32), 'hex'), 'x')")),
         ("api_keys_hash_length", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'secret', '\\x00', 'x')")),
 
+        ("merchants_mid_not_ours", "insert into merchants (id, mid, name) values (gen_random_uuid(), 'naru', 'x')".into()),
+        ("payers_email_unique", "insert into payers (id, mode, email, password_hash) select gen_random_uuid(), mode, email, password_hash from payers".into()),
+        ("payers_mode", "update payers set mode = 'prod'".into()),
+        ("payers_email", "update payers set email = 'Kim@mail.example'".into()),
+        ("payers_email", "update payers set email = repeat('x', 255)".into()),
+        ("payers_password_hash", "update payers set password_hash = 'correct horse battery'".into()),
+        ("payers_card_count", "update payers set card_count = 21".into()),
+        ("payers_card_count", "update payers set card_count = -1".into()),
+        ("payers_default_card", "update payers set default_card = gen_random_uuid()".into()),
+        ("payers_default_card", "update payers p set default_card = c.id from stored_cards c where c.payer_id <> p.id".into()),
+        ("payer_sessions_token_hash", "insert into payer_sessions (token_hash, payer_id) select '\\x00', id from payers limit 1".into()),
+        ("stored_cards_once", "insert into stored_cards select gen_random_uuid(), payer_id, token, bin, last4, fingerprint, issuer_code, acquirer_code, card_type, owner_type from stored_cards".into()),
+        ("stored_cards_token", "update stored_cards set token = ''".into()),
+        ("stored_cards_bin", "update stored_cards set bin = '4242424242424242'".into()),
+        ("stored_cards_last4", "update stored_cards set last4 = '42424'".into()),
+        ("stored_cards_fingerprint", "update stored_cards set fingerprint = '4242424242424242'".into()),
+        ("stored_cards_codes", "update stored_cards set issuer_code = '6'".into()),
+        ("stored_cards_card_type", "update stored_cards set card_type = '선불'".into()),
+        ("stored_cards_owner_type", "update stored_cards set owner_type = '가족'".into()),
+        ("stored_cards_nickname", "update stored_cards set nickname = ''".into()),
+        ("stored_cards_nickname", "update stored_cards set nickname = repeat('x', 41)".into()),
+        ("payment_payers_pkey", format!("insert into payment_payers (payment_id, payer_id) select '{}', id from payers", queued.payment)),
+        ("rate_limits_scope", "update rate_limits set scope = 'Sign in'".into()),
+        ("rate_limits_key", "update rate_limits set key = '\\x00'".into()),
+        ("rate_limits_window", "update rate_limits set until = window_start".into()),
+        ("rate_limits_count", "update rate_limits set count = -1".into()),
+        ("rate_limits_count", "update rate_limits set strikes = -1".into()),
+
+        ("staff_role", "update staff set role = 'king'".to_owned()),
+        ("staff_email", "update staff set email = 'Kim@shop.example'".into()),
+        ("staff_email", "update staff set email = repeat('x', 255)".into()),
+        ("staff_name", "update staff set name = ''".into()),
+        ("staff_keeps_password_while_there", "update staff set password_hash = null".into()),
+        ("staff_keeps_password_while_there", "update staff set removed_at = now()".into()),
+        ("staff_one_per_address", "insert into staff (id, merchant_id, email, name, role, password_hash) select gen_random_uuid(), merchant_id, email, name, role, password_hash from staff".into()),
+        ("staff_sessions_hash_length", "update staff_sessions set token_hash = '\\x00'".into()),
+        ("staff_sessions_times", "update staff_sessions set expires_at = created_at".into()),
+        ("staff_sessions_times", "update staff_sessions set used_at = created_at - interval '1 second'".into()),
+        ("staff_invitations_role", "update staff_invitations set role = 'king'".into()),
+        ("staff_invitations_email", "update staff_invitations set email = 'Kim@shop.example'".into()),
+        ("staff_invitations_hash_length", "update staff_invitations set token_hash = '\\x00'".into()),
+        ("staff_invitations_hash_unique", "insert into staff_invitations select gen_random_uuid(), merchant_id, 'lee@shop.example', role, token_hash, created_at, expires_at from staff_invitations".into()),
+        ("staff_invitations_one_per_address", "insert into staff_invitations select gen_random_uuid(), merchant_id, email, role, sha256('other'), created_at, expires_at from staff_invitations".into()),
+        ("audit_log_mode", "insert into audit_log (mode, action, subject, trace_id) values ('prod', 'a.b', 'x', 'x')".into()),
+        ("audit_log_action", "insert into audit_log (action, subject, trace_id) values ('Signed in', 'x', 'x')".into()),
+        ("audit_log_hash_lengths", "insert into audit_log (action, subject, trace_id, before_hash) values ('a.b', 'x', 'x', '\\x00')".into()),
+
         ("payments_mode", format!("update payments set mode = 'prod' {q}")),
         ("payments_source", format!("update payments set source = 'fax' {q}")),
         ("payments_status", format!("update payments set {}, expires_at = null {q}", state("PAID", "UNKNOWN"))),
         ("payments_money_state", format!("update payments set {} {q}", state("IN_PROGRESS", "GONE"))),
         ("payments_state_agrees", format!("update payments set money_state = 'REVERSED' {q}")),
-        ("payments_done_means_moved", format!("update payments set {} {d}", state("DONE", "NOT_MOVED"))),
-        ("payments_moved_means_done", format!("update payments set {} {q}", state("IN_PROGRESS", "MOVED"))),
+        ("payments_money_fits", format!("update payments set {} {d}", state("DONE", "NOT_MOVED"))),
+        ("payments_money_fits", format!("update payments set {} {q}", state("IN_PROGRESS", "MOVED"))),
+        ("payments_state_agrees", format!("update payments set reserved_amount = 1 {d}")),
+        ("payments_state_agrees", format!("update payments set {}, canceled_amount = 1 {d}", state("PARTIAL_CANCELED", "MOVED"))),
+        ("payments_balance", format!("update payments set reserved_amount = 15001, state = state || '{{\"reserved\":15001}}' {d}")),
+        ("payments_balance", format!("update payments set reserved_amount = -1, state = state || '{{\"reserved\":-1}}' {d}")),
+        ("payments_canceled_means_so", format!("update payments set canceled_amount = 1, state = state || '{{\"canceled\":1}}' {d}")),
+        ("payments_canceled_means_so", format!("update payments set {} {d}", state("PARTIAL_CANCELED", "MOVED"))),
+        ("payments_canceled_means_so", format!("update payments set {}, capture_at = null {d}", state("CANCELED", "REVERSED"))),
+        ("payments_capture", format!("update payments set capture_at = now() {q}")),
         ("payments_open_expires", format!("update payments set expires_at = null {q}")),
         ("payments_open_expires", format!("update payments set expires_at = now() {d}")),
         ("payments_currency", format!("update payments set currency = 'USD' {q}")),
@@ -67,7 +133,7 @@ async fn what_must_never_be_is_refused() {
         ("operations_letter", format!("update operations set letter = 'love', letter_fence = 1 {qo}")),
         ("operations_letter_fence", format!("update operations set letter = 'replayable' {qo}")),
 
-        ("attempts_call", format!("update attempts set call = 'refund' {at}")),
+        ("attempts_call", format!("update attempts set call = 'gift' {at}")),
         ("attempts_answer", format!("update attempts set answer = 'maybe' {at}")),
         ("attempts_because", format!("update attempts set call = 'net_cancel', resolution = null, because = 'why not' {at}")),
         ("attempts_net_cancel_has_because", format!("update attempts set call = 'net_cancel', resolution = null {at}")),
@@ -75,6 +141,14 @@ async fn what_must_never_be_is_refused() {
         ("attempts_resolution", format!("update attempts set resolution = 'gone' {at}")),
         ("attempts_only_money_resolves", format!("update attempts set call = 'inquire' {at}")),
         ("attempts_answered", format!("update attempts set answered_at = null {at}")),
+
+        ("postings_kind", format!("update postings set kind = 'GIFT' {at}")),
+        ("postings_accounts", format!("update postings set debit = 'mine' {at}")),
+        ("postings_accounts", format!("update postings set debit = credit {at}")),
+        ("postings_amount", format!("update postings set amount = 0 {at}")),
+        ("postings_of_event", format!("update postings set version = 99 {at}")),
+        ("postings_pkey", "insert into postings select * from postings limit 1".into()),
+        ("postings_once", "insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit, credit, currency, amount) select payment_id, 1, operation_id, merchant_id, mode, connector, kind, debit, credit, currency, amount from postings limit 1".into()),
 
         ("idempotency_keys_length", format!("insert into idempotency_keys values ('{merchant}', 'test', 'r', '', decode(repeat('00', 32), 'hex'), \'{{}}\', \'{}\', null, 1)", queued.payment)),
         ("idempotency_keys_length", format!("insert into idempotency_keys values ('{merchant}', 'test', 'r', repeat('k', 301), decode(repeat('00', 32), 'hex'), \'{{}}\', \'{}\', null, 1)", queued.payment)),

@@ -253,7 +253,11 @@ pub(crate) fn answered(attempt: AttemptId, answer: &Answer) -> Answered {
 pub(crate) fn decision(step: Step) -> Decision {
     match step {
         Step::Decide(decision) => *decision,
-        Step::Approve { .. } | Step::Inquire { .. } | Step::NetCancel { .. } => panic!("{step:?} is no decision"),
+        Step::Approve { .. }
+        | Step::Change { .. }
+        | Step::Verify { .. }
+        | Step::Inquire { .. }
+        | Step::NetCancel { .. } => panic!("{step:?} is no decision"),
     }
 }
 

@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "a test makes its own ids, and reads its environment")]
 
 mod accepting;
+mod api_keys;
+mod cancels;
 mod claiming;
 mod constraints;
 mod counting;
@@ -12,7 +14,10 @@ mod house;
 mod letters;
 mod logging;
 mod moving;
+mod payers;
 mod plans;
+mod rates;
 mod recording;
 mod roles;
+mod staff;
 mod sweeping;

@@ -10,13 +10,18 @@ use crate::house::{House, TRACE};
 const ROWS: u32 = 50_000;
 
 /// The statements, by words that only they have, and the tables that they must not read through.
-const STATEMENTS: [(&str, &str, &[&str]); 7] = [
+const STATEMENTS: [(&str, &str, &[&str]); 12] = [
     ("claim", "as w(id, attempt, reference, early_ms, again)", &["operations", "payments", "attempts"]),
     ("record_batch", "as i(operation, fence, next,", &["operations", "payments", "attempts", "payment_events"]),
     ("sweep", "order by o.nudge_at limit", &["operations"]),
     ("overdue", r#"select count(*) as "rows!" from operations"#, &["operations"]),
     ("orphans", "from workers k join operations o on o.owner", &["operations"]),
     ("versions", "select id, version from payments where id = any", &["payments"]),
+    ("count_against", "insert into rate_limits as l", &["rate_limits"]),
+    ("limit_reached", "until > now() and count >= $3", &["rate_limits"]),
+    ("find_session", "with living as (", &["payer_sessions", "payers"]),
+    ("payments_of", "order by y.payment_id desc limit $3", &["payment_payers", "payments"]),
+    ("authenticate_payment", "insert into payment_payers", &["payments", "payers"]),
     ("expiry", "p.expires_at <= now() and not exists", &["operations", "payments"]),
 ];
 
@@ -62,6 +67,17 @@ async fn fill(house: &House) {
         // Two hundred wait for their turn.
         "update operations set status = 'queued', result = null, result_version = null, settled_at = null, nudge_at = now()
             where id in (select id from operations order by id limit 200)"
+            .to_owned(),
+        format!(
+            "insert into payers (id, mode, email, password_hash)
+            select md5('y' || n)::uuid, 'test', 'payer' || n || '@mail.example', '$argon2id$' from generate_series(1, {ROWS}) n"
+        ),
+        "insert into payer_sessions (token_hash, payer_id) select sha256(email::bytea), id from payers".to_owned(),
+        "insert into payment_payers (payment_id, payer_id)
+            select md5('p' || n)::uuid, md5('y' || n)::uuid from generate_series(1, 40000) n"
+            .to_owned(),
+        "insert into rate_limits (scope, key, until, count) select 'sign_in', sha256(email::bytea), now() + interval '1 hour', 1
+            from payers"
             .to_owned(),
         "analyze".to_owned(),
     ] {

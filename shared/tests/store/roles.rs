@@ -26,6 +26,13 @@ async fn may(house: &House, role: &str, statement: &str) -> bool {
 #[tokio::test]
 async fn no_program_changes_or_forgets_what_happened() {
     let house = House::enter().await;
+    let tenant = house.tenant;
+    let key = format!(
+        "insert into api_keys (id, merchant_id, mode, kind, hash, hint, revoked_at)
+        values (gen_random_uuid(), '{}', 'test', 'secret', sha256('x'), 'x', now())",
+        tenant.merchant
+    );
+    house.run(key).await;
     for role in ["naru_api", "naru_worker"] {
         for table in ["payments", "payment_events", "operations", "attempts", "dead_letters", "cases", "merchants"] {
             assert!(!may(&house, role, &format!("delete from {table}")).await, "{role} forgets {table}");
@@ -36,6 +43,14 @@ async fn no_program_changes_or_forgets_what_happened() {
             "update merchants set mid = 'other'",
             "insert into merchants (id, mid, name) values (gen_random_uuid(), 'other', 'Other')",
             "update api_keys set revoked_at = null",
+            "update api_keys set hash = sha256('mine')",
+            "update api_keys set mode = 'live'",
+            "delete from api_keys",
+            "update staff set email = 'mine@shop.example'",
+            "delete from staff",
+            "update audit_log set staff_id = null",
+            "delete from audit_log",
+            "truncate audit_log",
             "create table anything (id integer)",
         ] {
             assert!(!may(&house, role, statement).await, "{role}: {statement}");
@@ -56,6 +71,42 @@ async fn a_program_does_not_do_the_other_s_work() {
         ("naru_worker", "select fingerprint from idempotency_keys", true),
         ("naru_worker", "update idempotency_keys set fingerprint = null", false),
         ("naru_worker", "update attempts set answer = answer", true),
+        ("naru_api", "insert into audit_log (action, subject, trace_id) values ('a.b', 'x', 'y')", true),
+        ("naru_api", "select action from audit_log", false),
+        ("naru_worker", "insert into audit_log (action, subject, trace_id) values ('a.b', 'x', 'y')", false),
+        ("naru_worker", "select email from staff", false),
+        ("naru_worker", "select staff_id from staff_sessions", false),
+        (
+            "naru_worker",
+            "delete from staff_sessions where token_hash in (select token_hash from staff_sessions
+            where expires_at < now() or used_at < now())",
+            true,
+        ),
+        (
+            "naru_worker",
+            "delete from staff_invitations where id in (select id from staff_invitations where expires_at < now())",
+            true,
+        ),
+        (
+            "naru_worker",
+            "delete from rate_limits where ctid in (select ctid from rate_limits where until < now())",
+            true,
+        ),
+        ("naru_worker", "update rate_limits set count = 0", false),
+        (
+            "naru_worker",
+            "insert into merchant_origins values (gen_random_uuid(), 'test', 'https://evil.example')",
+            false,
+        ),
+        ("naru_api", "delete from payers", false),
+        ("naru_api", "update payment_payers set payer_id = payer_id", false),
+        ("naru_api", "delete from payment_payers", false),
+        ("naru_api", "select token from stored_cards", true),
+        ("naru_worker", "select email, password_hash from payers", false),
+        ("naru_worker", "select token from stored_cards", false),
+        ("naru_worker", "select payer_id from payment_payers", false),
+        ("naru_worker", "update payer_sessions set seen_at = now()", false),
+        ("naru_worker", "delete from payer_sessions where seen_at < now()", true),
     ] {
         assert_eq!(may(&house, role, statement).await, allowed, "{role}: {statement}");
     }

@@ -1,10 +1,12 @@
-//! Misbehaviour: what a card number or a script makes the company do with a request.
+//! Misbehaviour: what a number, a name, an amount or a script makes the company do with a request.
 //!
-//! Every behaviour is a [`Plan`]: wait, act, wait, deliver. A script outranks the card.
+//! Every behaviour is a [`Plan`]: wait, act, wait, deliver. A script outranks a number or name, and that an amount.
 
 pub mod cards;
+pub mod faults;
 mod holds;
 mod script;
+pub mod specimens;
 mod step;
 
 use std::borrow::Cow;
@@ -91,6 +93,11 @@ impl Plan {
     /// Nothing is done, and the answer suffers.
     pub fn nothing(deliver: Deliver) -> Self {
         Self { act: Act::Nothing, ..Self::delivering(deliver) }
+    }
+
+    /// Whether there is anything unusual.
+    pub fn is_plain(&self) -> bool {
+        self.name.is_none()
     }
 
     /// The same under a name.

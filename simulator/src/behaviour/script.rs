@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, Step};
-use crate::company::{Call, Id, Sight};
+use crate::company::{Call, Id, Method, Sight};
 
 /// Steps for the requests that match, one each, in order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Script {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Match {
+    /// The method of payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
     /// The kind of request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<Call>,
@@ -32,7 +35,7 @@ pub struct Match {
     /// The order; of inquiries and net-cancels, the original's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_id: Option<Id>,
-    /// The card; of all but approvals, the original's.
+    /// The card (account, phone, member); of all but approvals, the original's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Id>,
     /// The amount.
@@ -56,7 +59,8 @@ pub enum After {
 
 impl Match {
     fn fits(&self, seen: &Sight) -> bool {
-        self.call.is_none_or(|call| call == seen.call)
+        self.method.is_none_or(|method| method == seen.method)
+            && self.call.is_none_or(|call| call == seen.call)
             && agrees(self.merchant_id.as_ref(), seen.merchant_id.as_ref())
             && agrees(self.order_id.as_ref(), seen.order_id.as_ref())
             && agrees(self.token.as_ref(), seen.token.as_ref())

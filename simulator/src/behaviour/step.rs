@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Deliver, Plan, Wait};
-use crate::company::{Act, Code, Id, Pending};
+use crate::company::{Act, Code, Id, Pending, Reason};
 
 /// What to do with one matching request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub enum Step {
         /// Field 39.
         #[serde(default = "do_not_honor")]
         code: Code,
+        /// Why, in a word, whether it is true or not.
+        #[serde(default)]
+        reason: Option<Reason>,
     },
     /// A server error.
     Http {
@@ -65,7 +68,7 @@ pub enum Step {
     },
     /// Takes effect; another currency in the answer.
     WrongCurrency,
-    /// An approval stays open until it has been inquired about so often.
+    /// An approval, cancel, refund or pay-out stays open until it has been inquired about so often.
     Pending {
         /// Inquiries still answered `pending`.
         #[serde(default = "one")]
@@ -74,6 +77,17 @@ pub enum Step {
         #[serde(default = "approved")]
         code: Code,
     },
+    /// A cancel, refund or pay-out is answered `approved`, and turns out to have failed after so many inquiries.
+    FailLater {
+        /// Inquiries still answered `approved`.
+        #[serde(default = "one")]
+        inquiries: u32,
+        /// The code it ends with.
+        #[serde(default = "do_not_honor")]
+        code: Code,
+    },
+    /// An approval is captured at once, without anybody's asking.
+    CapturedAtOnce,
     /// Inquiries don't find it for a while.
     Lag {
         /// How long.
@@ -142,6 +156,7 @@ impl Step {
             Self::Hold { id, .. } if Id::try_from(id.clone()).is_err() => {
                 Err("id must be a name of 1 to 200 plain characters")
             }
+            Self::FailLater { code: Code::APPROVED, .. } => Err("code must be that of a refusal"),
             Self::Slow { then, .. } | Self::Lag { then, .. } | Self::Hold { then, .. } => then.0.check(),
             Self::Approve
             | Self::Decline { .. }
@@ -156,7 +171,9 @@ impl Step {
             | Self::Huge
             | Self::WrongAmount { .. }
             | Self::WrongCurrency
+            | Self::FailLater { .. }
             | Self::Pending { .. }
+            | Self::CapturedAtOnce
             | Self::Refuse
             | Self::NotFound => Ok(()),
         }
@@ -166,7 +183,7 @@ impl Step {
     pub fn plan(&self) -> Plan {
         match self {
             Self::Approve => Plan::plain().named("approve"),
-            Self::Decline { code } => Plan::acting(Act::Decline(*code)).named("decline"),
+            Self::Decline { code, reason } => Plan::acting(Act::Decline(*code, *reason)).named("decline"),
             Self::Http { status, acts: true } => Plan::delivering(Deliver::error(*status)).named("http"),
             Self::Http { status, acts: false } => Plan::nothing(Deliver::error(*status)).named("http"),
             Self::Busy => Plan::nothing(Deliver::BUSY).named("busy"),
@@ -185,6 +202,10 @@ impl Step {
             Self::Pending { inquiries, code } => {
                 Plan::acting(Act::Pend(Pending { inquiries: *inquiries, code: *code })).named("pending")
             }
+            Self::FailLater { inquiries, code } => {
+                Plan::acting(Act::FailLater(Pending { inquiries: *inquiries, code: *code })).named("fail_later")
+            }
+            Self::CapturedAtOnce => Plan::acting(Act::ChargeAndCapture).named("captured_at_once"),
             Self::Refuse => Plan::acting(Act::Refuse).named("refuse"),
             Self::NotFound => Plan::acting(Act::NotFound).named("not_found"),
             Self::Slow { ms, then } => {

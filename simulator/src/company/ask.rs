@@ -1,68 +1,157 @@
-//! What a gateway may ask of the company. No card number gets this far: see [`super::card`].
+//! What a gateway may ask of a company. No number of a card, account, phone or member gets this far: see [`super::card`]
+//! and [`super::holder`].
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, CardFacts, Code, Currency, Id};
+use super::virtual_account::{Close, Issue, PayOut};
+use super::{Amount, Code, Currency, HolderFacts, Id, InterestPayer, Known, Method};
 
 /// The kinds of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
-    /// Exchange a card for a token.
+    /// Send a code to a phone.
+    Verify,
+    /// Exchange a card, an account, a phone or a membership for a token.
     Register,
-    /// Charge a card.
+    /// What is left of a member's points?
+    Balance,
+    /// Charge a card (draw from an account, put on a phone's bill, use points).
     Approve,
-    /// Fix a charge for settlement; from then on money goes back by refund only.
+    /// Fix a card's charge for settlement; from then on money goes back by refund only.
     Capture,
     /// Take back a charge, whole or part, before capture.
     Cancel,
-    /// Give money back after capture.
+    /// Give money back after capture, or after money moved.
     Refund,
     /// Undo whatever was charged under a reference, because its answer never came.
     NetCancel,
     /// What became of a reference?
     Inquire,
+    /// Open a virtual account.
+    Issue,
+    /// Close the virtual account of a reference.
+    Close,
+    /// Pay money of a virtual account to somebody's bank account.
+    PayOut,
+    /// Somebody paid into a virtual account. Nobody's request: the tests' lever.
+    Deposit,
+    /// A deposit is taken back. Likewise.
+    TakeBack,
+    /// A callback was delivered, or given up.
+    Notify,
 }
 
 impl Call {
     /// The word in the journal.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Verify => "verify",
             Self::Register => "register",
+            Self::Balance => "balance",
             Self::Approve => "approve",
             Self::Capture => "capture",
             Self::Cancel => "cancel",
             Self::Refund => "refund",
             Self::NetCancel => "net_cancel",
             Self::Inquire => "inquire",
+            Self::Issue => "issue",
+            Self::Close => "close",
+            Self::PayOut => "pay_out",
+            Self::Deposit => "deposit",
+            Self::TakeBack => "take_back",
+            Self::Notify => "notify",
         }
     }
 }
 
 /// One request, understood.
 #[derive(Clone, Debug)]
-pub enum Ask {
-    /// `POST /v1/cards`
-    Register(Register),
-    /// `POST /v1/approvals`
-    Approve(Approve),
-    /// `POST /v1/captures`, `/v1/cancels`, `/v1/refunds`: the call says which.
-    Change(Call, Change),
-    /// `POST /v1/net-cancels`
-    NetCancel(NetCancel),
-    /// `GET /v1/transactions/{reference}`
-    Inquire(Id),
+pub struct Ask {
+    /// Whose counter it was handed in at.
+    pub method: Method,
+    /// What is wanted.
+    pub request: Request,
 }
 
-/// A card to keep under a token. The number is already gone.
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// `POST …/verifications`
+    Verify(Verify),
+    /// `POST …/cards`, `…/accounts`, `…/members`
+    Register(Register),
+    /// `POST …/subscribers`
+    Subscribe(Subscribe),
+    /// `GET …/members/{token}`
+    Balance(Id),
+    /// `POST …/approvals`
+    Approve(Approve),
+    /// `POST …/captures`, `…/cancels`, `…/refunds`: the call says which.
+    Change(Call, Change),
+    /// `POST …/net-cancels`
+    NetCancel(NetCancel),
+    /// `GET …/transactions/{reference}`
+    Inquire(Id),
+    /// `POST …/accounts` of virtual accounts
+    Issue(Box<Issue>),
+    /// `POST …/closures`
+    Close(Close),
+    /// `POST …/pay-outs`
+    PayOut(Box<PayOut>),
+}
+
+impl Ask {
+    /// Its kind.
+    pub fn call(&self) -> Call {
+        match &self.request {
+            Request::Verify(_) => Call::Verify,
+            Request::Register(_) | Request::Subscribe(_) => Call::Register,
+            Request::Balance(_) => Call::Balance,
+            Request::Approve(_) => Call::Approve,
+            Request::Change(call, _) => *call,
+            Request::NetCancel(_) => Call::NetCancel,
+            Request::Inquire(_) => Call::Inquire,
+            Request::Issue(_) => Call::Issue,
+            Request::Close(_) => Call::Close,
+            Request::PayOut(_) => Call::PayOut,
+        }
+    }
+}
+
+/// A phone to send a code to. The number is already gone.
+#[derive(Clone, Debug)]
+pub struct Verify {
+    /// The verification's name, chosen by the caller.
+    pub verification: Id,
+    /// The merchant it is for.
+    pub merchant_id: Id,
+    /// What may be known of the phone, or why it was refused.
+    pub holder: Result<HolderFacts, Code>,
+}
+
+/// Something to keep under a token. The number is already gone.
 #[derive(Clone, Debug)]
 pub struct Register {
     /// The token to give, chosen by the caller.
     pub token: Id,
     /// The merchant the token will be good for.
     pub merchant_id: Id,
-    /// What may be known of the card, or why it was refused.
-    pub card: Result<CardFacts, Code>,
+    /// What may be known of it, or why it was refused.
+    pub known: Result<Known, Code>,
+}
+
+/// A code that came by SMS. The code itself is already gone.
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    /// The token to give, chosen by the caller.
+    pub token: Id,
+    /// The merchant the token will be good for.
+    pub merchant_id: Id,
+    /// The verification it belongs to.
+    pub verification: Id,
+    /// Whether it was the right one.
+    pub is_right: bool,
 }
 
 /// A charge.
@@ -75,15 +164,18 @@ pub struct Approve {
     pub merchant_id: Id,
     /// The merchant's order.
     pub order_id: Id,
-    /// The card.
+    /// The card, account, phone or member.
     pub token: Id,
     /// How much, in minor units.
     pub amount: Amount,
     /// Of what.
     pub currency: Currency,
-    /// Months of instalment; 0 or absent is one payment.
+    /// Months of instalment, of cards; 0 or absent is one payment.
     #[serde(default)]
     pub installment_months: u8,
+    /// Who shall pay the interest of an instalment: the buyer when nobody is named.
+    #[serde(default)]
+    pub interest_payer: Option<InterestPayer>,
 }
 
 /// A capture, cancel or refund of an approved charge.
@@ -123,6 +215,8 @@ pub struct NetCancel {
 /// What can be said about a request before it is acted on: what scripts match by.
 #[derive(Clone, Debug)]
 pub struct Sight {
+    /// The method of payment.
+    pub method: Method,
     /// The kind of request.
     pub call: Call,
     /// Its own reference.

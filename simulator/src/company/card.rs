@@ -40,25 +40,19 @@ pub struct CardFacts {
     pub behaviour: Cow<'static, str>,
 }
 
-/// A registered card.
-#[derive(Debug)]
-pub struct Card {
-    /// The only merchant who may use the token.
-    pub merchant_id: Id,
-    /// What is known of it.
-    pub facts: CardFacts,
-    /// How often an approval was asked for: some behaviours count.
-    pub asked: u32,
-    /// How often it was charged.
-    pub charged: u32,
-}
-
 /// A member of a registration that can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{field} must be {rule}")]
 pub struct Unreadable {
     field: &'static str,
     rule: &'static str,
+}
+
+impl Unreadable {
+    /// A member and what it must be.
+    pub(super) fn new(field: &'static str, rule: &'static str) -> Self {
+        Self { field, rule }
+    }
 }
 
 /// The sandbox's own six-digit prefixes `9400NN`, in the order of NN from 01.
@@ -126,7 +120,12 @@ impl Presented {
 }
 
 /// Two-digit values are returned, longer ones only checked.
-fn digits(field: &'static str, value: &str, lengths: &[usize], rule: &'static str) -> Result<u8, Unreadable> {
+pub(super) fn digits(
+    field: &'static str,
+    value: &str,
+    lengths: &[usize],
+    rule: &'static str,
+) -> Result<u8, Unreadable> {
     if lengths.contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit()) {
         Ok(value.get(..2).and_then(|two| two.parse().ok()).unwrap_or(0))
     } else {

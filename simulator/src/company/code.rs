@@ -21,6 +21,14 @@ impl Code {
     pub const DO_NOT_HONOR: Self = Self(*b"05");
     /// No such card, or not of this merchant.
     pub const INVALID_NUMBER: Self = Self(*b"14");
+    /// No bank has this code.
+    pub const NO_SUCH_BANK: Self = Self(*b"15");
+    /// Less in the account than asked.
+    pub const INSUFFICIENT_FUNDS: Self = Self(*b"51");
+    /// The code by SMS (or a password) was wrong.
+    pub const WRONG_PASSWORD: Self = Self(*b"55");
+    /// It was wrong too often.
+    pub const TOO_MANY_TRIES: Self = Self(*b"75");
     /// The request itself is wrong.
     pub const FORMAT_ERROR: Self = Self(*b"30");
     /// Past its month.
@@ -44,7 +52,8 @@ impl Code {
         match &self.0 {
             b"00" => "정상 승인",
             b"05" => "거래 거절",
-            b"14" => "카드번호 오류",
+            b"14" => "번호 오류",
+            b"15" => "없는 은행",
             b"30" => "전문 오류",
             b"41" => "분실 카드",
             b"43" => "도난 카드",
@@ -56,9 +65,12 @@ impl Code {
             b"61" => "한도 초과",
             b"63" => "본인 확인 번호 오류",
             b"65" => "이용 횟수 초과",
+            b"75" => "인증 횟수 초과",
             b"82" => "CVC 오류",
+            b"90" => "서비스 시간이 아님",
             b"91" => "발급사 응답 없음",
             b"96" => "시스템 장애",
+            b"N1" => "예금주 불일치",
             b"M1" => "점검 중이거나 혼잡합니다",
             _ => "기타 거절",
         }

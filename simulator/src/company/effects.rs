@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Company, Currency, Id, Standing, Transaction};
+use super::virtual_account::DepositState;
+use super::{Call, Company, Currency, Id, Method, Standing, Transaction};
 
 /// The money of one approval reference, in minor units.
 #[derive(Clone, Debug, Serialize)]
@@ -10,6 +11,7 @@ use super::{Company, Currency, Id, Standing, Transaction};
 pub struct EffectsOf {
     reference: Id,
     order_id: Option<Id>,
+    method: Method,
     currency: Currency,
     standing: &'static str,
     /// How many times the payer was charged.
@@ -21,6 +23,8 @@ pub struct EffectsOf {
     voided: i64,
     refunded: i64,
     reversed: i64,
+    /// What seemed given back and was not.
+    restored: i64,
     /// What the payer pays in the end.
     net: i64,
 }
@@ -35,30 +39,48 @@ impl Company {
     /// One approval.
     pub fn effects_of(&self, reference: &str) -> Option<EffectsOf> {
         let (reference, transaction) = self.transactions.get_key_value(reference)?;
-        Some(summary(reference.clone(), transaction))
+        Some(self.summary(reference.clone(), transaction))
     }
-}
 
-fn summary(reference: Id, transaction: &Transaction) -> EffectsOf {
-    let sum = transaction.totals();
-    EffectsOf {
-        reference,
-        order_id: transaction.order_id.clone(),
-        currency: transaction.currency,
-        standing: match transaction.standing {
-            Standing::Untouched => "untouched",
-            Standing::Pending(_) => "pending",
-            Standing::Declined(..) => "declined",
-            Standing::Approved(_) => "approved",
-            Standing::Reversed => "reversed",
-        },
-        charges: transaction.charges.len(),
-        standing_charges: transaction.charges.iter().filter(|c| c.standing() > 0).count(),
-        charged: sum.charged,
-        captured: sum.captured,
-        voided: sum.voided,
-        refunded: sum.refunded,
-        reversed: sum.reversed,
-        net: sum.standing(),
+    fn summary(&self, reference: Id, transaction: &Transaction) -> EffectsOf {
+        let sum = transaction.totals();
+        let effects = EffectsOf {
+            order_id: transaction.order_id.clone(),
+            method: transaction.method,
+            currency: transaction.currency,
+            standing: match transaction.standing {
+                Standing::Untouched => "untouched",
+                Standing::Pending(_) => "pending",
+                Standing::Declined(..) => "declined",
+                Standing::Approved(_) => "approved",
+                Standing::Reversed => "reversed",
+            },
+            charges: transaction.charges.len(),
+            standing_charges: transaction.charges.iter().filter(|c| c.standing() > 0).count(),
+            charged: sum.charged,
+            captured: sum.captured,
+            voided: sum.voided,
+            refunded: sum.refunded,
+            reversed: sum.reversed,
+            restored: sum.restored,
+            net: sum.standing(),
+            reference,
+        };
+        if transaction.call == Call::Issue { self.of_virtual_accounts(effects) } else { effects }
+    }
+
+    /// What was deposited was charged, what was taken back was reversed, and what was paid out was refunded.
+    fn of_virtual_accounts(&self, mut effects: EffectsOf) -> EffectsOf {
+        for (_, account) in self.virtual_accounts.of(&effects.reference) {
+            let arrived = account.deposits.iter().filter(|d| d.state == DepositState::Arrived).count();
+            let taken_back = account.deposits.iter().filter(|d| d.state == DepositState::TakenBack).count();
+            effects.charges += arrived + taken_back;
+            effects.standing_charges += arrived;
+            effects.charged += account.deposited() + account.taken_back();
+            effects.reversed += account.taken_back();
+            effects.refunded += account.paid_out;
+            effects.net += account.balance();
+        }
+        effects
     }
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, ApprovalNumber, Call, CardFacts, Code, Currency, Id, Timestamp};
+use super::virtual_account::{DepositLine, IssueLine, NoticeLine, PayOutLine};
+use super::{Amount, ApprovalNumber, Call, CardFacts, Code, Currency, HolderFacts, Id, Instalment, Method, Timestamp};
 
 /// What a request did to money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +21,27 @@ pub enum Effect {
     Refunded,
     /// A charge was undone because its answer never arrived.
     Reversed,
+    /// Money that seemed given back was not: the charge (or virtual account) holds it again.
+    Restored,
+    /// Money arrived in a virtual account.
+    Deposited,
+    /// A deposit was taken back.
+    TakenBack,
+    /// Money of a virtual account was paid to somebody.
+    PaidOut,
     /// Nothing.
     None,
+}
+
+impl Effect {
+    /// How the effect changes what payers pay in the end: 1, -1 or 0 times its amount.
+    pub fn sign(self) -> i64 {
+        match self {
+            Self::Charged | Self::Deposited | Self::Restored => 1,
+            Self::Voided | Self::Refunded | Self::Reversed | Self::TakenBack | Self::PaidOut => -1,
+            Self::Captured | Self::None => 0,
+        }
+    }
 }
 
 /// What the company decided (which is not always what it answered: see `fault`).
@@ -44,13 +64,17 @@ pub enum Outcome {
     Refused,
     /// No such reference.
     NotFound,
-    /// The card has a token now.
+    /// The card (account, phone, member) has a token now, or a code is on its way to the phone.
     Registered,
+    /// The callback was taken.
+    Delivered,
+    /// The callback was not taken, however often it was tried.
+    GivenUp,
     /// The request got no decision: the fault came first.
     Nothing,
 }
 
-/// Why a capture, cancel or refund was declined.
+/// Why a request about money was declined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -62,15 +86,37 @@ pub enum Reason {
     NotCaptured,
     /// More than is left.
     InsufficientBalance,
-    /// No approved charge under that reference.
+    /// No approved charge (or virtual account) under that reference.
     NoOriginal,
+    /// Only the whole of it can be cancelled.
+    PartialNotAllowed,
+    /// The month of the charge is over.
+    PastMonth,
+    /// Less in the account, or fewer points, than asked.
+    InsufficientFunds,
+    /// More than may be drawn in a day.
+    DailyLimit,
+    /// More than may be charged in a month.
+    MonthlyLimit,
+    /// Not with this card, or not so many months.
+    InstalmentNotAllowed,
+    /// Too little to be paid in instalments.
+    InstalmentBelowMinimum,
+    /// The virtual account holds money.
+    NotEmpty,
+    /// The virtual account is closed.
+    Closed,
+    /// The virtual account has no such deposit.
+    NoSuchDeposit,
+    /// Too late to take a deposit back.
+    TooLate,
 }
 
-/// How a pending charge will end.
+/// How what is pending (or seems approved) will end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {
-    /// This many inquiries are still answered `pending`; the next one settles it.
+    /// This many inquiries are still answered as before; the next one settles it.
     pub inquiries: u32,
     /// The response code it settles with; `00` charges.
     pub code: Code,
@@ -84,6 +130,9 @@ pub struct Entry {
     pub seq: u64,
     /// When it was decided.
     pub at: Timestamp,
+    /// By which method of payment.
+    #[serde(default, skip_serializing_if = "Method::is_card")]
+    pub method: Method,
     /// What was asked.
     pub request: Call,
     /// The request's own reference (of an inquiry: the one asked about).
@@ -98,7 +147,7 @@ pub struct Entry {
     /// The merchant's order.
     #[serde(default)]
     pub order_id: Option<Id>,
-    /// The card; left out when the company doesn't know it.
+    /// The card (account, phone, member); left out when the company doesn't know it.
     #[serde(default)]
     pub token: Option<Id>,
     /// How much was asked, or how much moved when something did.
@@ -135,9 +184,31 @@ pub struct Entry {
     /// Of a registration: what may be known of the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardFacts>,
+    /// Of a registration: what may be known of the account, phone or member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<HolderFacts>,
+    /// What only some requests have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
     /// The trace the request came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<Id>,
+}
+
+/// What only some requests have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Details {
+    /// An approval in instalments.
+    Instalment(Instalment),
+    /// A virtual account was opened.
+    Issue(IssueLine),
+    /// A deposit, or its way.
+    Deposit(DepositLine),
+    /// A pay-out.
+    PayOut(PayOutLine),
+    /// A callback came to its end.
+    Notice(NoticeLine),
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]

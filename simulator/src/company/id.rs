@@ -20,6 +20,12 @@ impl Id {
     /// Longest name, in bytes.
     pub const LENGTH_MAX: usize = 200;
 
+    /// A name made of characters that are known to be allowed; what isn't is left out.
+    pub(super) fn plain(text: &str) -> Self {
+        let kept: String = text.chars().filter(char::is_ascii_alphanumeric).take(Self::LENGTH_MAX).collect();
+        Self(kept.into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

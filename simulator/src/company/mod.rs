@@ -1,4 +1,6 @@
-//! The card company: cards, charges and what happened to them. Pure: no clock, no randomness, no input or output.
+//! The companies' books: cards, accounts, phones, members, charges, deposits and what happened to them. Pure: no clock, no
+//! randomness, no input or output. Each method of payment has its own counter on the wire; the books, the rules of
+//! references and the journal are one.
 //!
 //! [`Company::handle`] decides a request and returns the answer with the journal entries that say what was done;
 //! [`Company::replay`] reads such entries back. Both change the books through one function, `apply`, so that a company
@@ -10,15 +12,23 @@ mod ask;
 mod card;
 mod change;
 mod code;
+mod count;
 mod effects;
 mod entry;
+mod holder;
 mod id;
 mod inquire;
+mod instalment;
+mod method;
 mod money;
+mod name;
 mod net_cancel;
 mod register;
+mod sight;
 mod timestamp;
 mod transaction;
+mod usage;
+pub mod virtual_account;
 
 #[cfg(test)]
 mod tests;
@@ -26,25 +36,40 @@ mod tests;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-pub use answer::{Answer, Decision, Refusal, Token};
-pub use ask::{Approve, Ask, Call, Change, NetCancel, Register, Sight};
-pub use card::{Card, CardFacts, Presented, Unreadable, is_card_number};
+pub use answer::{Answer, Decision, More, Refusal, Token};
+pub use ask::{Approve, Ask, Call, Change, NetCancel, Register, Request, Sight, Subscribe, Verify};
+pub use card::{CardFacts, Presented, Unreadable, is_card_number};
 pub use code::{ApprovalNumber, Code};
 pub use effects::EffectsOf;
-pub use entry::{Effect, Entry, Outcome, Pending, Reason};
+pub use entry::{Details, Effect, Entry, Outcome, Pending, Reason};
+pub use holder::{HolderFacts, Instrument, Known, Means, PresentedAccount, PresentedMember, PresentedPhone, is_bank};
 pub use id::{Id, NotAnId};
+pub use instalment::{Instalment, InterestPayer};
+pub use method::Method;
 pub use money::{Amount, Currency};
+pub use name::{Address, Name, NotAName, NotAnAddress};
 pub use timestamp::{NotATimestamp, Timestamp};
-pub use transaction::{Charge, Standing, Transaction};
+pub use transaction::{Charge, Moved, Standing, Transaction};
 
-/// The books of one card company.
+use register::Verification;
+use usage::Usage;
+use virtual_account::VirtualAccounts;
+
+/// The books of all companies.
 #[derive(Debug, Default)]
 pub struct Company {
     seq: u64,
-    cards: HashMap<Id, Card>,
+    /// Cards, accounts, phones and members, by their tokens.
+    instruments: HashMap<Id, Instrument>,
+    verifications: HashMap<Id, Verification>,
     transactions: HashMap<Id, Transaction>,
-    /// The approval references of each order.
+    /// The approval (or issue) references of each order.
     orders: HashMap<Id, Vec<Id>>,
+    /// What was used of accounts, phones and memberships.
+    usage: Usage,
+    virtual_accounts: VirtualAccounts,
+    /// How often an issue was asked for an order, or a pay-out to an account.
+    arrivals: HashMap<(Call, Id), u32>,
 }
 
 /// What to do with a request that has arrived. Where an act means nothing for a request, the request is handled normally.
@@ -52,20 +77,34 @@ pub struct Company {
 pub enum Act {
     /// By the rules.
     Normally,
-    /// Decline (approve, capture, cancel, refund, register).
-    Decline(Code),
+    /// Decline (all but inquiries and net-cancels), for a reason that need not be true.
+    Decline(Code, Option<Reason>),
     /// Charge the card this often, then decline (approve).
     ApproveUpTo(u32),
-    /// Leave undecided (approve).
+    /// Leave undecided (approve, cancel, refund, pay out).
     Pend(Pending),
+    /// Do it, and have it turn out to have failed later (cancel, refund, pay out).
+    FailLater(Pending),
     /// Charge so much more than asked (approve).
     ChargeMore(i64),
+    /// Charge, and capture without being asked (approve, of a card).
+    ChargeAndCapture,
     /// Say that it can't be undone (net-cancel).
     Refuse,
     /// Look past it (inquire, net-cancel).
     NotFound,
     /// Do nothing and decide nothing: the request is lost before it reaches the books.
     Nothing,
+}
+
+impl Act {
+    /// What it makes of a registration that the rules would judge so. `None` when it never reaches the books.
+    fn judge<T>(self, by_the_rules: Result<T, Code>) -> Option<Result<T, Code>> {
+        if let Self::Decline(code, _) = self {
+            return Some(Err(code));
+        }
+        (self != Self::Nothing).then_some(by_the_rules)
+    }
 }
 
 /// How the company treats a reference it has already acted on.
@@ -105,124 +144,41 @@ pub struct Done {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misuse {
     /// The reference stands for something else.
-    #[error("this reference was used before with another kind, amount, currency or merchant")]
+    #[error("this reference was used before with another method, kind, amount, currency or merchant")]
     ReferenceReused,
 }
 
 impl Company {
     /// Takes over one entry of the journal. Entries must come in order.
     pub fn replay(&mut self, entry: &Entry) {
-        self.count(entry.request, entry.reference.as_ref(), entry.original_reference.as_ref(), entry.token.as_ref());
+        self.count_entry(entry);
         self.apply(entry);
-    }
-
-    /// Counts a request that has arrived. Returns the how-manieth of its kind it is: for an approval, on its card; for
-    /// an inquiry or net-cancel, about its reference. For the others 1.
-    pub fn arrived(&mut self, ask: &Ask) -> u32 {
-        match ask {
-            Ask::Register(_) | Ask::Change(..) => 1,
-            Ask::Approve(a) => self.count(Call::Approve, Some(&a.reference), None, Some(&a.token)),
-            Ask::NetCancel(n) => self.count(Call::NetCancel, Some(&n.reference), Some(&n.original_reference), None),
-            Ask::Inquire(reference) => self.count(Call::Inquire, Some(reference), None, None),
-        }
     }
 
     /// Decides a request, changes the books, and says what to answer and to write down.
     pub fn handle(&mut self, ask: &Ask, act: Act, around: Around) -> Result<Done, Misuse> {
-        match ask {
-            Ask::Register(register) => Ok(self.register(register, act, around)),
-            Ask::Approve(approve) => self.approve(approve, act, around),
-            Ask::Change(call, change) => self.change(*call, change, act, around),
-            Ask::NetCancel(net_cancel) => Ok(self.net_cancel(net_cancel, act, around)),
-            Ask::Inquire(reference) => Ok(self.inquire(reference, act, around)),
+        let method = ask.method;
+        match &ask.request {
+            Request::Verify(verify) => Ok(self.verify(method, verify, act, around)),
+            Request::Register(register) => Ok(self.register(method, register, act, around)),
+            Request::Subscribe(subscribe) => Ok(self.subscribe(method, subscribe, act, around)),
+            Request::Balance(token) => Ok(self.balance(method, token, act, around)),
+            Request::Approve(approve) => self.approve(method, approve, act, around),
+            Request::Change(call, change) => self.change(method, *call, change, act, around),
+            Request::NetCancel(net_cancel) => Ok(self.net_cancel(method, net_cancel, act, around)),
+            Request::Inquire(reference) => Ok(self.inquire(method, reference, act, around)),
+            Request::Issue(issue) => self.issue(issue, act, around),
+            Request::Close(close) => self.close(close, act, around),
+            Request::PayOut(pay_out) => self.pay_out(pay_out, act, around),
         }
-    }
-
-    /// What can be said about a request before it is acted on.
-    pub fn sight(&self, ask: &Ask) -> Sight {
-        match ask {
-            Ask::Register(r) => Sight {
-                call: Call::Register,
-                reference: None,
-                original_reference: None,
-                merchant_id: Some(r.merchant_id.clone()),
-                order_id: None,
-                token: None,
-                amount: None,
-            },
-            Ask::Approve(a) => Sight {
-                call: Call::Approve,
-                reference: Some(a.reference.clone()),
-                original_reference: None,
-                merchant_id: Some(a.merchant_id.clone()),
-                order_id: Some(a.order_id.clone()),
-                token: Some(a.token.clone()),
-                amount: Some(a.amount.get()),
-            },
-            Ask::Change(call, c) => Sight {
-                call: *call,
-                reference: Some(c.reference.clone()),
-                original_reference: Some(c.original_reference.clone()),
-                merchant_id: Some(c.merchant_id.clone()),
-                order_id: Some(c.order_id.clone()),
-                token: self.transactions.get(&c.original_reference).and_then(|t| t.token.clone()),
-                amount: Some(c.amount.get()),
-            },
-            Ask::NetCancel(n) => {
-                let original = self.transactions.get(&n.original_reference);
-                Sight {
-                    call: Call::NetCancel,
-                    reference: Some(n.reference.clone()),
-                    original_reference: Some(n.original_reference.clone()),
-                    merchant_id: Some(n.merchant_id.clone()),
-                    order_id: original.and_then(|t| t.order_id.clone()),
-                    token: original.and_then(|t| t.token.clone()),
-                    amount: Some(n.amount.get()),
-                }
-            }
-            Ask::Inquire(reference) => {
-                let about = self.transactions.get(reference);
-                Sight {
-                    call: Call::Inquire,
-                    reference: Some(reference.clone()),
-                    original_reference: about.and_then(|t| t.original.clone()),
-                    merchant_id: about.and_then(|t| t.merchant_id.clone()),
-                    order_id: about.and_then(|t| t.order_id.clone()),
-                    token: about.and_then(|t| t.token.clone()),
-                    amount: about.map(|t| t.amount.get()),
-                }
-            }
-        }
-    }
-
-    /// A registered card.
-    pub fn card(&self, token: &Id) -> Option<&Card> {
-        self.cards.get(token)
-    }
-
-    /// The card a reference is about.
-    pub fn token_of(&self, reference: &Id) -> Option<&Id> {
-        self.transactions.get(reference).and_then(|transaction| transaction.token.as_ref())
-    }
-
-    fn count(&mut self, call: Call, reference: Option<&Id>, original: Option<&Id>, token: Option<&Id>) -> u32 {
-        let counter = match call {
-            Call::Register | Call::Capture | Call::Cancel | Call::Refund => None,
-            Call::Approve => token.and_then(|t| self.cards.get_mut(t)).map(|card| &mut card.asked),
-            Call::NetCancel => original.and_then(|r| self.transactions.get_mut(r)).map(|t| &mut t.net_cancels),
-            Call::Inquire => reference.and_then(|r| self.transactions.get_mut(r)).map(|t| &mut t.inquiries),
-        };
-        counter.map_or(1, |count| {
-            *count = count.saturating_add(1);
-            *count
-        })
     }
 
     /// An entry that says that nothing has been done yet.
-    fn draft(&self, request: Call, around: Around) -> Entry {
+    fn draft(&self, method: Method, request: Call, around: Around) -> Entry {
         Entry {
             seq: self.seq + 1,
             at: around.now,
+            method,
             request,
             reference: None,
             original_reference: None,
@@ -241,6 +197,8 @@ impl Company {
             lag_ms: around.lag_ms,
             pending: None,
             card: None,
+            holder: None,
+            details: None,
             trace_id: around.trace_id,
         }
     }
@@ -249,46 +207,80 @@ impl Company {
     fn apply(&mut self, entry: &Entry) {
         self.seq = entry.seq;
         match entry.request {
+            Call::Verify => self.apply_verification(entry),
             Call::Register => self.apply_registration(entry),
-            Call::Approve | Call::Capture | Call::Cancel | Call::Refund => self.apply_own(entry),
-            Call::NetCancel => self.apply_to_original(entry),
+            Call::Balance => {}
+            Call::Approve => self.apply_own(entry),
+            Call::Capture | Call::Cancel | Call::Refund => {
+                self.apply_own(entry);
+                self.apply_to_original(entry, false);
+            }
+            Call::NetCancel => self.apply_to_original(entry, false),
             Call::Inquire => self.apply_inquiry(entry),
+            Call::Issue => {
+                self.apply_own(entry);
+                self.apply_issue(entry);
+            }
+            Call::Close => {
+                self.apply_own(entry);
+                self.apply_close(entry);
+            }
+            Call::PayOut => {
+                self.apply_own(entry);
+                self.apply_pay_out(entry);
+            }
+            Call::Deposit | Call::TakeBack => self.apply_deposit(entry),
+            Call::Notify => self.apply_notice(entry),
         }
-        if entry.effect == Effect::Charged
-            && let Some(card) = entry.token.as_ref().and_then(|token| self.cards.get_mut(token))
-        {
-            card.charged = card.charged.saturating_add(1);
+        if entry.effect == Effect::Charged {
+            self.apply_charge(entry);
         }
     }
 
     fn apply_own(&mut self, entry: &Entry) {
+        // A capture that nobody asked for has no reference of its own.
         let Some(reference) = &entry.reference else { return };
         match self.transactions.get_mut(reference) {
             Some(transaction) => transaction.took(entry),
             None => {
                 let Some(mut transaction) = Transaction::heard(entry) else { return };
                 transaction.took(entry);
-                if let (Call::Approve, Some(order_id)) = (entry.request, &entry.order_id) {
+                if let (Call::Approve | Call::Issue, Some(order_id)) = (entry.request, &entry.order_id) {
                     self.orders.entry(order_id.clone()).or_default().push(reference.clone());
                 }
                 self.transactions.insert(reference.clone(), transaction);
             }
         }
-        if entry.request != Call::Approve {
-            self.apply_to_original(entry);
+    }
+
+    /// `settles` says that the money was on hold until now.
+    fn apply_to_original(&mut self, entry: &Entry, settles: bool) {
+        let original = entry.original_reference.as_ref().and_then(|r| self.transactions.get_mut(r));
+        let Some(original) = original.filter(|original| original.call == Call::Approve) else { return };
+        let Some(moved) = original.suffered(entry, settles) else { return };
+        let instrument = original.token.as_ref().and_then(|token| self.instruments.get(token));
+        if let Some(holder) = instrument.and_then(|instrument| instrument.known.holder()) {
+            self.usage.add(&holder.holder, moved.used, moved.charged_at);
         }
     }
 
-    fn apply_to_original(&mut self, entry: &Entry) {
-        if let Some(original) = entry.original_reference.as_ref().and_then(|r| self.transactions.get_mut(r)) {
-            original.suffered(entry);
+    fn apply_charge(&mut self, entry: &Entry) {
+        let instrument = entry.token.as_ref().and_then(|token| self.instruments.get_mut(token));
+        let Some(instrument) = instrument else { return };
+        instrument.charged = instrument.charged.saturating_add(1);
+        if let Some(holder) = instrument.known.holder() {
+            self.usage.add(&holder.holder, entry.amount.map_or(0, Amount::get), entry.at);
         }
+    }
+
+    fn is_pending(&self, reference: &Id) -> bool {
+        self.transactions.get(reference).is_some_and(|known| matches!(known.standing, Standing::Pending(_)))
     }
 
     /// Applies the entry and answers with it.
     fn conclude(&mut self, entry: Entry) -> Done {
         self.apply(&entry);
-        let answer = Answer::Decision(Box::new(Decision::of(&entry, entry.at)));
+        let answer = Answer::Decision(Box::new(self.decision(&entry, entry.at)));
         Done { answer, entries: vec![entry] }
     }
 
@@ -306,7 +298,7 @@ impl Company {
         let entry = Entry { result, response_code: code, reason, approval_number, ..draft.clone() };
         let (at, said) = (known.at, known.amount_said());
         self.apply(&entry);
-        let mut decision = Decision::of(&entry, at);
+        let mut decision = self.decision(&entry, at);
         decision.amount = Some(said);
         Some(Done { answer: Answer::Decision(Box::new(decision)), entries: vec![entry] })
     }

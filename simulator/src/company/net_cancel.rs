@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Act, Amount, Around, Call, Charge, Company, Done, Effect, Entry, Mode, NetCancel, Outcome};
-use super::{Answer, Decision, Id, Reason, Standing, Timestamp, Transaction};
+use super::{Act, Amount, Around, Call, Charge, Company, Done, Effect, Entry, Method, Mode, NetCancel, Outcome};
+use super::{Answer, Id, Reason, Standing, Timestamp, Transaction};
 
 /// How long after the charge it can be undone.
 const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 impl Company {
-    pub(super) fn net_cancel(&mut self, ask: &NetCancel, act: Act, around: Around) -> Done {
+    pub(super) fn net_cancel(&mut self, method: Method, ask: &NetCancel, act: Act, around: Around) -> Done {
         let (now, mode) = (around.now, around.mode);
         let original = self.transactions.get(&ask.original_reference);
-        let mut entry = self.draft(Call::NetCancel, around);
+        let mut entry = self.draft(method, Call::NetCancel, around);
         entry.reference = Some(ask.reference.clone());
         entry.original_reference = Some(ask.original_reference.clone());
         entry.merchant_id = Some(ask.merchant_id.clone());
@@ -22,7 +22,10 @@ impl Company {
         entry.currency = Some(ask.currency);
 
         let original = original.filter(|o| {
-            o.currency == ask.currency && o.merchant_id.as_ref() == Some(&ask.merchant_id) && act != Act::NotFound
+            o.method == method
+                && o.currency == ask.currency
+                && o.merchant_id.as_ref() == Some(&ask.merchant_id)
+                && act != Act::NotFound
         });
         let verdict = match (act, original) {
             (Act::Nothing, _) => Verdict::of(Outcome::Nothing),
@@ -46,7 +49,7 @@ impl Company {
             self.apply(&entry);
             entries.push(entry.clone());
         }
-        let mut decision = Decision::of(&entry, entry.at);
+        let mut decision = self.decision(&entry, entry.at);
         decision.amount = Some(verdict.amounts.iter().map(|a| a.get()).sum());
         Done { answer: Answer::Decision(Box::new(decision)), entries }
     }
@@ -80,9 +83,11 @@ fn judge(original: &Transaction, own_reference: &Id, now: Timestamp, mode: Mode)
         Standing::Approved(_) if original.charges.iter().any(|c| c.captured > 0) => {
             Verdict { reason: Some(Reason::AlreadyCaptured), ..Verdict::of(Outcome::Refused) }
         }
+        // Of what is being given back nobody knows yet whether it stands.
+        Standing::Approved(_) if original.charges.iter().any(|c| c.held > 0) => Verdict::of(Outcome::Refused),
         Standing::Approved(_) if now.since(original.at) > WINDOW => Verdict::of(Outcome::Refused),
         Standing::Approved(_) => {
-            let held = original.charges.iter().rev().map(Charge::standing);
+            let held = original.charges.iter().rev().map(Charge::left);
             let amounts: Vec<Amount> = held.filter_map(|left| Amount::try_from(left).ok()).collect();
             let outcome = if amounts.is_empty() { Outcome::AlreadyReversed } else { Outcome::Reversed };
             Verdict { outcome, reason: None, amounts }

@@ -42,6 +42,22 @@ impl Timestamp {
         (u8::try_from(day.year().rem_euclid(100)).unwrap_or(0), u8::from(day.month()))
     }
 
+    /// Year and month in Korea.
+    pub fn month(self) -> (i32, u8) {
+        let day = self.in_korea().date();
+        (day.year(), u8::from(day.month()))
+    }
+
+    /// The day in Korea, as its number in one long count.
+    pub fn day(self) -> i32 {
+        self.in_korea().date().to_julian_day()
+    }
+
+    /// Whole seconds since 1970.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
     fn in_korea(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::company::{Effect, Entry, Timestamp};
+use crate::company::{Effect, Entry, Method, Timestamp};
 
 /// Which entries. Members that are `None` don't restrict.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +23,8 @@ pub struct Wanted {
     pub from: Option<Timestamp>,
     /// Before this moment.
     pub to: Option<Timestamp>,
-    /// Only what moved money or fixed it.
-    pub effects_only: bool,
+    /// Only what moved money of this method, or fixed it.
+    pub moved: Option<Method>,
 }
 
 /// What was found.
@@ -74,7 +74,7 @@ impl Wanted {
         let reference = entry.reference.as_ref().map(|id| id.as_str());
         let original = entry.original_reference.as_ref().map(|id| id.as_str());
         entry.seq > self.after
-            && (!self.effects_only || entry.effect != Effect::None)
+            && self.moved.is_none_or(|method| entry.effect != Effect::None && entry.method == method)
             && is(&self.order_id, entry.order_id.as_ref().map(|id| id.as_str()))
             && is(&self.merchant_id, entry.merchant_id.as_ref().map(|id| id.as_str()))
             && (is(&self.reference, reference) || is(&self.reference, original))

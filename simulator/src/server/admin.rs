@@ -24,6 +24,7 @@ pub(super) struct Change {
     mode: Option<Mode>,
     inquiry_lag_ms: Option<u64>,
     latency_ms: Option<u64>,
+    callback_backoff_ms: Option<u64>,
 }
 
 /// `GET /admin/settings`
@@ -37,6 +38,7 @@ pub(super) async fn set(State(desk): At, Body(change): Body<Change>) -> Json<Set
     settings.mode = change.mode.unwrap_or(settings.mode);
     settings.inquiry_lag_ms = change.inquiry_lag_ms.unwrap_or(settings.inquiry_lag_ms);
     settings.latency_ms = change.latency_ms.unwrap_or(settings.latency_ms);
+    settings.callback_backoff_ms = change.callback_backoff_ms.unwrap_or(settings.callback_backoff_ms).min(600_000);
     tracing::info!(?settings, "settings changed");
     Json(*settings)
 }

@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt};
 use super::refuse::Refused;
 use super::wire::Line;
 use crate::behaviour::Deliver;
-use crate::company::{Answer, Refusal};
+use crate::company::{Answer, Currency, Refusal};
 
 const JSON: (HeaderName, &str) = (header::CONTENT_TYPE, "application/json");
 const PADDING: &[u8] = &[b'x'; 64 << 10];
@@ -40,7 +40,7 @@ pub(super) async fn answer(mut answer: Answer, deliver: Deliver, line: &Line) ->
         }
         Deliver::OtherCurrency => {
             if let Answer::Decision(decision) = &mut answer {
-                decision.currency = decision.currency.map(crate::company::Currency::another);
+                decision.currency = decision.currency.map(Currency::another);
             }
             whole(&answer)
         }

@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::callback::Caller;
 use super::deliver;
+use super::deposits::Armed;
 use super::refuse::Refused;
 use super::wire::Line;
-use crate::behaviour::{Holds, Plan, Scripts, Wait, cards};
-use crate::company::{Answer, Around, Ask, Call, Company, Id, Mode, Timestamp};
+use crate::behaviour::{Holds, Plan, Scripts, Wait, faults, specimens};
+use crate::company::{Answer, Around, Ask, Company, Done, Id, Mode, Request, Timestamp};
 use crate::journal::Journal;
 
 /// Everything a request may meet.
@@ -18,6 +20,7 @@ pub struct Desk {
     state: Mutex<State>,
     pub(super) journal: Journal,
     pub(super) holds: Holds,
+    pub(super) caller: Caller,
 }
 
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(super) struct State {
     pub(super) company: Company,
     pub(super) scripts: Scripts,
     pub(super) settings: Settings,
+    /// Deposits that wait for a virtual account's issue.
+    pub(super) armed: Vec<Armed>,
 }
 
 /// What can be set while running.
@@ -37,13 +42,15 @@ pub struct Settings {
     pub inquiry_lag_ms: u64,
     /// Every request takes at least so long.
     pub latency_ms: u64,
+    /// A callback that was not taken is tried again after so long, then twice as long, and so on.
+    pub callback_backoff_ms: u64,
 }
 
 impl Desk {
     /// A desk with these books.
-    pub fn new(company: Company, journal: Journal, settings: Settings) -> Self {
-        let state = State { company, scripts: Scripts::default(), settings };
-        Self { state: Mutex::new(state), journal, holds: Holds::default() }
+    pub fn new(company: Company, journal: Journal, settings: Settings, caller: Caller) -> Self {
+        let state = State { company, scripts: Scripts::default(), settings, armed: Vec::new() };
+        Self { state: Mutex::new(state), journal, holds: Holds::default(), caller }
     }
 
     /// The books. Hold it briefly, never over an await.
@@ -62,10 +69,11 @@ impl Desk {
         let plan = self.plan(&ask);
         if let Some(fault) = plan.name.as_deref() {
             let trace_id = trace_id.as_ref().map(tracing::field::display);
-            tracing::info!(fault, call = call_of(&ask).as_str(), trace_id, "a request is treated unusually");
+            tracing::info!(fault, call = ask.call().as_str(), trace_id, "a request is treated unusually");
         }
         let deliver = plan.deliver;
-        let answer = if plan.before.is_empty() && plan.after.is_empty() {
+        let is_issue = matches!(ask.request, Request::Issue(_));
+        let answer = if plan.before.is_empty() && plan.after.is_empty() && !is_issue {
             self.act(&ask, plan, trace_id).await?
         } else {
             // A request that was received takes its course, even when the other side hangs up while it waits.
@@ -76,13 +84,17 @@ impl Desk {
         deliver::answer(answer, deliver, &line).await
     }
 
-    /// Decides how a request that has just arrived is treated: by the newest script that matches, or else by its card.
+    /// Decides how a request that has just arrived is treated: by the newest script that matches, or else by its card
+    /// (account, phone, member, customer), or else by its amount.
     fn plan(&self, ask: &Ask) -> Plan {
         let mut state = self.state();
-        let State { company, scripts, settings } = &mut *state;
+        let State { company, scripts, settings, .. } = &mut *state;
         let nth = company.arrived(ask);
         let scripted = if scripts.is_empty() { None } else { scripts.next(&company.sight(ask)) };
-        let mut plan = scripted.unwrap_or_else(|| card_of(company, ask).plan(call_of(ask), nth));
+        let mut plan = scripted.unwrap_or_else(|| {
+            let plan = faults::by_name(company.behaviour_of(ask)).plan(ask.method, ask.call(), nth);
+            if plan.is_plain() { by_amount(ask).unwrap_or(plan) } else { plan }
+        });
         plan.lag_ms = plan.lag_ms.max(settings.inquiry_lag_ms);
         if settings.latency_ms > 0 {
             plan.before.insert(0, Wait::For(Duration::from_millis(settings.latency_ms)));
@@ -90,12 +102,20 @@ impl Desk {
         plan
     }
 
-    async fn act_with_waits(&self, ask: &Ask, mut plan: Plan, trace_id: Option<Id>) -> Result<Answer, Refused> {
+    async fn act_with_waits(
+        self: &Arc<Self>,
+        ask: &Ask,
+        mut plan: Plan,
+        trace_id: Option<Id>,
+    ) -> Result<Answer, Refused> {
         let after = std::mem::take(&mut plan.after);
         for wait in std::mem::take(&mut plan.before) {
             self.wait(wait).await;
         }
         let answer = self.act(ask, plan, trace_id).await?;
+        if let Request::Issue(issue) = &ask.request {
+            self.deposit_before_answer(issue).await?;
+        }
         for wait in after {
             self.wait(wait).await;
         }
@@ -108,9 +128,9 @@ impl Desk {
             let mut state = self.state();
             let mode = state.settings.mode;
             let around = Around { now: now(), mode, lag_ms: plan.lag_ms, fault: plan.name, trace_id };
-            let done = state.company.handle(ask, plan.act, around)?;
+            let Done { answer, entries } = state.company.handle(ask, plan.act, around)?;
             // Handed over under the lock: the journal's order is the order of the books.
-            (done.answer, self.journal.append(done.entries))
+            (answer, self.journal.append(entries))
         };
         receipt.durable().await?;
         Ok(answer)
@@ -124,29 +144,22 @@ impl Desk {
     }
 }
 
-/// The behaviour of the card that a request is about.
-fn card_of(company: &Company, ask: &Ask) -> &'static cards::TestCard {
-    let token = match ask {
-        Ask::Register(register) => {
-            return register.card.as_ref().map_or(&cards::TABLE[0], |card| cards::by_name(&card.behaviour));
-        }
-        Ask::Approve(approve) => Some(&approve.token),
-        Ask::Change(_, change) => company.token_of(&change.original_reference),
-        Ask::NetCancel(net_cancel) => company.token_of(&net_cancel.original_reference),
-        Ask::Inquire(reference) => company.token_of(reference),
+/// What the amount of a charge, an issue or a pay-out does.
+fn by_amount(ask: &Ask) -> Option<Plan> {
+    let amount = match &ask.request {
+        Request::Approve(approve) => approve.amount,
+        Request::Issue(issue) => issue.amount,
+        Request::PayOut(pay_out) => pay_out.amount,
+        Request::Verify(_)
+        | Request::Register(_)
+        | Request::Subscribe(_)
+        | Request::Balance(_)
+        | Request::Change(..)
+        | Request::NetCancel(_)
+        | Request::Inquire(_)
+        | Request::Close(_) => return None,
     };
-    let card = token.and_then(|token| company.card(token));
-    card.map_or(&cards::TABLE[0], |card| cards::by_name(&card.facts.behaviour))
-}
-
-fn call_of(ask: &Ask) -> Call {
-    match ask {
-        Ask::Register(_) => Call::Register,
-        Ask::Approve(_) => Call::Approve,
-        Ask::Change(call, _) => *call,
-        Ask::NetCancel(_) => Call::NetCancel,
-        Ask::Inquire(_) => Call::Inquire,
-    }
+    specimens::of_amount(amount.get())
 }
 
 /// The one place where the clock is read.

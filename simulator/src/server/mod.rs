@@ -1,12 +1,14 @@
-//! HTTP: the company's API under `/v1`, the tests' levers under `/admin`, and `/livez`.
+//! HTTP: the companies' counters, the tests' levers under `/admin`, and `/livez`.
 
 mod admin;
+mod callback;
+mod counters;
 mod deliver;
+mod deposits;
 mod desk;
 mod read;
 mod refuse;
 mod trace;
-mod v1;
 mod wire;
 
 use std::error::Error;
@@ -22,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
+pub use callback::Caller;
 pub use desk::{Desk, Settings};
 use wire::{Line, Wires};
 
@@ -42,6 +45,7 @@ pub async fn serve(
         let draining = Arc::clone(&draining);
         async move { draining.notified().await }
     };
+    desk.call_back_what_is_owed();
     let service = routes(Arc::clone(&desk)).into_make_service_with_connect_info::<Line>();
     let server = axum::serve(Wires(listener), service).with_graceful_shutdown(drain).into_future();
     let mut server = tokio::spawn(server);
@@ -83,14 +87,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 fn routes(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/livez", get(async || "ok"))
-        .route("/v1/cards", post(v1::register))
-        .route("/v1/approvals", post(v1::approve))
-        .route("/v1/captures", post(v1::capture))
-        .route("/v1/cancels", post(v1::cancel))
-        .route("/v1/refunds", post(v1::refund))
-        .route("/v1/net-cancels", post(v1::net_cancel))
-        .route("/v1/transactions/{reference}", get(v1::inquire))
-        .route("/v1/statement", get(read::statement))
+        .merge(counters::routes())
         .route("/admin/journal", get(read::journal))
         .route("/admin/effects", get(read::effects))
         .route("/admin/settings", get(admin::settings).put(admin::set))
@@ -98,6 +95,10 @@ fn routes(desk: Arc<Desk>) -> Router {
         .route("/admin/scripts/{id}", axum::routing::delete(admin::remove_script))
         .route("/admin/holds/{id}", get(admin::watch_hold))
         .route("/admin/holds/{id}/release", post(admin::release_hold))
+        .route("/admin/deposits", post(deposits::pay_in))
+        .route("/admin/deposits/{key}/land", post(deposits::land))
+        .route("/admin/deposits/{key}/vanish", post(deposits::vanish))
+        .route("/admin/deposits/{key}/take-back", post(deposits::take_back))
         .fallback(refuse::not_found)
         .method_not_allowed_fallback(refuse::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_MAX))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desk::Desk;
 use super::refuse::Refused;
-use crate::company::{EffectsOf, Entry, Timestamp};
+use crate::company::{EffectsOf, Entry, Method, Timestamp};
 use crate::journal::{self, Found, Wanted};
 
 /// Entries in one answer, at most.
@@ -54,12 +54,13 @@ pub(super) struct Effects {
     effects: Vec<EffectsOf>,
 }
 
-/// `GET /v1/statement?from&to&merchantId&after&limit`: what moved money.
+/// `GET …/statement?from&to&merchantId&after&limit`: what moved money of one method.
 pub(super) async fn statement(
+    method: Method,
     State(desk): State<Arc<Desk>>,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<Statement>, Refused> {
-    let Found { entries, next_after } = find(&desk, known(filter)?, true).await?;
+    let Found { entries, next_after } = find(&desk, known(filter)?, Some(method)).await?;
     Ok(Json(Statement { lines: entries, next_after }))
 }
 
@@ -68,7 +69,7 @@ pub(super) async fn journal(
     State(desk): State<Arc<Desk>>,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<Page>, Refused> {
-    let Found { entries, next_after } = find(&desk, known(filter)?, false).await?;
+    let Found { entries, next_after } = find(&desk, known(filter)?, None).await?;
     Ok(Json(Page { entries, next_after }))
 }
 
@@ -93,7 +94,8 @@ fn known<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Refused> {
     query.map(|Query(value)| value).map_err(|rejection| Refused::bad(rejection.body_text()))
 }
 
-async fn find(desk: &Desk, filter: Filter, effects_only: bool) -> Result<Found, Refused> {
+/// `moved` restricts it to what moved money of this method.
+async fn find(desk: &Desk, filter: Filter, moved: Option<Method>) -> Result<Found, Refused> {
     desk.journal.settled().await?;
     let wanted = Wanted {
         after: filter.after.unwrap_or(0),
@@ -103,7 +105,7 @@ async fn find(desk: &Desk, filter: Filter, effects_only: bool) -> Result<Found, 
         merchant_id: filter.merchant_id,
         from: filter.from,
         to: filter.to,
-        effects_only,
+        moved,
     };
     let path = desk.journal.path().to_owned();
     let offset = desk.journal.offset_after(wanted.after);

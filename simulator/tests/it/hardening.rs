@@ -4,7 +4,8 @@ use naru_simulator::behaviour::cards::TABLE;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::simulator::{Simulator, approval, card, hear};
+use crate::simulator::{Counter, Simulator, account, approval, card, hear, member, phone};
+use crate::virtual_account::pay_out;
 
 #[tokio::test]
 async fn no_card_data_is_ever_written_or_logged() {
@@ -32,6 +33,42 @@ async fn no_card_data_is_ever_written_or_logged() {
             assert!(!text.contains(number), "{number}");
         }
         for secret in ["\"739\"", "\"48\"", "930417", "identityNumber", "cvc"] {
+            assert!(!text.contains(secret), "{secret}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_number_of_an_account_phone_or_member_is_ever_written_or_logged() {
+    let mut company = Simulator::start().await;
+    let numbers =
+        [(Counter::Bank, "110987654321"), (Counter::Carrier, "01087654321"), (Counter::Points, "8765432109876")];
+    for (counter, number) in numbers {
+        let token = company.token(counter, number).await;
+        company.charge(counter, &counter.base().replace('/', "-"), "o", &token, 1_000).await.is("approved");
+        company
+            .charge(counter, &counter.path("stray").replace('/', "-"), "o", number, 1_000)
+            .await
+            .is("declined")
+            .with_code("14");
+    }
+    assert_eq!(company.get("/points/v1/members/8765432109876").await.status, 422);
+    company.open("va", "va").await;
+    company.deposit("va", 1_000).await.is("approved");
+    let mut body = pay_out("p", "va", "va", 500);
+    body["accountNumber"] = json!("110987654321");
+    company.post("/virtual-accounts/v1/pay-outs", &body).await.is("approved");
+    for (path, mut body) in [
+        ("/bank/v1/accounts", account("110987654321")),
+        ("/carrier/v1/verifications", phone("01087654321")),
+        ("/points/v1/members", member("8765432109876")),
+    ] {
+        body["merchantId"] = json!(null);
+        assert_eq!(company.post(path, &body).await.status, 400);
+    }
+    assert!(company.terminate());
+    for text in [std::fs::read_to_string(company.journal()).unwrap(), company.log()] {
+        for secret in ["110987654321", "01087654321", "8765432109876", "930417", "\"4826\"", "000000\""] {
             assert!(!text.contains(secret), "{secret}");
         }
     }

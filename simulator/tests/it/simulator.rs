@@ -6,12 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use naru_simulator::behaviour::faults::TABLE;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
-/// How long a test waits for an answer that will never come.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
-const SHOP: &str = "shop";
+/// How long a test waits for an answer that will never come. A machine with much else to do may keep a good one that long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it waits for an answer that must come.
+const LONG: Duration = Duration::from_secs(60);
+pub(crate) const SHOP: &str = "shop";
 
 pub(crate) struct Simulator {
     process: Child,
@@ -19,6 +22,42 @@ pub(crate) struct Simulator {
     pub(crate) folder: PathBuf,
     environment: Vec<(&'static str, &'static str)>,
     client: Client,
+}
+
+/// Where charges other than a card's are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counter {
+    Bank,
+    Carrier,
+    Points,
+}
+
+impl Counter {
+    pub(crate) const ALL: [Self; 3] = [Self::Bank, Self::Carrier, Self::Points];
+
+    pub(crate) fn base(self) -> &'static str {
+        match self {
+            Self::Bank => "/bank/v1",
+            Self::Carrier => "/carrier/v1",
+            Self::Points => "/points/v1",
+        }
+    }
+
+    pub(crate) fn path(self, call: &str) -> String {
+        format!("{}/{call}", self.base())
+    }
+
+    /// Where money is given back.
+    pub(crate) fn back(self) -> String {
+        self.path(if self == Self::Carrier { "cancels" } else { "refunds" })
+    }
+
+    /// The number with this fault.
+    pub(crate) fn number(self, fault: &str) -> String {
+        let fault = TABLE.iter().find(|f| f.name == fault).unwrap_or_else(|| panic!("no fault {fault}"));
+        let prefix = if self == Self::Carrier { "0100000" } else { "99900000" };
+        format!("{prefix}{}", fault.digits)
+    }
 }
 
 /// What came of a request: an answer, or none.
@@ -88,7 +127,7 @@ impl Simulator {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        hear(self.request(Method::POST, path).json(body)).await.unwrap()
+        hear(self.request(Method::POST, path).timeout(LONG).json(body)).await.unwrap()
     }
 
     /// Posts, and gives up after [`PATIENCE`].
@@ -102,9 +141,48 @@ impl Simulator {
 
     /// A token for a card.
     pub(crate) async fn card(&self, number: &str) -> String {
-        let answer = self.present(number).await.unwrap();
+        let answer = self.post("/v1/cards", &card(number)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A token for a bank account, a phone or a membership.
+    pub(crate) async fn token(&self, counter: Counter, number: &str) -> String {
+        let answer = self.present_to(counter, number).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Registers a bank account, a phone (by the right code) or a membership.
+    pub(crate) async fn present_to(&self, counter: Counter, number: &str) -> Answer {
+        match counter {
+            Counter::Bank => self.post("/bank/v1/accounts", &account(number)).await,
+            Counter::Points => self.post("/points/v1/members", &member(number)).await,
+            Counter::Carrier => {
+                let sent = self.post("/carrier/v1/verifications", &phone(number)).await;
+                if sent.status != 200 {
+                    return sent;
+                }
+                self.post("/carrier/v1/subscribers", &typed(&sent.body["verificationId"], "000000")).await
+            }
+        }
+    }
+
+    /// A charge at one of the other counters.
+    pub(crate) async fn charge(
+        &self,
+        counter: Counter,
+        reference: &str,
+        order: &str,
+        token: &str,
+        amount: i64,
+    ) -> Answer {
+        self.post(&counter.path("approvals"), &approval(reference, order, token, amount)).await
+    }
+
+    /// What became of a reference at another counter.
+    pub(crate) async fn inquire_at(&self, base: &str, reference: &str) -> Answer {
+        self.get(&format!("{base}/transactions/{reference}")).await
     }
 
     pub(crate) async fn try_approve(&self, reference: &str, order: &str, token: &str, amount: i64) -> Heard {
@@ -112,7 +190,7 @@ impl Simulator {
     }
 
     pub(crate) async fn approve(&self, reference: &str, order: &str, token: &str, amount: i64) -> Answer {
-        self.try_approve(reference, order, token, amount).await.unwrap()
+        self.post("/v1/approvals", &approval(reference, order, token, amount)).await
     }
 
     pub(crate) async fn try_change(
@@ -123,23 +201,19 @@ impl Simulator {
         order: &str,
         amount: i64,
     ) -> Heard {
-        let body = json!({ "reference": reference, "originalReference": original, "merchantId": SHOP,
-            "orderId": order, "amount": amount, "currency": "KRW" });
-        self.try_post(path, &body).await
+        self.try_post(path, &change(reference, original, order, amount)).await
     }
 
     pub(crate) async fn change(&self, path: &str, reference: &str, original: &str, order: &str, amount: i64) -> Answer {
-        self.try_change(path, reference, original, order, amount).await.unwrap()
+        self.post(path, &change(reference, original, order, amount)).await
     }
 
     pub(crate) async fn try_net_cancel(&self, reference: &str, original: &str, amount: i64) -> Heard {
-        let body = json!({ "reference": reference, "originalReference": original, "merchantId": SHOP,
-            "amount": amount, "currency": "KRW" });
-        self.try_post("/v1/net-cancels", &body).await
+        self.try_post("/v1/net-cancels", &net_cancel(reference, original, amount)).await
     }
 
     pub(crate) async fn net_cancel(&self, reference: &str, original: &str, amount: i64) -> Answer {
-        self.try_net_cancel(reference, original, amount).await.unwrap()
+        self.post("/v1/net-cancels", &net_cancel(reference, original, amount)).await
     }
 
     pub(crate) async fn inquire(&self, reference: &str) -> Answer {
@@ -205,9 +279,36 @@ pub(crate) fn card(number: &str) -> Value {
         "identityNumber": "930417", "merchantId": SHOP })
 }
 
+pub(crate) fn account(number: &str) -> Value {
+    json!({ "bankCode": "88", "accountNumber": number, "holderName": "홍길동", "identityNumber": "930417",
+        "merchantId": SHOP })
+}
+
+pub(crate) fn phone(number: &str) -> Value {
+    json!({ "carrier": "SKT", "phoneNumber": number, "birth": "930417", "merchantId": SHOP })
+}
+
+pub(crate) fn typed(verification: &Value, code: &str) -> Value {
+    json!({ "verificationId": verification, "code": code, "merchantId": SHOP })
+}
+
+pub(crate) fn member(number: &str) -> Value {
+    json!({ "memberNumber": number, "password": "4826", "merchantId": SHOP })
+}
+
 pub(crate) fn approval(reference: &str, order: &str, token: &str, amount: i64) -> Value {
     json!({ "reference": reference, "merchantId": SHOP, "orderId": order, "token": token, "amount": amount,
         "currency": "KRW", "installmentMonths": 0 })
+}
+
+pub(crate) fn change(reference: &str, original: &str, order: &str, amount: i64) -> Value {
+    json!({ "reference": reference, "originalReference": original, "merchantId": SHOP, "orderId": order,
+        "amount": amount, "currency": "KRW" })
+}
+
+pub(crate) fn net_cancel(reference: &str, original: &str, amount: i64) -> Value {
+    json!({ "reference": reference, "originalReference": original, "merchantId": SHOP, "amount": amount,
+        "currency": "KRW" })
 }
 
 pub(crate) async fn hear(request: RequestBuilder) -> Heard {

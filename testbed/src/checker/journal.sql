@@ -8,6 +8,8 @@ create table checker.entry (seq bigint primary key, entry jsonb not null);
 create view checker.effect as
 select seq, entry ->> 'effect' as effect, entry ->> 'merchantId' as merchant,
     coalesce(entry ->> 'originalReference', entry ->> 'reference') as reference,
+    -- Under which it was asked for.
+    entry ->> 'reference' as own_reference,
     (entry ->> 'amount')::bigint as amount,
     -- What was asked for, where the company moved something else.
     coalesce((entry ->> 'asked')::bigint, (entry ->> 'amount')::bigint) as asked,
@@ -20,13 +22,28 @@ select reference, max(merchant) as merchant,
     count(*) filter (where effect = 'charged') as charges,
     count(*) filter (where effect = 'charged') - count(*) filter (where effect = 'reversed') as standing,
     coalesce(sum(amount) filter (where effect = 'charged'), 0)
-        - coalesce(sum(amount) filter (where effect in ('reversed', 'voided', 'refunded')), 0) as net
+        - coalesce(sum(amount) filter (where effect in ('reversed', 'voided', 'refunded')), 0) as net,
+    coalesce(sum(amount) filter (where effect = 'charged'), 0)
+        - coalesce(sum(amount) filter (where effect = 'reversed'), 0) as approved,
+    coalesce(sum(amount) filter (where effect = 'voided'), 0) as voided,
+    coalesce(sum(amount) filter (where effect = 'refunded'), 0) as refunded,
+    coalesce(sum(amount) filter (where effect = 'captured'), 0) as captured
 from checker.effect group by reference;
 
 -- The same, per payment of ours.
 create view checker.paid as
-select o.payment_id, sum(c.charges) as charges, sum(c.standing) as standing, sum(c.net) as net
+select o.payment_id, sum(c.charges) as charges, sum(c.standing) as standing, sum(c.net) as net,
+    sum(c.approved) as approved, sum(c.voided) as voided, sum(c.refunded) as refunded, sum(c.captured) as captured
 from checker.charge c
 join (select distinct reference, operation_id from attempts where call = 'approve') a on a.reference = c.reference
 join operations o on o.id = a.operation_id
 group by o.payment_id;
+
+-- What a cancel, refund or capture of ours did, per operation.
+create view checker.change as
+select a.operation_id, e.effect, count(*) as effects, sum(e.amount) as amount
+from checker.effect e
+join (select distinct reference, operation_id from attempts where call in ('capture', 'cancel', 'refund')) a
+    on a.reference = e.own_reference
+where e.effect in ('captured', 'voided', 'refunded')
+group by a.operation_id, e.effect;

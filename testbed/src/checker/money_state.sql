@@ -4,7 +4,8 @@ select p.id as payment, p.order_id, p.status, p.money_state, p.total_amount, coa
 from payments p left join checker.paid c on c.payment_id = p.id
 where case p.money_state
     when 'NOT_MOVED' then coalesce(c.charges, 0) <> 0
-    when 'MOVED' then coalesce(c.net, 0) <> p.total_amount
+    -- What was cancelled went back, and the rest is here.
+    when 'MOVED' then coalesce(c.net, 0) <> p.total_amount - p.canceled_amount
     when 'REVERSED' then coalesce(c.charges, 0) = 0 or c.net <> 0
     -- Only while a person is asked to find out.
     when 'UNKNOWN' then not exists (

@@ -262,6 +262,9 @@ impl Builder {
             ("NARU_CARD_ACQUIRER_DEDUPES", self.dedupes.to_string()),
             ("NARU_CARD_SETTLE_WINDOW_MS", settle_window.as_millis().to_string()),
             ("NARU_MASTER_SECRET", master.clone()),
+            // Browsers without TLS, at addresses that tests choose.
+            ("NARU_INSECURE_COOKIES", "true".to_owned()),
+            ("NARU_TRUSTED_PROXIES", "127.0.0.1".to_owned()),
         ];
         environment.extend(self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())));
         environment

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::Gateway;
-use crate::run;
+use crate::{Account, run};
 
 /// How a command ended, and what it said.
 #[derive(Debug)]
@@ -27,6 +27,19 @@ impl Gateway {
     /// # Panics
     /// When it can't be started.
     pub async fn command_line_without(&self, missing: &str, arguments: &[&str]) -> Ended {
+        self.command_line_with(&[], missing, arguments).await
+    }
+
+    /// The same for the demo payer, who is this one.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    pub async fn command_line_of(&self, payer: &Account, arguments: &[&str]) -> Ended {
+        let variables = [("NARU_PAYER_EMAIL", payer.email.as_str()), ("NARU_PAYER_PASSWORD", &payer.password)];
+        self.command_line_with(&variables, "", arguments).await
+    }
+
+    async fn command_line_with(&self, more: &[(&str, &str)], missing: &str, arguments: &[&str]) -> Ended {
         let mut naru = Command::new(run::programs().join("naru"));
         naru.env_clear().stdin(Stdio::null()).args(arguments);
         let variables = [
@@ -36,6 +49,7 @@ impl Gateway {
             ("NARU_OPS_TOKEN", self.operator.token().to_owned()),
         ];
         naru.envs(variables.into_iter().filter(|(name, _)| *name != missing));
+        naru.envs(more.iter().copied());
         let ended = tokio::task::spawn_blocking(move || naru.output()).await.expect("it does not panic");
         let ended = ended.expect("naru starts; `cargo build --workspace` builds it");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -10,7 +10,7 @@ use naru_shared::system::System;
 
 use super::Gateway;
 use super::builder::{seed, store};
-use crate::{Shop, run};
+use crate::{Company, Shop, run};
 
 impl Gateway {
     /// Another merchant, with keys of its own and the same registered origin.
@@ -22,6 +22,14 @@ impl Gateway {
         let mut shop = self.shop.clone();
         (shop.mid, shop.secret_key, shop.client_key) = (mid, secret_key, client_key);
         shop
+    }
+
+    /// A merchant whose people can sit at its backoffice. It has neither people nor keys yet.
+    ///
+    /// # Panics
+    /// When Postgres does not answer.
+    pub async fn company(&self) -> Company {
+        Company::found(self.backdoor.store(), &self.master, &self.shop.url("")).await
     }
 
     /// A secret key of the same merchant for real money.

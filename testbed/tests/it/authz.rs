@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::future::IntoFuture as _;
 
 use naru_shared::api_key::CheckoutToken;
-use naru_testbed::{Answer, Gateway, Payment, Shop};
+use naru_shared::domain::staff::Role;
+use naru_testbed::{Account, Answer, Company, Gateway, Payment, Shop};
 use reqwest::Method;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::bad_input::{Described, Target, basic, described, rows, send};
@@ -15,7 +17,7 @@ use crate::problem::{complaint, insist_on_none};
 const TABLE: &str = include_str!("authz.txt");
 
 /// Everybody who may come, in the words of the table.
-const EVERYBODY: [&str; 16] = [
+const EVERYBODY: [&str; 30] = [
     "nobody",
     "garbage",
     "malformed",
@@ -32,6 +34,20 @@ const EVERYBODY: [&str; 16] = [
     "token-of-another",
     "token-forged",
     "token-late",
+    "owner",
+    "staff",
+    "looker",
+    "signed-out",
+    "made-up-session",
+    "owner-of-another",
+    "owner-elsewhere",
+    "payer",
+    "payer-elsewhere",
+    "payer-other",
+    "payer-live",
+    "payer-out",
+    "payer-forged",
+    "page",
 ];
 
 /// The keys and tokens of everybody, made once.
@@ -40,6 +56,12 @@ struct Everybody {
     live: Shop,
     revoked: Shop,
     another_token: String,
+    company: Company,
+    another_company: Company,
+    /// Another payer, one for real money, and one who has signed out.
+    other_payer: Account,
+    live_payer: Account,
+    out: String,
 }
 
 impl Everybody {
@@ -53,16 +75,71 @@ impl Everybody {
         })
         .await;
         let another = gateway.shop.create(&Payment::of(12_000)).await.expecting(200);
+        let live_payer = gateway.stranger("live");
+        let _ = live_payer.sign_up().await.expecting(200);
+        let out = gateway.payer().await;
+        let cookie = out.cookie().expect("signed in");
+        let _ = out.sign_out().await.expecting(200);
+        let out = cookie;
         Self {
             other: gateway.another_shop().await,
             live: gateway.live_shop().await,
             revoked,
             another_token: another.text("checkoutToken").to_owned(),
+            other_payer: gateway.payer().await,
+            live_payer,
+            out,
+            company: gateway.company().await,
+            another_company: gateway.company().await,
         }
     }
 
+    /// Some calls end the session that they come with.
+    async fn sign_in_again(&self, who: &str) {
+        let account = match who {
+            "payer-other" => &self.other_payer,
+            "payer-live" => &self.live_payer,
+            _ => return,
+        };
+        if account.me().await.status == 401 {
+            let _ = account.sign_in().await.expecting(200);
+        }
+    }
+
+    /// What the merchant's people send: a cookie, and the origin of the page they use.
+    async fn at_desk(&self, who: &str, target: &Target) -> Vec<(&'static str, String)> {
+        let company = target.company().unwrap_or(&self.company);
+        let desk = match who {
+            "owner" | "owner-elsewhere" => company.person(Role::Owner).await,
+            "staff" => company.person(Role::Staff).await,
+            "looker" => company.person(Role::ReadOnly).await,
+            "signed-out" => {
+                let desk = company.person(Role::Owner).await;
+                let _ = desk.post("sign-out", &json!({})).await.expecting(200);
+                desk
+            }
+            "made-up-session" => company.empty_desk().with_cookie(&format!("__Host-naru_staff={}", "0".repeat(43))),
+            "owner-of-another" => self.another_company.person(Role::Owner).await,
+            _ => return Vec::new(),
+        };
+        let page = if who == "owner-elsewhere" { "https://evil.example" } else { desk.own_origin() };
+        vec![("cookie", desk.cookie().to_owned()), ("origin", page.to_owned())]
+    }
+
     /// What `who` sends to prove who they are.
-    fn headers(&self, who: &str, gateway: &Gateway, target: &Target) -> Vec<(&'static str, String)> {
+    async fn headers(&self, who: &str, gateway: &Gateway, target: &Target) -> Vec<(&'static str, String)> {
+        let mut headers = self.at_desk(who, target).await;
+        if headers.is_empty() {
+            headers = self.with_key(who, gateway, target);
+            // It is not for the page it comes from that they are refused.
+            if target.call.is_backoffice() && !headers.iter().any(|(name, _)| *name == "origin") {
+                headers.push(("origin", self.company.empty_desk().own_origin().to_owned()));
+            }
+        }
+        headers
+    }
+
+    fn with_key(&self, who: &str, gateway: &Gateway, target: &Target) -> Vec<(&'static str, String)> {
         let shop = &gateway.shop;
         let authorization = |value: String| ("authorization", value);
         let at = |origin: &str| ("origin", origin.to_owned());
@@ -83,6 +160,28 @@ impl Everybody {
             "token" | "token-late" => vec![bearer(target.checkout_token())],
             "token-of-another" => vec![bearer(&self.another_token)],
             "token-forged" => vec![bearer(&forged(target.checkout_token()))],
+            "payer" if !target.call.is_of_payers() => self.other_payer.headers(),
+            "payer" => target.account().headers(),
+            "payer-other" => self.other_payer.headers(),
+            "payer-live" => self.live_payer.headers(),
+            // Of whoever may: another site's page with the right cookie, no cookie on the right page, and wrong ones.
+            "payer-elsewhere" => {
+                let mut headers = self.with_key("payer", gateway, target);
+                headers.retain(|(name, _)| *name == "cookie");
+                headers.push(at("https://evil.example"));
+                headers
+            }
+            "page" => {
+                let mut headers = self.with_key("payer", gateway, target);
+                headers.retain(|(name, _)| *name != "cookie");
+                headers
+            }
+            "payer-out" | "payer-forged" => {
+                let mut headers = self.with_key("page", gateway, target);
+                let forged = format!("naru_payer={}", "7".repeat(43));
+                headers.push(("cookie", if who == "payer-out" { self.out.clone() } else { forged }));
+                headers
+            }
             other => panic!("who is {other}?"),
         }
     }
@@ -143,7 +242,8 @@ async fn every_call_as_everybody() {
             if call.body.is_some() {
                 request = request.header("content-type", "application/json").body(target.body());
             }
-            for (name, value) in everybody.headers(who, &gateway, &target) {
+            everybody.sign_in_again(who).await;
+            for (name, value) in everybody.headers(who, &gateway, &target).await {
                 request = request.header(name, value);
             }
             let before = rows(&gateway).await;
@@ -156,6 +256,14 @@ async fn every_call_as_everybody() {
                 if rows(&gateway).await != before {
                     complaints.push(format!("{what} was refused and wrote something"));
                 }
+            }
+            // But an invitation's token says whose it is, whoever holds it.
+            let is_told = call.path.ends_with("/accept");
+            if who == "owner-of-another"
+                && !is_told
+                && target.company().is_some_and(|company| answer.text.contains(&company.mid))
+            {
+                complaints.push(format!("{what} saw something of another merchant\n{answer:?}"));
             }
             if who == "other" && answer.text.contains(&gateway.shop.mid) {
                 complaints.push(format!("{what} saw something of another merchant\n{answer:?}"));
@@ -179,9 +287,11 @@ async fn every_call_as_everybody() {
     gateway.check().await;
 }
 
-/// The payment was cancelled by its payer eleven minutes ago.
+/// The payment was cancelled by its payer, or paid, eleven minutes ago.
 async fn end_long_ago(gateway: &Gateway, target: &Target) {
-    let _ = target.payer(gateway).cancel().await.expecting(200);
+    if !target.is_paid {
+        let _ = target.payer(gateway).cancel().await.expecting(200);
+    }
     let age = "update payment_events set occurred_at = occurred_at - interval '11 minutes'
         where payment_id = (select id from payments where payment_key = $1)";
     let aged = sqlx::query(age).bind(target.payment_key()).execute(gateway.db()).await.expect("Postgres answers");
@@ -258,7 +368,7 @@ async fn streams_are_guarded_like_lists() {
         }
         let mut request =
             gateway.shop.anonymous_request(Method::GET, target.path()).header("accept", "text/event-stream");
-        for (name, value) in everybody.headers(who, &gateway, &target) {
+        for (name, value) in everybody.headers(who, &gateway, &target).await {
             request = request.header(name, value);
         }
         let answer = send(request).await;
@@ -388,7 +498,10 @@ async fn a_payer_may_try_ten_cards() {
     let refused = tries.iter().filter(|answer| answer.text("reason") == "TOO_MANY_CARDS").count();
     assert_eq!(refused, 20, "{tries:#?}");
     assert!(tries.iter().all(|answer| complaint(answer, |status| matches!(status, 400 | 403)).is_none()), "{tries:#?}");
-    let _ = payer.authenticate(&order).await.expecting_problem(403, "EXCEED_MAX_AUTH_COUNT");
+    // From another address, too: this one has had its ten for an hour.
+    let elsewhere = payer.authenticate(&order).header("x-forwarded-for", "10.200.0.1").await;
+    let _ = elsewhere.expecting_problem(403, "EXCEED_MAX_AUTH_COUNT");
     let other = Payment::of(12_000);
-    let _ = gateway.shop.authenticated(&other).await;
+    let other = gateway.shop.payer_of(&gateway.shop.create(&other).await.expecting(200)).authenticate(&other);
+    let _ = other.header("x-forwarded-for", "10.200.0.1").await.expecting(200);
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use naru_testbed::canary::{Finder, forms_of, needles, tables};
-use naru_testbed::{Answer, Call, Gateway, Link, Payment, Who, cards};
+use naru_testbed::{Account, Answer, Call, Gateway, Link, Payment, Who, cards};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -54,6 +54,7 @@ async fn nothing_of_a_card_is_kept_or_told() {
         .await;
     let mut seen = Seen::default();
     payments(&gateway, &mut seen).await;
+    stored_cards(&gateway, &mut seen).await;
     refusals(&gateway, &mut seen).await;
     misplaced(&gateway, &mut seen).await;
     gateway.settled().await;
@@ -111,6 +112,75 @@ async fn payments(gateway: &Gateway, seen: &mut Seen) {
     seen.add(shop.list("limit=100")).await;
     seen.add(gateway.operator.letters()).await;
     seen.add(gateway.operator.stuck()).await;
+}
+
+/// Cards that payers keep, or try to.
+async fn stored_cards(gateway: &Gateway, seen: &mut Seen) {
+    let whole = |number: &str| {
+        let mut typed = Account::card(number);
+        for (member, value) in [("cvc", CVC), ("cardPassword", "73"), ("customerIdentityNumber", IDENTITY)] {
+            typed[member] = value.into();
+        }
+        typed
+    };
+    let payer = gateway.payer().await;
+    let kept = seen.add(payer.post("/payer/v1/cards", &whole(cards::number("approve")))).await;
+    let again = seen.add(payer.post("/payer/v1/cards", &whole("4242 4242-4242 4242"))).await;
+    assert_eq!((kept.status, again.status), (200, 200), "{kept:?} {again:?}");
+    for number in [cards::number("refuse_token_82"), cards::number("token_error"), cards::number("token_busy")] {
+        seen.add(payer.post("/payer/v1/cards", &whole(number))).await;
+    }
+    for (member, value) in [
+        ("cardNumber", json!(WRONG_NUMBER)),
+        ("cardNumber", json!(LONG_NUMBER)),
+        ("cardNumber", json!({ "number": cards::number("approve") })),
+        ("cvc", json!(LONG_CVC)),
+        ("cardPassword", json!(LONG_PASSWORD)),
+        ("customerIdentityNumber", json!(LONG_IDENTITY)),
+        ("nickname", json!(cards::number("approve"))),
+        ("nickname", json!("mine: 4242 4242 4242 4242")),
+        (cards::number("approve"), json!(IDENTITY)),
+    ] {
+        let mut wrong = whole(cards::number("approve"));
+        wrong[member] = value;
+        let answer = seen.add(payer.post("/payer/v1/cards", &wrong)).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+    }
+    let card = kept.text("cardId").to_owned();
+    let order = Payment::of(12_000);
+    let created = seen.add(gateway.shop.create(&order)).await;
+    seen.add(payer.authenticate(&created, cards::number("approve"))).await;
+    seen.add(payer.authenticate(&created, &card)).await;
+    seen.add(gateway.shop.confirm(created.payment_key(), &order.order_id, 12_000)).await;
+    seen.add(payer.look(&created)).await;
+    seen.add(payer.history("limit=10")).await;
+    seen.add(payer.cards()).await;
+    let number = cards::number("approve");
+    for path in [
+        format!("/payer/v1/cards/{number}"),
+        format!("/payer/v1/cards/card_{number}"),
+        format!("/payer/v1/payments/{number}"),
+        format!("/payer/v1/payments?cursor={number}"),
+        format!("/payer/v1/payments?{number}=1"),
+        format!("/payer/v1/{number}"),
+    ] {
+        seen.add(payer.get(&path)).await;
+        seen.add_request(payer.request(Method::DELETE, &path)).await;
+    }
+    // Where a name and a password belong.
+    for path in ["/payer/v1/sign-up", "/payer/v1/sign-in"] {
+        for body in [
+            json!({ "email": number, "password": "correct horse battery", "mode": "test" }),
+            json!({ "email": "someone@mail.example", "password": number, "mode": "test" }),
+            json!({ "email": "someone@mail.example", "password": "correct horse battery", "mode": number }),
+            whole(number),
+        ] {
+            seen.add(payer.post(path, &body)).await;
+        }
+    }
+    seen.add(payer.get("/payer/v1/me").header("cookie", &format!("naru_payer={number}"))).await;
+    seen.add(payer.get("/payer/v1/me").header("x-forwarded-for", number)).await;
+    seen.add(payer.forget(&card)).await;
 }
 
 /// Fields that are refused, alone and together.
@@ -174,6 +244,7 @@ async fn misplaced(gateway: &Gateway, seen: &mut Seen) {
             "/v1/payments",
             "/v1/payments/confirm",
             "/checkout/v1/co_x/authenticate",
+            "/payer/v1/cards",
             "/nowhere",
         ] {
             seen.add_request(shop.request(Method::POST, path).header("content-type", kind).body(body.clone())).await;

@@ -41,6 +41,29 @@ async fn a_payment_is_made_and_watched() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payer_signs_in_and_pays_with_a_stored_card() {
+    let gateway = Gateway::start().await;
+    let payer = gateway.payer().await;
+    let without = gateway.command_line_of(&payer, &["pay", "--payer"]).await;
+    assert_eq!(without.code, Some(1), "{without:?}");
+    assert!(without.stderr.contains("the payer keeps no card"), "{without:?}");
+    let _ = payer.keeps("approve").await;
+    let ended = gateway.command_line_of(&payer, &["pay", "--payer"]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    for word in [
+        "created ",
+        &format!("signed in      {}", payer.email),
+        "pays with      424242******4242",
+        "authenticated  next: ",
+    ] {
+        assert!(ended.stdout.contains(word), "{word:?}: {ended:?}");
+    }
+    assert_eq!(ended.stdout.lines().last(), Some("DONE (MOVED)"), "{ended:?}");
+    assert_eq!(payer.history("limit=1").await.expecting(200).text("data.0.status"), "DONE");
+    gateway.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_goes_wrong_is_said_in_a_line_and_ends_with_1() {
     let gateway = Gateway::start().await;
     for (arguments, without, words) in [

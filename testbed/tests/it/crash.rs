@@ -6,12 +6,12 @@ use naru_testbed::{Builder, Gateway, Payment, eventually};
 use serde_json::json;
 
 /// From the kill on, with a card company that dedupes.
-const TAKEOVER_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const TAKEOVER_LIMIT: Duration = Duration::from_secs(10);
 /// With one that charges each time it is asked: until "not found" is believed (2 s to send, 10 s for the call, and the settle
 /// window), and 5 s. See `docs/decisions/0013-not-found-is-believed-late.md`.
-const SLOW_LIMIT: Duration = Duration::from_secs(2 + 10 + LAG.as_secs() + 5);
+pub(crate) const SLOW_LIMIT: Duration = Duration::from_secs(2 + 10 + LAG.as_secs() + 5);
 /// How long the card company that does not dedupe may not know of what it did.
-const LAG: Duration = Duration::from_secs(1);
+pub(crate) const LAG: Duration = Duration::from_secs(1);
 
 /// Kills the worker that comes to `point` first.
 async fn killed_at(point: &str, with: Builder, patience: Duration) -> (Gateway, Payment) {

@@ -1,4 +1,5 @@
-//! Slow chores: letters whose message was lost, letters that settled themselves, idempotency keys that are old enough to be forgotten.
+//! Slow chores: letters whose message was lost, letters that settled themselves, and what is old enough to be forgotten:
+//! idempotency keys, sessions, invitations, counts.
 
 use std::time::Duration;
 
@@ -46,5 +47,9 @@ async fn chores(worker: &Worker) -> Result<(), StoreError> {
     if forgotten > 0 {
         tracing::info!(forgotten, "old idempotency keys are forgotten");
     }
+    worker.store.forget_old_staff_sessions(BATCH_MAX).await?;
+    worker.store.forget_old_invitations(BATCH_MAX).await?;
+    worker.store.forget_old_sessions(BATCH_MAX).await?;
+    worker.store.forget_old_counts(BATCH_MAX).await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What nobody asks for and must be done all the same: each a small service of its own.
 
 mod archiver;
+mod capture;
 mod expiry;
 mod housekeeper;
 mod sweeper;
@@ -22,6 +23,7 @@ const DEAD_PREFETCH: u16 = 32;
 pub(crate) async fn start(worker: &Worker, orphanage: Orphanage, tasks: &TaskTracker) {
     tasks.spawn(sweeper::run(worker.clone(), orphanage));
     tasks.spawn(expiry::run(worker.clone()));
+    tasks.spawn(capture::run(worker.clone()));
     tasks.spawn(housekeeper::run(worker.clone()));
     let (arrived, dead) = mpsc::channel(usize::from(DEAD_PREFETCH));
     worker.broker.consume(DEAD_QUEUE, DEAD_PREFETCH, arrived).await;

@@ -1,5 +1,6 @@
 //! The card company's words, in ours. Response codes are those of ISO 8583, field 39.
 
+use crate::domain::attempt::{ChangeRefusal, RefusedBecause};
 use crate::domain::failure::{Failure, FailureCode};
 use crate::domain::instrument::{CardType, OwnerType};
 
@@ -23,6 +24,17 @@ pub(super) fn decline(code: &str) -> Failure {
         _ => FailureCode::RejectCardCompany,
     };
     Failure::declined(meaning, self::code(code))
+}
+
+/// Why it would not change an approval.
+pub(super) fn refusal(reason: Option<&str>, code: &str) -> ChangeRefusal {
+    let why = match reason {
+        Some("already_captured") => RefusedBecause::AlreadyCaptured,
+        Some("already_cancelled") => RefusedBecause::AlreadyCanceled,
+        Some("not_captured" | "insufficient_balance" | "no_original") => RefusedBecause::Disagrees,
+        Some(_) | None => RefusedBecause::Declined,
+    };
+    ChangeRefusal { why, code: self::code(code) }
 }
 
 /// Its code as it may go into logs, rows and answers: what can be one.

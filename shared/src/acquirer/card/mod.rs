@@ -12,7 +12,9 @@ use reqwest::Method;
 
 use self::client::{Client, Heard};
 use super::{Acquirer, NoClient, Order, RegisterError, Registers, TypedCard};
-use crate::domain::attempt::{ApprovalFacts, ApproveAnswer, InquiryAnswer, Manners, NetCancelAnswer};
+use crate::domain::attempt::{
+    ApprovalFacts, ApproveAnswer, Call, ChangeAnswer, ChangeFacts, InquiryAnswer, Manners, NetCancelAnswer,
+};
 use crate::domain::id::Reference;
 use crate::domain::instrument::{Card, Instrument};
 use crate::domain::money::{Currency, Money};
@@ -131,6 +133,46 @@ impl CardCompany {
         }
     }
 
+    async fn change(&self, order: Order<'_>, call: Call, reference: &Reference) -> ChangeAnswer {
+        let path = match call {
+            Call::Capture => "v1/captures",
+            Call::Cancel => "v1/cancels",
+            Call::Refund => "v1/refunds",
+            Call::Approve | Call::Inquire | Call::NetCancel => return ChangeAnswer::NotSent("no_change".into()),
+        };
+        let Some(approval) = order.payment.state.approval() else {
+            return ChangeAnswer::NotSent("no_approval".into());
+        };
+        let body = wire::Change {
+            reference: reference.as_str(),
+            original_reference: approval.reference.as_str(),
+            merchant_id: &order.payment.mid,
+            order_id: &order.payment.order_id,
+            amount: order.amount.amount(),
+            currency: order.amount.currency().code(),
+        };
+        let heard = self
+            .client
+            .call::<_, wire::Transaction>(Method::POST, path, Some(&body), order.traceparent, TOTAL_TIMEOUT)
+            .await;
+        match heard {
+            Heard::Answer(answer) if answer.reference != reference.as_str() => {
+                ChangeAnswer::Unknown("answer_of_another_reference".into())
+            }
+            Heard::Answer(answer) => match answer.result.as_str() {
+                "approved" => ChangeAnswer::Done(ChangeFacts { money: money(&answer) }),
+                "declined" => ChangeAnswer::Declined(codes::refusal(answer.reason.as_deref(), &answer.response_code)),
+                "pending" => ChangeAnswer::Pending,
+                _ => ChangeAnswer::Unknown("unknown_result".into()),
+            },
+            Heard::Said { status: 503, code } if code == codes::BUSY => ChangeAnswer::Busy(code),
+            Heard::Said { status: 429, .. } => ChangeAnswer::Busy("http_429".into()),
+            Heard::Said { status, .. } => ChangeAnswer::Unknown(format!("http_{status}")),
+            Heard::NotSent(fault) => ChangeAnswer::NotSent(fault),
+            Heard::Lost(fault) => ChangeAnswer::Unknown(fault),
+        }
+    }
+
     async fn inquire(&self, order: Order<'_>, reference: &Reference) -> InquiryAnswer {
         let path = format!("v1/transactions/{reference}");
         let heard =
@@ -142,7 +184,10 @@ impl CardCompany {
             Heard::Answer(answer) => match answer.result.as_str() {
                 "approved" => facts(&answer)
                     .map_or_else(|| InquiryAnswer::NoAnswer("approval_without_number".into()), InquiryAnswer::Approved),
-                "declined" => InquiryAnswer::Declined(codes::decline(&answer.response_code)),
+                "declined" => match answer.reason.as_deref() {
+                    None => InquiryAnswer::Declined(codes::decline(&answer.response_code)),
+                    reason => InquiryAnswer::Refused(codes::refusal(reason, &answer.response_code)),
+                },
                 "pending" => InquiryAnswer::Pending,
                 "reversed" => InquiryAnswer::Reversed,
                 "not_found" => InquiryAnswer::NotFound,
@@ -189,12 +234,12 @@ fn facts(answer: &wire::Transaction) -> Option<ApprovalFacts> {
     // It goes into receipts and into Postgres, which stores no NUL: what is no number is no approval.
     let is_number = |n: &&str| (1..=8).contains(&n.len()) && n.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let number = answer.approval_number.as_deref().filter(is_number)?;
-    let money = answer
-        .currency
-        .as_deref()
-        .and_then(Currency::from_code)
-        .and_then(|currency| Money::new(answer.amount?, currency));
-    Some(ApprovalFacts { money, number: number.to_owned() })
+    Some(ApprovalFacts { money: money(answer), number: number.to_owned() })
+}
+
+/// The amount that an answer names, if it is money of ours.
+fn money(answer: &wire::Transaction) -> Option<Money> {
+    Money::new(answer.amount?, Currency::from_code(answer.currency.as_deref()?)?)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -219,6 +264,10 @@ impl Acquirer for CardCompany {
 
     fn approve<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, ApproveAnswer> {
         self.approve(order, reference).boxed()
+    }
+
+    fn change<'a>(&'a self, order: Order<'a>, call: Call, reference: &'a Reference) -> BoxFuture<'a, ChangeAnswer> {
+        self.change(order, call, reference).boxed()
     }
 
     fn inquire<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, InquiryAnswer> {

@@ -58,7 +58,18 @@ pub(super) struct NetCancel<'a> {
     pub currency: &'a str,
 }
 
-/// An approval, or what an inquiry tells of one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Change<'a> {
+    pub reference: &'a str,
+    pub original_reference: &'a str,
+    pub merchant_id: &'a str,
+    pub order_id: &'a str,
+    pub amount: i64,
+    pub currency: &'a str,
+}
+
+/// An approval, a change of one, or what an inquiry tells of one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Transaction {
@@ -66,6 +77,8 @@ pub(super) struct Transaction {
     pub result: String,
     #[serde(default)]
     pub response_code: String,
+    /// Why a change was declined.
+    pub reason: Option<String>,
     pub amount: Option<i64>,
     pub currency: Option<String>,
     pub approval_number: Option<String>,

@@ -3,7 +3,7 @@
 use time::Duration;
 use uuid::Uuid;
 
-use super::super::attempt::{Manners, OpenAttempt};
+use super::super::attempt::{Call, Manners, OpenAttempt};
 use super::super::fixtures::{START, approval_of, payment, won};
 use super::super::id::AttemptId;
 use super::super::operation::CRASH_BUDGET;
@@ -36,6 +36,8 @@ fn reference() -> Reference {
 fn claimed(mode: Mode, known: Known) -> Claimed {
     let payment = payment();
     let attempt = |condemned| OpenAttempt {
+        call: Call::Approve,
+        doubted: false,
         id: AttemptId(Uuid::from_u128(5)),
         reference: reference(),
         sent_at: START,
@@ -72,6 +74,7 @@ fn no() -> Failure {
 fn told(claimed: &Claimed, step: &Step) -> String {
     let decision = match step {
         Step::Approve { written, .. } => return format!("approve{}", if *written { "" } else { " again" }),
+        Step::Change { call, .. } | Step::Verify { call, .. } => return call.as_str().into(),
         Step::Inquire { .. } => return "inquire".into(),
         Step::NetCancel { because, .. } => return format!("net-cancel {}", because.as_str()),
         Step::Decide(decision) => decision,

@@ -20,19 +20,54 @@ fn the_grid_of_standings_and_events() {
 fn in_a_line(state: &PaymentState) -> String {
     let work = |work: &Work| format!("[{} {}]", work.kind.as_str(), work.status.as_str());
     let mut line = format!("{} {}", state.status(), state.money_state.as_str());
-    for each in state.operation.iter().chain(&state.reversals).map(work) {
+    for each in state.operation.iter().chain(&state.reversals).chain(state.afterwards()).map(work) {
         write!(line, " {each}").unwrap();
+    }
+    if state.is_captured() {
+        line.push_str(" captured");
+    }
+    for (name, amount) in [("reserved", state.reserved), ("canceled", state.canceled)] {
+        if amount > 0 {
+            write!(line, " {name} {amount}").unwrap();
+        }
     }
     line
 }
 
 #[test]
-fn what_is_at_rest_takes_no_event_but_a_late_approval() {
+fn what_is_at_rest_takes_no_event_but_what_somebody_asks_for_or_hears_late() {
+    use PaymentEvent as E;
     for (name, state) in standings().into_iter().filter(|(_, state)| state.is_at_rest()) {
         for (event, what) in events() {
-            if !matches!(what, PaymentEvent::LateApproval { .. }) {
+            let asked = matches!(
+                what,
+                E::LateApproval { .. }
+                    | E::CancelQueued { .. }
+                    | E::CaptureQueued { .. }
+                    | E::Captured { operation: None, .. }
+                    | E::WorkRearmed { .. }
+                    | E::WorkDied { .. }
+            );
+            // What was given up is still there to be taken up again, and to be heard of.
+            if !asked && state.afterwards().next().is_none() {
                 assert!(state.on(&what).is_err(), "{name} took {event}");
             }
+        }
+    }
+}
+
+#[test]
+fn what_was_paid_is_held_reserved_or_gone_and_never_more() {
+    for (name, state) in standings() {
+        for next in events().iter().filter_map(|(_, event)| state.on(event).ok()) {
+            let Some(approval) = next.approval() else { continue };
+            let open = |cancel: &&Cancel| cancel.end.is_none();
+            let done = |cancel: &&Cancel| matches!(cancel.end, Some(super::super::cancel::CancelEnd::Done { .. }));
+            let reserved: i64 = next.cancels.iter().filter(open).map(|cancel| cancel.amount).sum();
+            let canceled: i64 = next.cancels.iter().filter(done).map(|cancel| cancel.amount).sum();
+            assert_eq!((next.reserved, next.canceled), (reserved, canceled), "after {name}: {next:?}");
+            assert!(reserved + canceled <= approval.amount, "after {name}: {next:?}");
+            assert_eq!(next.status() == PaymentStatus::Canceled, canceled == approval.amount, "after {name}");
         }
     }
 }
@@ -41,8 +76,16 @@ fn what_is_at_rest_takes_no_event_but_a_late_approval() {
 fn money_is_told_only_when_nothing_can_move_it() {
     for (name, state) in standings() {
         for next in events().iter().filter_map(|(_, event)| state.on(event).ok()) {
-            assert_eq!(next.money_state == MoneyState::Unknown, next.has_unsettled_work(), "after {name}: {next:?}");
-            assert!(next.money_state != MoneyState::Moved || next.status() == PaymentStatus::Done, "after {name}");
+            let paid = matches!(next.status(), PaymentStatus::Done | PaymentStatus::PartialCanceled);
+            // Of what is paid something stays whatever becomes of the cancels, or else nobody knows.
+            if !paid && next.status() != PaymentStatus::Canceled {
+                assert_eq!(
+                    next.money_state == MoneyState::Unknown,
+                    next.has_unsettled_work(),
+                    "after {name}: {next:?}"
+                );
+            }
+            assert!(next.money_state != MoneyState::Moved || paid, "after {name}");
             assert!(!next.is_at_rest() || next.money_state != MoneyState::Unknown, "after {name}");
         }
     }

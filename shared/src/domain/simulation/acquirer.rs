@@ -2,7 +2,10 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::super::attempt::{Answer, ApprovalFacts, ApproveAnswer, Call, InquiryAnswer, NetCancelAnswer};
+use super::super::attempt::{
+    Answer, ApprovalFacts, ApproveAnswer, Call, ChangeAnswer, ChangeFacts, ChangeRefusal, InquiryAnswer,
+    NetCancelAnswer, RefusedBecause,
+};
 use super::super::failure::{Failure, FailureCode};
 use super::super::fixtures::won;
 use super::super::id::Reference;
@@ -14,6 +17,8 @@ pub(super) struct Asked(usize);
 struct Request {
     call: Call,
     reference: Reference,
+    /// Of a change: of which approval, and how much.
+    change: Option<(Reference, i64)>,
     acts_at: OffsetDateTime,
     lag: Duration,
     wrong_amount: bool,
@@ -31,28 +36,40 @@ struct Deed {
     reversed: bool,
 }
 
+/// A change of a charge that it was asked for, and what came of that.
+struct Change {
+    reference: Reference,
+    call: Call,
+    amount: i64,
+    seen_from: OffsetDateTime,
+    refused: Option<RefusedBecause>,
+}
+
 pub(super) struct Acquirer {
     dedupes: bool,
     requests: Vec<Request>,
     deeds: Vec<Deed>,
+    changes: Vec<Change>,
+    /// Whether it bought the slip, at its own pleasure or ours.
+    pub(super) captured: bool,
 }
 
 impl Acquirer {
     pub(super) const fn new(dedupes: bool) -> Self {
-        Self { dedupes, requests: Vec::new(), deeds: Vec::new() }
+        Self { dedupes, requests: Vec::new(), deeds: Vec::new(), changes: Vec::new(), captured: false }
     }
 
     pub(super) fn ask(
         &mut self,
         call: Call,
         reference: &Reference,
-        acts_at: OffsetDateTime,
-        lag: Duration,
+        change: Option<(Reference, i64)>,
+        (acts_at, lag): (OffsetDateTime, Duration),
         wrong_amount: bool,
         kind: u32,
     ) -> Asked {
         let reference = reference.clone();
-        self.requests.push(Request { call, reference, acts_at, lag, wrong_amount, kind, answer: None });
+        self.requests.push(Request { call, reference, change, acts_at, lag, wrong_amount, kind, answer: None });
         Asked(self.requests.len() - 1)
     }
 
@@ -73,6 +90,7 @@ impl Acquirer {
                 Call::Approve => Answer::Approve(self.approve(place)),
                 Call::Inquire => Answer::Inquire(self.inquire(place)),
                 Call::NetCancel => Answer::NetCancel(self.net_cancel(place)),
+                call @ (Call::Capture | Call::Cancel | Call::Refund) => Answer::Change(call, self.change(place)),
             };
             self.requests[place].answer = Some(answer);
         }
@@ -104,10 +122,83 @@ impl Acquirer {
         }
     }
 
+    fn change(&mut self, place: usize) -> ChangeAnswer {
+        let request = &self.requests[place];
+        let (kind, call) = (request.kind, request.call);
+        let (original, amount) = request.change.clone().unwrap();
+        let known = self.changes.iter().find(|change| self.dedupes && change.reference == request.reference);
+        let refused = match known {
+            Some(change) => change.refused,
+            None => {
+                if kind >= 95 {
+                    return ChangeAnswer::Busy("M1".into());
+                }
+                let left = self.left(&original);
+                let refused = match call {
+                    _ if kind < 5 => Some(RefusedBecause::Declined),
+                    Call::Cancel | Call::Capture if self.captured => Some(RefusedBecause::AlreadyCaptured),
+                    _ if left == 0 => Some(RefusedBecause::AlreadyCanceled),
+                    Call::Refund if !self.captured => Some(RefusedBecause::Disagrees),
+                    Call::Capture if amount != left => Some(RefusedBecause::Disagrees),
+                    _ if amount > left => Some(RefusedBecause::Disagrees),
+                    Call::Capture | Call::Cancel | Call::Refund => None,
+                    Call::Approve | Call::Inquire | Call::NetCancel => unreachable!("no change is asked for"),
+                };
+                self.captured |= call == Call::Capture && refused.is_none();
+                let reference = request.reference.clone();
+                let seen_from = request.acts_at + request.lag;
+                self.changes.push(Change { reference, call, amount, seen_from, refused });
+                refused
+            }
+        };
+        match refused {
+            _ if kind >= 90 => ChangeAnswer::Pending,
+            Some(why) => ChangeAnswer::Declined(refusal(why)),
+            None => {
+                let said = amount + i64::from(self.requests[place].wrong_amount);
+                ChangeAnswer::Done(ChangeFacts { money: Some(won(said)) })
+            }
+        }
+    }
+
+    /// What is left of a charge.
+    fn left(&self, original: &Reference) -> i64 {
+        let charges = self.deeds.iter().filter(|deed| !deed.reversed && deed.reference == *original);
+        let charged: i64 = charges.filter_map(|deed| deed.amount).sum();
+        charged - self.returned(Call::Cancel) - self.returned(Call::Refund)
+    }
+
+    /// How much went back by this call.
+    pub(super) fn returned(&self, call: Call) -> i64 {
+        let done = self.changes.iter().filter(|change| change.call == call && change.refused.is_none());
+        done.map(|change| change.amount).sum()
+    }
+
+    /// Whether it ever had to say that its books are not as ours.
+    pub(super) fn ever_disagreed(&self) -> bool {
+        use RefusedBecause::{AlreadyCanceled, Disagrees};
+        self.changes.iter().any(|change| matches!(change.refused, Some(AlreadyCanceled | Disagrees)))
+    }
+
+    /// Buys the slip of the only charge there is, though nobody asked.
+    pub(super) fn captures_by_itself(&mut self) {
+        self.captured |= self.charged().iter().sum::<i64>() > self.returned(Call::Cancel);
+    }
+
     fn inquire(&self, place: usize) -> InquiryAnswer {
         let request = &self.requests[place];
         if request.kind >= 90 {
             return InquiryAnswer::Pending;
+        }
+        let mut changes = self
+            .changes
+            .iter()
+            .filter(|change| change.reference == request.reference && change.seen_from <= request.acts_at);
+        match changes.next() {
+            Some(Change { refused: Some(RefusedBecause::Declined), .. }) => return InquiryAnswer::Declined(declined()),
+            Some(Change { refused: Some(why), .. }) => return InquiryAnswer::Refused(refusal(*why)),
+            Some(Change { refused: None, amount, .. }) => return InquiryAnswer::Approved(facts(*amount)),
+            None => {}
         }
         let mut seen: Vec<&Deed> = self.seen(request).collect();
         seen.sort_by_key(|deed| deed.reversed);
@@ -152,6 +243,10 @@ impl Acquirer {
 
 fn facts(amount: i64) -> ApprovalFacts {
     ApprovalFacts { money: Some(won(amount)), number: "12345678".into() }
+}
+
+fn refusal(why: RefusedBecause) -> ChangeRefusal {
+    ChangeRefusal { why, code: "57".into() }
 }
 
 fn declined() -> Failure {

@@ -3,14 +3,14 @@
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::super::attempt::{Answer, AnswerWord, Because, Call, Manners, OpenAttempt, Resolution};
+use super::super::attempt::{Answer, AnswerWord, Because, Call, Manners, OpenAttempt, RefusedBecause, Resolution};
 use super::super::course::{Claimed, Decision, Next};
 use super::super::event::PaymentEvent;
 use super::super::evidence::{Verdict, judge};
 use super::super::fixtures::{self, reversal};
 use super::super::id::{AttemptId, OperationId, Reference};
 use super::super::operation::{CRASH_BUDGET, Operation, OperationKind, OperationResult, OperationStatus};
-use super::super::payment::{MoneyState, Payment};
+use super::super::payment::{MoneyState, Payment, Work};
 
 struct Row {
     operation: Operation,
@@ -27,6 +27,7 @@ struct Attempt {
     sent_at: OffsetDateTime,
     because: Option<Because>,
     answer: Option<AnswerWord>,
+    doubted: bool,
     answered_at: Option<OffsetDateTime>,
     resolution: Option<Resolution>,
 }
@@ -37,6 +38,8 @@ pub(super) struct Store {
     attempts: Vec<Attempt>,
     /// Answers that said otherwise than the books when they were given.
     pub(super) false_answers: Vec<MoneyState>,
+    /// How often a person was asked to look.
+    pub(super) cases: usize,
 }
 
 impl Store {
@@ -44,7 +47,35 @@ impl Store {
         let payment = fixtures::payment();
         let operation = fixtures::approval_of(&payment);
         let row = Row { operation, claimed_at: payment.created_at, owner_dies: None };
-        Self { payment, rows: vec![row], attempts: Vec::new(), false_answers: Vec::new() }
+        Self { payment, rows: vec![row], attempts: Vec::new(), false_answers: Vec::new(), cases: 0 }
+    }
+
+    /// Accepts more work on the payment, if its standing takes it.
+    pub(super) fn accept(
+        &mut self,
+        kind: OperationKind,
+        wish: impl FnOnce(Work) -> PaymentEvent,
+        amount: i64,
+        now: OffsetDateTime,
+    ) -> bool {
+        let number = i32::try_from(self.rows.len()).unwrap() + 1;
+        let id = OperationId(Uuid::from_u128(100 + u128::try_from(self.rows.len()).unwrap()));
+        let work = Work { id, kind, status: OperationStatus::Queued, attempt: 0, next_attempt_at: None };
+        let Ok(next) = self.payment.state.on(&wish(work)) else { return false };
+        self.payment.state = next;
+        self.payment.version += 1;
+        let operation = Operation {
+            id,
+            number,
+            kind,
+            amount: fixtures::won(amount),
+            due_at: now,
+            deadline_at: now + kind.within(),
+            created_at: now,
+            ..fixtures::approval_of(&self.payment)
+        };
+        self.rows.push(Row { operation, claimed_at: now, owner_dies: None });
+        true
     }
 
     /// The operation whose turn it is, and when it may be claimed.
@@ -74,9 +105,11 @@ impl Store {
         let open: Vec<OpenAttempt> = self
             .attempts
             .iter()
-            .filter(|a| a.operation == place && a.call == Call::Approve && a.resolution.is_none())
+            .filter(|a| a.operation == place && moves_money(a.call) && a.resolution.is_none())
             .map(|a| OpenAttempt {
                 id: a.id,
+                call: a.call,
+                doubted: a.doubted,
                 reference: a.reference.clone(),
                 sent_at: a.sent_at,
                 condemned: condemned(&a.reference),
@@ -90,7 +123,7 @@ impl Store {
             let id = self.next_id();
             let reference = Reference::of(id);
             self.write(place, id, Call::Approve, reference.clone(), None, now);
-            OpenAttempt { id, reference, sent_at: now, condemned: None }
+            OpenAttempt { id, call: Call::Approve, doubted: false, reference, sent_at: now, condemned: None }
         });
         Claimed { operation, payment: self.payment.clone(), open, fresh, manners }
     }
@@ -101,6 +134,11 @@ impl Store {
             let row = &mut self.rows[place];
             row.owner_dies = at.map(|at| at.max(row.claimed_at + Duration::seconds(1)));
         }
+    }
+
+    /// The reference of the next call that is written down, if it is a new one.
+    pub(super) fn next_reference(&self) -> Reference {
+        Reference::of(self.next_id())
     }
 
     fn next_id(&self) -> AttemptId {
@@ -125,6 +163,7 @@ impl Store {
             sent_at,
             because,
             answer: None,
+            doubted: false,
             answered_at: None,
             resolution: None,
         });
@@ -162,6 +201,8 @@ impl Store {
 
     fn answer(&mut self, attempt: usize, answer: &Answer, now: OffsetDateTime) {
         self.attempts[attempt].answer = Some(answer.word());
+        let already = RefusedBecause::AlreadyCanceled.as_str();
+        self.attempts[attempt].doubted = answer.word() == AnswerWord::Declined && answer.code() == Some(already);
         self.attempts[attempt].answered_at = Some(now);
     }
 
@@ -217,12 +258,14 @@ impl Store {
         let contradicts = |a: &Attempt, reference: &Reference| {
             a.reference == *reference
                 && match (a.call, a.answer) {
-                    (Call::Approve | Call::Inquire, Some(AnswerWord::Approved)) => true,
-                    (Call::Approve, Some(AnswerWord::Unknown | AnswerWord::Pending)) => self.was_heard_late(a),
-                    _ => false,
+                    (Call::NetCancel, _) => false,
+                    (_, Some(AnswerWord::Approved)) => true,
+                    (Call::Inquire, _) => false,
+                    (_, Some(AnswerWord::Unknown | AnswerWord::Pending)) => self.was_heard_late(a),
+                    (_, _) => false,
                 }
         };
-        let denied = decision.denies().filter(|_| kind == OperationKind::Approve);
+        let denied = decision.denies().filter(|_| kind != OperationKind::NetCancel);
         let contradicted = denied.filter(|reference| {
             self.attempts.iter().enumerate().any(|(place, a)| Some(place) != own && contradicts(a, reference))
         });
@@ -238,6 +281,9 @@ impl Store {
 
     /// Whoever asked for it is told how it ended, now and for ever: nothing that the books know may speak against it.
     fn check_answer(&mut self, place: usize) {
+        if place > 0 && self.rows[place].operation.kind != OperationKind::Approve {
+            return;
+        }
         let Some(money_state) = self.answer_of(place) else { return };
         let heard_of = self.attempts.iter().any(|a| a.answer == Some(AnswerWord::Approved));
         let reversing = self
@@ -270,15 +316,19 @@ impl Store {
     }
 
     fn resolve(&mut self, reference: &Reference, resolution: Resolution) {
-        let of = |a: &&mut Attempt| a.reference == *reference && a.call == Call::Approve;
+        let of = |a: &&mut Attempt| a.reference == *reference && moves_money(a.call);
         self.attempts.iter_mut().filter(of).for_each(|a| a.resolution = Some(resolution));
     }
 
     fn weigh(&mut self, reference: &Reference, call: Call, heard: AnswerWord, now: OffsetDateTime) {
-        let decided =
-            self.attempts.iter().find(|a| a.reference == *reference && a.call == Call::Approve).unwrap().resolution;
-        if judge(call, heard, decided) != Verdict::Reverse {
-            return;
+        let asked = self.attempts.iter().find(|a| a.reference == *reference && moves_money(a.call)).unwrap();
+        match judge(call, heard, asked.call, asked.resolution) {
+            Verdict::Nothing | Verdict::Kept => return,
+            Verdict::Case => {
+                self.cases += 1;
+                return;
+            }
+            Verdict::Reverse => {}
         }
         let number = i32::try_from(self.rows.len()).unwrap() + 1;
         let work = reversal(100 + u128::try_from(self.rows.len()).unwrap(), OperationStatus::Queued);
@@ -297,9 +347,23 @@ impl Store {
         self.happen(&PaymentEvent::LateApproval { work });
     }
 
+    /// How the cancels and captures stand that were accepted.
+    pub(super) fn changes(&self) -> impl Iterator<Item = &Operation> {
+        let changes = |operation: &&Operation| matches!(operation.kind, OperationKind::Cancel | OperationKind::Capture);
+        self.rows.iter().map(|row| &row.operation).filter(changes)
+    }
+
     pub(super) fn nothing_is_open(&self) -> bool {
         self.attempts
             .iter()
-            .all(|a| a.call != Call::Approve || !matches!(a.resolution, None | Some(Resolution::Reversing)))
+            .all(|a| !moves_money(a.call) || !matches!(a.resolution, None | Some(Resolution::Reversing)))
+    }
+}
+
+/// Whether its effect outlives the call.
+pub(super) const fn moves_money(call: Call) -> bool {
+    match call {
+        Call::Approve | Call::Capture | Call::Cancel | Call::Refund => true,
+        Call::Inquire | Call::NetCancel => false,
     }
 }

@@ -48,7 +48,22 @@ impl Described {
 
     /// Whether it is a call that Toss Payments also has, which ignores fields it does not know.
     pub(crate) fn is_tosss(&self) -> bool {
-        self.path.starts_with("/v1/")
+        self.path.starts_with("/v1/") && !self.path.ends_with("/capture")
+    }
+
+    /// Whether it is one of the merchant's people's.
+    pub(crate) fn is_backoffice(&self) -> bool {
+        self.path.starts_with("/backoffice/")
+    }
+
+    /// Whether a payer with an account makes it, and not a merchant.
+    pub(crate) fn is_of_payers(&self) -> bool {
+        self.path.starts_with("/payer/")
+    }
+
+    /// Whether it is about a card that is kept, or a payment that was authenticated with one.
+    pub(crate) fn needs_card(&self) -> bool {
+        self.is_of_payers() && (self.path.contains("{cardId}") || self.path.contains("{checkoutId}"))
     }
 
     /// Whether the document allows this status.

@@ -146,6 +146,10 @@ async fn no_body_where_all_is_optional() {
             (Some("application/json"), "{}"),
             (Some("application/json; charset=UTF-8"), " {} "),
         ] {
+            // With a cookie it matters that no form of another site can send it.
+            if call.is_backoffice() && !kind.is_some_and(|kind| kind.starts_with("application/json")) {
+                continue;
+            }
             let target = Target::prepare(&gateway, call.clone()).await;
             let request = target.bare(&gateway).body(body);
             let request = match kind {
@@ -156,8 +160,11 @@ async fn no_body_where_all_is_optional() {
             assert_eq!(answer.status, 200, "{} {kind:?} {body:?}: {answer:?}", call.name());
         }
         let target = Target::prepare(&gateway, call.clone()).await;
+        let mut lines = target.header_lines();
+        lines.extend(call.is_backoffice().then(|| "content-type: application/json".to_owned()));
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let mut raw = Raw::open(&gateway.shop).await;
-        raw.send(head(&gateway.shop, &format!("{} {}", call.method, target.path()), &[]) + "\r\n").await;
+        raw.send(head(&gateway.shop, &format!("{} {}", call.method, target.path()), &lines) + "\r\n").await;
         let answer = raw.answer().await;
         assert_eq!(answer.status, 200, "{} without a length: {answer:?}", call.name());
     }

@@ -1,8 +1,13 @@
 //! A good request for each call, of which one thing at a time is made wrong.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
-use naru_testbed::{Answer, Gateway, Payer, Payment, canary, cards};
-use reqwest::RequestBuilder;
+use naru_shared::api_key::KeyKind;
+use naru_shared::domain::id::Mode;
+use naru_shared::domain::staff::Role;
+use naru_testbed::{Account, Answer, Company, Desk, Gateway, PASSWORD, Payer, Payment, canary, cards};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use super::document::Described;
@@ -15,8 +20,68 @@ pub(crate) struct Target {
     path: String,
     /// Fields of the good body, as JSON text.
     good: Vec<(String, String)>,
+    /// What stands for each parameter of the path.
+    places: Vec<(&'static str, String)>,
     /// What the payment's creation answered.
     created: Answer,
+    /// Whether it is paid by now.
+    pub(crate) is_paid: bool,
+    /// Who is signed in, for the calls of payers.
+    account: Option<Arc<Account>>,
+    /// Where it is a call of the backoffice: the merchant, and an owner who makes it.
+    backoffice: Option<(Company, Desk)>,
+}
+
+/// A merchant as the backoffice's calls need one: somebody to change, a key to roll, an invitation to accept or withdraw.
+struct Furnished {
+    company: Company,
+    owner: Desk,
+    somebody: Desk,
+    key_id: String,
+    invitation: (String, String),
+}
+
+impl Furnished {
+    async fn of(gateway: &Gateway) -> Self {
+        let company = gateway.company().await;
+        company.origin(Mode::Test, "https://shop.example").await;
+        Self {
+            owner: company.person(Role::Owner).await,
+            somebody: company.person(Role::Staff).await,
+            key_id: company.key(Mode::Test, KeyKind::Secret).await.id,
+            invitation: company.invite("invited@shop.example").await,
+            company,
+        }
+    }
+
+    fn places(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("mode", "test".to_owned()),
+            ("keyId", self.key_id.clone()),
+            ("staffId", self.somebody.id.to_string()),
+            ("invitationId", self.invitation.0.clone()),
+        ]
+    }
+
+    /// A good value of a field of the backoffice's.
+    fn good(&self, call: &Described, field: &str) -> Option<Value> {
+        Some(match field {
+            "email" if call.path.ends_with("/sign-in") => self.somebody.email.as_str().into(),
+            "email" => "new@shop.example".into(),
+            "password" if call.path.ends_with("/sign-in") => PASSWORD.into(),
+            "password" | "newPassword" => "another password of nobody".into(),
+            "currentPassword" => PASSWORD.into(),
+            "mid" => self.company.mid.as_str().into(),
+            "name" => "김나루".into(),
+            "role" => "read-only".into(),
+            "token" => self.invitation.1.as_str().into(),
+            "origin" if call.path.ends_with("/remove") => "https://shop.example".into(),
+            "origin" => "https://new.example".into(),
+            "kind" => "client".into(),
+            "overlapHours" => 24.into(),
+            _ => return None,
+        })
+    }
 }
 
 impl Target {
@@ -28,22 +93,49 @@ impl Target {
         let order = Payment::of(12_000);
         let confirms =
             call.path == "/v1/payments/confirm" || (call.path == "/v1/payments/{paymentKey}" && call.body.is_some());
-        let created = if confirms {
+        let is_paid = ["/v1/payments/{paymentKey}/cancel", "/v1/payments/{paymentKey}/capture"].contains(&&*call.path);
+        let created = if confirms || is_paid {
             gateway.shop.authenticated(&order).await
         } else {
             gateway.shop.create(&order).await.expecting(200)
         };
+        if is_paid {
+            let _ = gateway.shop.confirm(created.payment_key(), &order.order_id, order.amount).await.expecting(200);
+        }
+        let account = match call.is_of_payers() {
+            true => Some(Arc::new(gateway.payer().await)),
+            false => None,
+        };
+        let mut card_id = String::new();
+        if let Some(account) = account.as_ref().filter(|_| call.needs_card()) {
+            card_id = account.keeps("approve").await;
+            // Nobody sees or cancels a payment but who authenticated it.
+            if call.path.contains("{checkoutId}") && !call.path.ends_with("/authenticate") {
+                let _ = account.authenticate(&created, &card_id).await.expecting(200);
+            }
+        }
+        let stranger = gateway.stranger("test");
+        let email = match &account {
+            Some(account) if !call.path.ends_with("/sign-up") => account.email.clone(),
+            Some(_) | None => stranger.email,
+        };
+        let password = account.as_ref().map_or(stranger.password, |account| account.password.clone());
         let checkout_id = created.text("checkout.url").rsplit('/').next().unwrap_or_default();
-        let path = call
-            .path
-            .replace("{paymentKey}", created.payment_key())
-            .replace("{orderId}", &order.order_id)
-            .replace("{checkoutId}", checkout_id);
+        let mut places = vec![
+            ("paymentKey", created.payment_key().to_owned()),
+            ("orderId", order.order_id.clone()),
+            ("checkoutId", checkout_id.to_owned()),
+            ("cardId", card_id.clone()),
+        ];
+        let furnished = if call.is_backoffice() { Some(Furnished::of(gateway).await) } else { None };
+        places.extend(furnished.iter().flat_map(Furnished::places));
+        let path = filled_in(&call.path, &places);
         assert!(!path.contains('{'), "say what {path} is filled in with");
         let order_id = if confirms { order.order_id.clone() } else { Payment::of(1).order_id };
         let fields = call.body.iter().flatten();
         let good = fields.map(|field| {
-            let value: Value = match field.name.as_str() {
+            let of_backoffice = furnished.as_ref().and_then(|furnished| furnished.good(&call, &field.name));
+            let value: Value = of_backoffice.unwrap_or_else(|| match field.name.as_str() {
                 "amount" => 12_000.into(),
                 "orderId" => order_id.as_str().into(),
                 "paymentKey" => created.payment_key().into(),
@@ -63,12 +155,23 @@ impl Target {
                 "customerIdentityNumber" => canary::IDENTITY_NUMBER.into(),
                 "cvc" => "123".into(),
                 "cardInstallmentPlan" => 0.into(),
+                "cancelReason" => "고객 변심".into(),
+                "cancelAmount" => 5_000.into(),
+                "refundableAmount" => order.amount.into(),
+                "email" => email.as_str().into(),
+                "password" | "currentPassword" => password.as_str().into(),
+                "newPassword" => "another horse battery".into(),
+                "mode" => "test".into(),
+                "nickname" => "빨간 카드".into(),
+                "cardId" => card_id.as_str().into(),
                 "approveBefore" => "2999-12-31T23:59:59+09:00".into(),
                 other => panic!("{}: say what a good {other} is", call.name()),
-            };
+            });
             (field.name.clone(), value.to_string())
         });
-        Self { good: good.collect(), call: call.clone(), path, created }
+        let good = good.collect();
+        let backoffice = furnished.map(|furnished| (furnished.company, furnished.owner));
+        Self { good, call: call.clone(), path, places, created, is_paid, account, backoffice }
     }
 
     /// The same call about a payment that there is not.
@@ -81,8 +184,31 @@ impl Target {
             call: self.call.clone(),
             path: replaced(&self.path),
             good: self.good.iter().map(|(name, value)| (name.clone(), replaced(value))).collect(),
+            places: self.places.clone(),
             created: self.created.clone(),
+            is_paid: self.is_paid,
+            account: self.account.clone(),
+            backoffice: self.backoffice.clone(),
         }
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Panics
+    /// When it is no call of payers.
+    pub(crate) fn account(&self) -> &Account {
+        self.account.as_ref().expect("a call of payers has one")
+    }
+
+    /// The merchant whose backoffice it is.
+    pub(crate) fn company(&self) -> Option<&Company> {
+        self.backoffice.as_ref().map(|(company, _)| company)
+    }
+
+    /// The path with something else in one place.
+    pub(crate) fn path_with(&self, place: &str, value: &str) -> String {
+        let others: Vec<_> = self.places.iter().filter(|(name, _)| *name != place).cloned().collect();
+        filled_in(&self.call.path, &others).replace(&format!("{{{place}}}"), value)
     }
 
     /// What the merchant calls the payment.
@@ -132,8 +258,36 @@ impl Target {
 
     /// The call without body and content type.
     pub(crate) fn bare(&self, gateway: &Gateway) -> RequestBuilder {
-        gateway.shop.request(self.call.method.clone(), &self.path)
+        self.at(gateway, self.call.method.clone(), &self.path)
     }
+
+    /// Another path or method by the same: a payer or an owner who is signed in, or a merchant's server.
+    pub(crate) fn at(&self, gateway: &Gateway, method: Method, path: &str) -> RequestBuilder {
+        match (&self.account, &self.backoffice) {
+            (Some(account), _) => account.request(method, path),
+            (None, Some((_, owner))) => owner.request(method, path).header("origin", owner.own_origin()),
+            (None, None) => gateway.shop.request(method, path),
+        }
+    }
+
+    /// Some other call by who may make this one.
+    pub(crate) fn elsewhere(&self, gateway: &Gateway, method: Method, path: &str) -> RequestBuilder {
+        self.at(gateway, method, path).header("content-type", "application/json")
+    }
+
+    /// What the call needs beside a key, as lines of a request that is written by hand.
+    pub(crate) fn header_lines(&self) -> Vec<String> {
+        let payer = self.account.iter().flat_map(|account| account.headers());
+        let owner = self
+            .backoffice
+            .iter()
+            .flat_map(|(_, owner)| [("cookie", owner.cookie().to_owned()), ("origin", owner.own_origin().to_owned())]);
+        payer.chain(owner).map(|(name, value)| format!("{name}: {value}")).collect()
+    }
+}
+
+fn filled_in(path: &str, places: &[(&'static str, String)]) -> String {
+    places.iter().fold(path.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value))
 }
 
 /// `Basic` credentials of a key.

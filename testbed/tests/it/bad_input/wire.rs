@@ -88,7 +88,8 @@ async fn lies_about_bodies() {
 }
 
 async fn tell(gateway: &Gateway, target: &Target, lie: Lie) {
-    let headers = lie.headers.iter().map(String::as_str).chain(["content-type: application/json"]);
+    let more = target.header_lines();
+    let headers = lie.headers.iter().chain(&more).map(String::as_str).chain(["content-type: application/json"]);
     let line = format!("{} {}", target.call.method, target.path());
     let mut raw = Raw::open(&gateway.shop).await;
     raw.send(head(&gateway.shop, &line, &headers.collect::<Vec<_>>()) + "\r\n").await;

@@ -26,7 +26,10 @@ impl Wrong {
 }
 
 /// Fields in which a person may write what they like: there an attack is only a strange name, and accepted.
-pub(crate) const FREE_TEXTS: [&str; 2] = ["orderName", "customerName"];
+pub(crate) const FREE_TEXTS: [&str; 5] = ["orderName", "customerName", "cancelReason", "name", "nickname"];
+
+/// Fields that take any text that is long enough: nobody is shown them.
+const PASSWORDS: [&str; 3] = ["password", "currentPassword", "newPassword"];
 
 /// Every wrong value of a field.
 pub(crate) fn wrong_values(field: &Field) -> Vec<Wrong> {
@@ -105,6 +108,14 @@ fn integers(name: &str) -> Vec<Wrong> {
         Wrong::new("ten thousand digits", format!("\"{}\"", "9".repeat(10_000))),
         Wrong::new("SQL", "\"1; drop table payments -- zq9canary\""),
     ];
+    if name == "cancelAmount" {
+        all.push(Wrong::new("nothing to give back", "0"));
+        all.push(Wrong::new("more than there is", "1000000000000"));
+        all.push(Wrong::new("more than was paid", "12001"));
+    }
+    if name == "overlapHours" {
+        all.push(Wrong::new("longer than a week", "169"));
+    }
     if name == "amount" {
         all.push(Wrong::new("nothing to pay", "0"));
         all.push(Wrong::new("less than a card is charged", "99"));
@@ -137,10 +148,21 @@ fn texts(name: &str) -> Vec<Wrong> {
         Wrong::new("an ideographic space", "\"\u{3000}\""),
         Wrong::new("too long", format!("\"{}\"", "x".repeat(10_000))),
         Wrong::new("too long in Korean", format!("\"{}\"", "가".repeat(2_001))),
-        Wrong::new("several lines", "\"zq9canary\\r\\n{\\\"level\\\":\\\"ERROR\\\",\\\"message\\\":\\\"forged\\\"}\""),
+    ];
+    if PASSWORDS.contains(&name) {
+        all.push(Wrong::new("too short", "\"zq9canary\""));
+        all.push(Wrong::new("a letter more than the most", format!("\"{}\"", "xyz".repeat(43))));
+        return all;
+    }
+    all.extend([
         Wrong::new("text that turns around", "\"zq9canary \u{202e}00051\u{202c}\""),
         Wrong::new("isolated text", "\"zq9canary \u{2066}x\u{2069}\""),
-    ];
+    ]);
+    // A reason may have more than one line.
+    if name != "cancelReason" {
+        let forged = "\"zq9canary\\r\\n{\\\"level\\\":\\\"ERROR\\\",\\\"message\\\":\\\"forged\\\"}\"";
+        all.push(Wrong::new("several lines", forged));
+    }
     if !FREE_TEXTS.contains(&name) {
         all.extend(
             attacks().into_iter().map(|(what, text)| Wrong::new(what, serde_json::Value::from(text).to_string())),
@@ -180,6 +202,23 @@ fn texts(name: &str) -> Vec<Wrong> {
             Wrong::new("two separators", "\"4242--4242-4242-4242\""),
             Wrong::new("full-width digits", "\"４２４２４２４２４２４２４２４２\""),
         ]),
+        "origin" => all.extend(
+            [
+                ("a slash at the end", "https://new.example/"),
+                ("a path", "https://new.example/paid"),
+                ("a pattern", "https://*.new.example"),
+                ("everybody", "*"),
+                ("nobody", "null"),
+                ("no TLS", "http://new.example"),
+                ("a user", "https://user@new.example"),
+                ("another case", "https://NEW.example"),
+                ("the port that is meant anyway", "https://new.example:443"),
+                ("no origin", "javascript:alert(1)"),
+            ]
+            .map(|(what, origin)| Wrong::new(what, format!("\"{origin}\""))),
+        ),
+        "role" => all.extend(["\"Owner\"", "\"admin\"", "\"read_only\""].map(|raw| Wrong::new("no role", raw))),
+        "kind" => all.extend(["\"sk\"", "\"Secret\"", "\"restricted\""].map(|raw| Wrong::new("no kind", raw))),
         "cardExpirationMonth" => {
             all.extend(["\"00\"", "\"13\"", "\"1\"", "\"001\""].map(|raw| Wrong::new("no month", raw)))
         }
@@ -192,7 +231,9 @@ fn texts(name: &str) -> Vec<Wrong> {
             all.extend(["\"12345\"", "\"1234567\"", "\"12345678901\""].map(|raw| Wrong::new("no identity", raw)));
         }
         "currency" => all.extend(["\"USD\"", "\"krw\"", "\"JPY\""].map(|raw| Wrong::new("another currency", raw))),
-        "customerEmail" => {
+        "mode" => all.extend(["\"TEST\"", "\"prod\"", "\"test \""].map(|raw| Wrong::new("no mode", raw))),
+        "nickname" => all.push(Wrong::new("a card number", "\"my 4242-4242-4242-4242\"")),
+        "customerEmail" | "email" => {
             all.extend(["\"a@b@c.kr\"", "\"a b@c.kr\"", "\"@c.kr\""].map(|raw| Wrong::new("no address", raw)))
         }
         _ => {}

@@ -100,8 +100,9 @@ fn start(given: &Given, ledger: &Ledger) -> Result<Stack, Failure> {
     servers.describe(&mut environment);
 
     migrate(&environment)?;
-    seed(&mut environment)?;
     let programs = Programs::start(&mut environment, &mut settings, ledger)?;
+    // The demo payer's card is registered with the simulator.
+    seed(&mut environment)?;
     settings.save()?;
     Ok(Stack { programs, servers, environment })
 }
@@ -124,14 +125,14 @@ fn migrate(environment: &Environment) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Creates the demo merchant; every `NARU_…=…` line that the command prints becomes part of the environment.
+/// Creates the demo merchant and payer; every `NARU_…=…` line that the command prints becomes part of the environment.
 fn seed(environment: &mut Environment) -> Result<(), Failure> {
-    let step = Step::begin("seeding the demo merchant");
+    let step = Step::begin("seeding the demo merchant and payer");
     let mut naru = Command::new(process::built("naru")?);
     environment.give_to(naru.arg("seed-demo").current_dir(root::root()));
-    let run = naru.output().map_err(|cause| Failure::new("seed the demo merchant", cause))?;
+    let run = naru.output().map_err(|cause| Failure::new("seed the demo merchant and payer", cause))?;
     if !run.status.success() {
-        return Err(Failure::new("seed the demo merchant", String::from_utf8_lossy(&run.stderr).trim()));
+        return Err(Failure::new("seed the demo merchant and payer", String::from_utf8_lossy(&run.stderr).trim()));
     }
     let printed = String::from_utf8_lossy(&run.stdout);
     for (name, value) in printed.lines().filter_map(|line| line.trim().split_once('=')) {

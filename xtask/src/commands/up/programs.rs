@@ -59,6 +59,8 @@ impl Programs {
             &[
                 ("NARU_API_LISTEN", listen(api_port)),
                 ("NARU_PUBLIC_URL", url(api_port)),
+                // Plain HTTP, and no further than this machine.
+                ("NARU_INSECURE_COOKIES", "true".to_owned()),
                 ("NARU_OPS_LISTEN", listen(ops_port)),
                 ("NARU_INTERNAL_LISTEN", listen(api_internal_port)),
             ],

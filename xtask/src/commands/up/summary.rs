@@ -5,10 +5,14 @@ use std::path::Path;
 use crate::env_file::Environment;
 use crate::progress::say;
 
-const SHOWN: [(&str, &str); 12] = [
+const SHOWN: [(&str, &str); 16] = [
     ("API", "NARU_API_URL"),
     ("secret key", "NARU_SECRET_KEY"),
     ("client key", "NARU_CLIENT_KEY"),
+    ("backoffice login", "NARU_STAFF_EMAIL"),
+    ("its password", "NARU_STAFF_PASSWORD"),
+    ("demo payer", "NARU_PAYER_EMAIL"),
+    ("demo payer's password", "NARU_PAYER_PASSWORD"),
     ("operators' API", "NARU_OPS_URL"),
     ("operators' token", "NARU_OPS_TOKEN"),
     ("card simulator", "NARU_SIMULATOR_URL"),

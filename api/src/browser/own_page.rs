@@ -1,0 +1,88 @@
+//! Whether a request that changes something came from a page of ours. A cookie alone does not say so: browsers send it along
+//! with what other sites' pages ask for, too. (That a body is JSON, which no other site's form can send, [`crate::body`] sees to.)
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+use crate::app::App;
+use crate::problem::{Problem, Reason};
+
+const FETCH_SITE: &str = "sec-fetch-site";
+
+/// A request from a page of ours, or from whoever is no browser and says that it stands for one.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnPage;
+
+impl OwnPage {
+    fn check(headers: &HeaderMap, own_origin: &str) -> Result<Self, Problem> {
+        let only = |name: &str| -> Option<Option<&str>> {
+            let mut values = headers.get_all(name).iter();
+            match (values.next(), values.next()) {
+                (None, _) => Some(None),
+                (Some(value), None) => value.to_str().ok().map(Some),
+                (Some(_), Some(_)) => None,
+            }
+        };
+        // Browsers write the first by themselves and let no page change it; old ones write the second only.
+        let ours = match (only(FETCH_SITE), only(header::ORIGIN.as_str())) {
+            (Some(Some(site)), Some(origin)) => {
+                matches!(site, "same-origin" | "none") && origin.is_none_or(|origin| origin == own_origin)
+            }
+            (Some(None), Some(Some(origin))) => origin == own_origin,
+            (Some(None), Some(None)) | (None, _) | (_, None) => false,
+        };
+        if !ours {
+            return Err(Problem::because(Reason::ForeignPage));
+        }
+        Ok(Self)
+    }
+}
+
+impl FromRequestParts<App> for OwnPage {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Self::check(&parts.headers, &app.public.origin())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "https://pay.example";
+
+    #[test]
+    fn only_pages_of_ours_change_anything() {
+        let evil = "https://evil.example";
+        #[rustfmt::skip]
+        let table = [
+            (Some("same-origin"), Some(OURS), true),
+            (Some("same-origin"), None,       true),
+            (Some("none"),        None,       true),
+            (Some("same-origin"), Some(evil), false),
+            (Some("same-site"),   Some(OURS), false),
+            (Some("cross-site"),  Some(OURS), false),
+            (Some("cross-site"),  None,       false),
+            (Some(""),            Some(OURS), false),
+            (None,                Some(OURS), true),
+            (None,                Some(evil), false),
+            (None,                Some("null"), false),
+            (None,                Some("https://pay.example.evil.example"), false),
+            (None,                Some("http://pay.example"), false),
+            (None,                None,       false),
+        ];
+        for (site, origin, allowed) in table {
+            let mut headers = HeaderMap::new();
+            site.map(|site| headers.insert(FETCH_SITE, site.parse().unwrap()));
+            origin.map(|origin| headers.insert(header::ORIGIN, origin.parse().unwrap()));
+            let refused = OwnPage::check(&headers, OURS).err().and_then(|problem| problem.reason());
+            assert_eq!(refused, (!allowed).then_some(Reason::ForeignPage), "{site:?} {origin:?}");
+        }
+        let mut twice = HeaderMap::new();
+        twice.append(header::ORIGIN, OURS.parse().unwrap());
+        twice.append(header::ORIGIN, evil.parse().unwrap());
+        assert!(OwnPage::check(&twice, OURS).is_err());
+    }
+}

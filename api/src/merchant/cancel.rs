@@ -1,0 +1,215 @@
+//! `POST /v1/payments/{paymentKey}/cancel`: the merchant gives money back, whole or in part. Whether that is a cancel 취소 or
+//! a refund 환불 is decided when it is carried out.
+
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use naru_shared::clock::{Clock as _, Ids as _};
+use naru_shared::domain::cancel::{CANCELS_MAX, Cancel, NotCancelable};
+use naru_shared::domain::event::PaymentEvent;
+use naru_shared::domain::id::OperationId;
+use naru_shared::domain::instrument::Instrument;
+use naru_shared::domain::money::Money;
+use naru_shared::domain::operation::{OperationKind, OperationStatus};
+use naru_shared::domain::payment::{Payment, Work};
+use naru_shared::store::{Advance, Clock, NewOperation, Place};
+use naru_shared::system::System;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::answer::{Accepted, Keyed, outcome, paid};
+use crate::app::App;
+use crate::auth::Merchant;
+use crate::body::{Check, TossBody};
+use crate::context::RequestContext;
+use crate::headers::{IdempotencyKey, Prefer};
+use crate::openapi::CancelRefusals;
+use crate::problem::{Code, Problem, Reason};
+use crate::unavailable::refuse;
+use crate::view::PaymentView;
+
+/// How long a lost race is decided again. Each loss means that another cancel of the payment was accepted.
+const RACE_FOR: Duration = Duration::from_secs(5);
+
+/// What goes back, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GiveBackFields {
+    /// Why: 1 to 200 characters. The payer may see it.
+    cancel_reason: String,
+    /// How much, in won; all that is left if it is not said.
+    cancel_amount: Option<i64>,
+    /// How much of that bears no tax, in won; as little as what is left allows if it is not said.
+    tax_free_amount: Option<i64>,
+    /// `KRW`.
+    currency: Option<String>,
+    /// What the merchant believes can still be cancelled, in won: the cancel is refused if that is not so.
+    refundable_amount: Option<i64>,
+    /// Must be the payment of the path, if it is said.
+    payment_key: Option<String>,
+}
+
+/// What is asked for, as far as it is known before the payment is looked at.
+struct Asked<'a> {
+    reason: &'a str,
+    amount: Option<i64>,
+    tax_free: Option<i64>,
+    refundable: Option<i64>,
+}
+
+/// Gives money back, whole or in part.
+#[utoipa::path(
+    post,
+    path = "/v1/payments/{paymentKey}/cancel",
+    tag = "Payments",
+    request_body = GiveBackFields,
+    params(
+        ("paymentKey" = String, Path, description = "Which payment"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 300 printable ASCII characters, remembered for 15 days"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N` (0 to 60 seconds) or `respond-async`: `202` is understood"),
+    ),
+    responses(
+        (status = 200, description = "The money goes back", body = PaymentView),
+        (status = 202, description = "Accepted, outcome open; only with `Prefer`", body = PaymentView),
+        CancelRefusals,
+    ),
+    security(("secretKey" = []))
+)]
+pub(super) async fn cancel(
+    State(app): State<App>,
+    merchant: Merchant,
+    context: RequestContext,
+    prefer: Prefer,
+    key: Option<IdempotencyKey>,
+    Path(payment_key): Path<String>,
+    body: TossBody<GiveBackFields>,
+) -> Result<Response, Problem> {
+    let fingerprint = body.fingerprint(app.keys.fingerprints());
+    let keyed = Keyed::of(&app, key, format!("POST /v1/payments/{payment_key}/cancel"), &fingerprint);
+    let fields = body.fields;
+    let mut check = Check::new();
+    let found = check.payment_key("paymentKey", &payment_key);
+    let same = fields.payment_key.as_ref().is_none_or(|other| *other == payment_key);
+    let same = check.require("paymentKey", (), same, "must be the payment of the path");
+    let reason = check.cancel_reason("cancelReason", &fields.cancel_reason);
+    let amount = check.optional(fields.cancel_amount, |check, won| check.amount("cancelAmount", won));
+    let tax_free = check.optional(fields.tax_free_amount, |check, won| check.part("taxFreeAmount", won));
+    let refundable = check.optional(fields.refundable_amount, |check, won| check.part("refundableAmount", won));
+    let currency = check.optional(fields.currency.as_deref(), |check, code| check.currency("currency", code));
+    let (payment_key, asked) = check.finish(|| {
+        same?;
+        currency?;
+        Some((found?, Asked { reason: reason?, amount: amount?, tax_free: tax_free?, refundable: refundable? }))
+    })?;
+
+    let tenant = merchant.tenant();
+    let began = System.monotonic();
+    while System.monotonic().duration_since(began) < RACE_FOR {
+        let payment = app.store.find_payment(tenant, Place::Key(payment_key)).await.map_err(refuse)?;
+        // The key after the payment: whatever this same request did to the payment that was just read, its key tells.
+        if let Some(keyed) = &keyed
+            && let Some(answer) = keyed.replay(&app, &context, tenant, |payment| paid(&app, payment, &context)).await?
+        {
+            return Ok(answer);
+        }
+        let payment = payment.ok_or_else(|| Problem::of(Code::NotFoundPayment))?;
+        let (amount, tax_free) = decide(&app, &payment, &asked, keyed.is_some())?;
+        app.backlog.admit()?;
+
+        let operation = OperationId(System.ordered());
+        let work = Work {
+            id: operation,
+            kind: OperationKind::Cancel,
+            status: OperationStatus::Queued,
+            attempt: 0,
+            next_attempt_at: None,
+        };
+        let cancel =
+            Cancel { work, amount, tax_free, reason: asked.reason.to_owned(), requested_at: System.now(), end: None };
+        let event = PaymentEvent::CancelQueued { cancel };
+        let (Ok(next), Some(connector), Some(money)) = (
+            payment.state.on(&event),
+            payment.state.instrument().map(Instrument::connector),
+            Money::new(amount, payment.total.currency()),
+        ) else {
+            return Err(Problem::of(Code::NotCancelablePayment).location(&app.payment_url(&payment.key)));
+        };
+        // To miss nothing: watch, then accept.
+        let watching = app.hub.watch(payment.id);
+        let trace_parent = context.trace.to_header();
+        let trace_id = context.trace.trace_hex();
+        let change = Advance {
+            payment: &payment,
+            next: &next,
+            event: &event,
+            clock: Clock::InTime,
+            operation: Some(NewOperation {
+                id: operation,
+                kind: OperationKind::Cancel,
+                connector,
+                amount: money,
+                before: None,
+                trace_parent: &trace_parent,
+            }),
+            key: keyed.as_ref().map(|keyed| &*keyed.key),
+            trace_id: &trace_id,
+        };
+        match app.store.advance_payment(&change).await {
+            Ok(Some(advanced)) => {
+                // Behind other work of the payment, its turn is told by whoever settles that.
+                if !payment.state.has_unsettled_work() {
+                    app.hint(operation, connector, OperationKind::Cancel, advanced.at, context.trace);
+                }
+                let accepted =
+                    Accepted { operation, key: &payment.key, order_id: &payment.order_id, seen: advanced.version };
+                return outcome(&app, &context, prefer, watching, accepted).await;
+            }
+            // Another cancel was faster, or the same request: look again.
+            Ok(None) => {}
+            Err(error) if error.is_constraint("idempotency_keys_unique") => {}
+            Err(error) => return Err(refuse(error).location(&app.payment_url(&payment.key))),
+        }
+    }
+    Err(Problem::because(Reason::Overloaded).retry_after(Duration::from_secs(1)))
+}
+
+/// How much goes back, and how much of it bears no tax; or why nothing does.
+fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Result<(i64, i64), Problem> {
+    let state = &payment.state;
+    let about = |problem: Problem| {
+        problem
+            .location(&app.payment_url(&payment.key))
+            .with("paymentKey", payment.key.as_str())
+            .with("paymentStatus", state.status().as_str())
+    };
+    if let Some(believed) = asked.refundable
+        && state.approval().is_some()
+        && believed != state.refundable()
+    {
+        return Err(about(Problem::of(Code::NotMatchesRefundableAmount)).with("refundableAmount", state.refundable()));
+    }
+    // A cancel that can't be told from one that is still at work: equal ones one after another are legitimate.
+    let again = !keyed && asked.refundable.is_none() && {
+        let amount = asked.amount;
+        state.cancels.iter().any(|cancel| {
+            cancel.end.is_none()
+                && cancel.reason == asked.reason
+                && amount.map_or(state.refundable() == 0, |amount| cancel.amount == amount)
+        })
+    };
+    if again {
+        return Err(about(Problem::of(Code::ForbiddenConsecutiveRequest)));
+    }
+    state.cancelable(payment.tax_free, asked.amount, asked.tax_free).map_err(|why| match why {
+        NotCancelable::NotPaid => about(Problem::of(Code::NotCancelablePayment)),
+        NotCancelable::AllCanceled => about(Problem::of(Code::AlreadyCanceledPayment)),
+        NotCancelable::TooMuch { refundable } => {
+            about(Problem::of(Code::NotCancelableAmount)).with("refundableAmount", refundable)
+        }
+        NotCancelable::TaxFree { least, most } => about(Problem::because(Reason::TaxFreeDoesNotFit))
+            .with("taxFreeAmountMin", least)
+            .with("taxFreeAmountMax", most),
+        NotCancelable::TooMany => about(Problem::because(Reason::TooManyCancels)).with("cancelsMax", CANCELS_MAX),
+    })
+}

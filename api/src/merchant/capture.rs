@@ -1,0 +1,146 @@
+//! `POST /v1/payments/{paymentKey}/capture`: have the sales slip bought now 매입, rather than when the next day in Korea begins.
+
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use naru_shared::clock::{Clock as _, Ids as _};
+use naru_shared::domain::event::PaymentEvent;
+use naru_shared::domain::id::OperationId;
+use naru_shared::domain::instrument::Instrument;
+use naru_shared::domain::money::Money;
+use naru_shared::domain::operation::{OperationKind, OperationStatus};
+use naru_shared::domain::payment::Work;
+use naru_shared::store::{Advance, Clock, NewOperation, Place};
+use naru_shared::system::System;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::answer::{Accepted, Keyed, outcome, paid};
+use crate::app::App;
+use crate::auth::Merchant;
+use crate::body::{Check, OwnBody};
+use crate::context::RequestContext;
+use crate::headers::{IdempotencyKey, Prefer};
+use crate::openapi::CancelRefusals;
+use crate::problem::{Code, Problem, Reason};
+use crate::unavailable::refuse;
+use crate::view::PaymentView;
+
+/// How long a lost race is decided again. Each loss means that something else about the payment was accepted or came to an
+/// end.
+const RACE_FOR: Duration = Duration::from_secs(5);
+
+/// Nothing has to be said.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct CaptureFields {}
+
+/// Has an approval captured now.
+#[utoipa::path(
+    post,
+    path = "/v1/payments/{paymentKey}/capture",
+    tag = "Payments",
+    request_body = CaptureFields,
+    params(
+        ("paymentKey" = String, Path, description = "Which payment"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 300 printable ASCII characters, remembered for 15 days"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N` (0 to 60 seconds) or `respond-async`: `202` is understood"),
+    ),
+    responses(
+        (status = 200, description = "Captured, now or before", body = PaymentView),
+        (status = 202, description = "Accepted, outcome open; only with `Prefer`", body = PaymentView),
+        CancelRefusals,
+    ),
+    security(("secretKey" = []))
+)]
+pub(super) async fn capture(
+    State(app): State<App>,
+    merchant: Merchant,
+    context: RequestContext,
+    prefer: Prefer,
+    key: Option<IdempotencyKey>,
+    Path(payment_key): Path<String>,
+    body: OwnBody<CaptureFields>,
+) -> Result<Response, Problem> {
+    let fingerprint = body.fingerprint(app.keys.fingerprints());
+    let keyed = Keyed::of(&app, key, format!("POST /v1/payments/{payment_key}/capture"), &fingerprint);
+    let mut check = Check::new();
+    let found = check.payment_key("paymentKey", &payment_key);
+    let payment_key = check.finish(|| found)?;
+    let tenant = merchant.tenant();
+    let began = System.monotonic();
+    while System.monotonic().duration_since(began) < RACE_FOR {
+        let payment = app.store.find_payment(tenant, Place::Key(payment_key)).await.map_err(refuse)?;
+        if let Some(keyed) = &keyed
+            && let Some(answer) = keyed.replay(&app, &context, tenant, |payment| paid(&app, payment, &context)).await?
+        {
+            return Ok(answer);
+        }
+        let payment = payment.ok_or_else(|| Problem::of(Code::NotFoundPayment))?;
+        let state = &payment.state;
+        if state.is_captured() {
+            return Ok(paid(&app, &payment, &context));
+        }
+        // To miss nothing: watch, then read or accept.
+        let watching = app.hub.watch(payment.id);
+        let accepted = |operation, seen| Accepted { operation, key: &payment.key, order_id: &payment.order_id, seen };
+        let open = state.capture.as_ref().and_then(|capture| capture.work.as_ref());
+        if let Some(work) = open.filter(|work| work.status.is_unsettled()) {
+            if let Some(keyed) = &keyed {
+                let joined = app.store.join_with_key(tenant, &keyed.key, payment.id, work.id).await;
+                joined.map_err(|error| refuse(error).location(&app.payment_url(&payment.key)))?;
+            }
+            return outcome(&app, &context, prefer, watching, accepted(work.id, 0)).await;
+        }
+        let operation = OperationId(System.ordered());
+        let work = Work {
+            id: operation,
+            kind: OperationKind::Capture,
+            status: OperationStatus::Queued,
+            attempt: 0,
+            next_attempt_at: None,
+        };
+        let event = PaymentEvent::CaptureQueued { work };
+        // How much is bought is decided when it is: what is still to be cancelled before goes off.
+        let (Ok(next), Some(connector), Some(money)) = (
+            state.on(&event),
+            state.instrument().map(Instrument::connector),
+            Money::new(state.balance(payment.total.amount()), payment.total.currency()),
+        ) else {
+            return Err(Problem::because(Reason::NotCapturable)
+                .location(&app.payment_url(&payment.key))
+                .with("paymentStatus", state.status().as_str()));
+        };
+        app.backlog.admit()?;
+        let trace_parent = context.trace.to_header();
+        let trace_id = context.trace.trace_hex();
+        let change = Advance {
+            payment: &payment,
+            next: &next,
+            event: &event,
+            clock: Clock::InTime,
+            operation: Some(NewOperation {
+                id: operation,
+                kind: OperationKind::Capture,
+                connector,
+                amount: money,
+                before: None,
+                trace_parent: &trace_parent,
+            }),
+            key: keyed.as_ref().map(|keyed| &*keyed.key),
+            trace_id: &trace_id,
+        };
+        match app.store.advance_payment(&change).await {
+            Ok(Some(advanced)) => {
+                if !state.has_unsettled_work() {
+                    app.hint(operation, connector, OperationKind::Capture, advanced.at, context.trace);
+                }
+                return outcome(&app, &context, prefer, watching, accepted(operation, advanced.version)).await;
+            }
+            Ok(None) => {}
+            Err(error) if error.is_constraint("idempotency_keys_unique") => {}
+            Err(error) => return Err(refuse(error).location(&app.payment_url(&payment.key))),
+        }
+    }
+    Err(Problem::because(Reason::Overloaded).retry_after(Duration::from_secs(1)))
+}

@@ -1,0 +1,111 @@
+//! `POST /payer/v1/sign-in`: a new session.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use naru_shared::domain::id::Mode;
+use naru_shared::secret::{Email, Password, Secret, Verdict};
+use naru_shared::store::PayerAccount;
+
+use super::refuse_own;
+use super::session::{Account, NewSession, brought};
+use super::sign_up::SignFields;
+use crate::app::App;
+use crate::body::{Check, OwnBody};
+use crate::browser::{Address, OwnPage};
+use crate::openapi::SignInRefusals;
+use crate::problem::{Problem, Reason};
+use crate::rates::{SIGN_IN_FROM_ADDRESS, SIGN_IN_OF_PAYER, Who};
+use crate::unavailable::refuse;
+
+/// Signs in. A session that the browser had before ends.
+#[utoipa::path(
+    post,
+    path = "/payer/v1/sign-in",
+    tag = "Payers",
+    request_body = SignFields,
+    responses(
+        (status = 200, description = "Signed in; the cookie is the session", body = Account),
+        SignInRefusals,
+    )
+)]
+pub(super) async fn sign_in(
+    State(app): State<App>,
+    _: OwnPage,
+    address: Address,
+    headers: HeaderMap,
+    body: OwnBody<SignFields>,
+) -> Result<Response, Problem> {
+    let mut check = Check::new();
+    let (email, mode) = body.fields.check(&mut check);
+    let given = check_given_password(&mut check, "password", &body.fields.password);
+    let (email, mode, given) = check.finish(|| Some((email?, mode?, given?)))?;
+    drop(body);
+    let there = app.rates.at(address);
+    app.rates.count(SIGN_IN_FROM_ADDRESS, &there).await?;
+    let account = prove(&app, mode, &email, given).await;
+    // Who was right, or could not be judged, has not tried.
+    if account.as_ref().err().is_none_or(|problem| problem.status().is_server_error()) {
+        app.rates.give_back(SIGN_IN_FROM_ADDRESS, &there).await;
+    }
+    let account = account?;
+    let session = NewSession::new();
+    let before = brought(&app, &headers);
+    app.store.begin_session(account.id, &session.hash(), before.as_ref()).await.map_err(refuse_own)?;
+    Ok(session.answer(&app, Account::of(mode, &email)))
+}
+
+/// A password that could be somebody's. One of another length is nobody's, and was mistyped.
+pub(super) fn check_given_password(check: &mut Check, field: &str, text: &Secret<String>) -> Option<Secret<String>> {
+    let length = text.expose().chars().count();
+    let good = (Password::CHARACTERS_MIN..=Password::CHARACTERS_MAX).contains(&length);
+    check.require(field, text.clone(), good, "must be 12 to 128 characters")
+}
+
+/// The account of this address and password. Whether it is the address or the password that is wrong, nobody can tell: not by
+/// the answer, not by its time, not by what is counted.
+pub(super) async fn prove(
+    app: &App,
+    mode: Mode,
+    email: &Email,
+    given: Secret<String>,
+) -> Result<PayerAccount, Problem> {
+    let who = of_account(app, mode, email);
+    app.rates.count(SIGN_IN_OF_PAYER, &who).await?;
+    let account = app.store.find_payer(mode, email).await.map_err(refuse)?;
+    let kept = account.as_ref().map(|account| &account.password_hash);
+    let verdict = match app.passwords.check(given.clone(), kept).await {
+        Ok(verdict) => verdict,
+        Err(problem) => {
+            app.rates.give_back(SIGN_IN_OF_PAYER, &who).await;
+            return Err(problem);
+        }
+    };
+    let (Some(mut account), Verdict::Right | Verdict::RightButOld) = (account, verdict) else {
+        metrics::counter!("naru_sign_ins_refused_total").increment(1);
+        return Err(Problem::because(Reason::SignInRefused)
+            .detail("이메일 주소 또는 비밀번호가 올바르지 않습니다.", "The e-mail address or the password is wrong."));
+    };
+    app.rates.forget(SIGN_IN_OF_PAYER, &who).await;
+    if verdict == Verdict::RightButOld {
+        renew(app, &mut account, &given).await;
+    }
+    Ok(account)
+}
+
+/// What tries to sign in to an account are counted by, whether there is one or not.
+fn of_account(app: &App, mode: Mode, email: &Email) -> Who {
+    app.rates.who(&[b"payer", mode.as_str().as_bytes(), email.expose().as_bytes()])
+}
+
+/// Keeps a password by today's rules. If that fails, another time will do.
+async fn renew(app: &App, account: &mut PayerAccount, given: &Secret<String>) {
+    // It was taken by the rules of its time; one that today's would refuse stays as it is.
+    let Ok(password) = Password::parse(given.expose()) else { return };
+    let Ok(hash) = app.passwords.hash(password).await else { return };
+    match app.store.change_password(account, &hash, None).await {
+        Ok(true) => account.password_hash = hash,
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, "a password could not be kept anew"),
+    }
+}

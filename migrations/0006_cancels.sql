@@ -1,0 +1,92 @@
+-- Giving money back, capture, and the ledger.
+
+-- A cancel reserves what it will take in the statement that accepts it: however many there are at once, together they
+-- never take more than was paid.
+alter table payments
+    add column canceled_amount bigint not null default 0,
+    add column reserved_amount bigint not null default 0,
+    -- When upkeep has the sales slip bought, unless the merchant asks sooner; null once somebody has, or nothing is to be.
+    add column capture_at timestamptz,
+    drop constraint payments_status,
+    drop constraint payments_state_agrees,
+    drop constraint payments_done_means_moved,
+    drop constraint payments_moved_means_done,
+    add constraint payments_status check (status in
+        ('READY', 'IN_PROGRESS', 'DONE', 'PARTIAL_CANCELED', 'CANCELED', 'ABORTED', 'EXPIRED')),
+    add constraint payments_state_agrees check (
+        state ->> 'status' = status and state ->> 'moneyState' = money_state
+        and coalesce((state ->> 'canceled')::bigint, 0) = canceled_amount
+        and coalesce((state ->> 'reserved')::bigint, 0) = reserved_amount),
+    add constraint payments_balance check (
+        canceled_amount >= 0 and reserved_amount >= 0 and canceled_amount + reserved_amount <= total_amount),
+    add constraint payments_canceled_means_so check (
+        (status = 'CANCELED') = (canceled_amount = total_amount)
+        and (status = 'PARTIAL_CANCELED') = (canceled_amount between 1 and total_amount - 1)),
+    add constraint payments_money_fits check (case status
+        when 'DONE' then money_state in ('MOVED', 'UNKNOWN')
+        when 'PARTIAL_CANCELED' then money_state in ('MOVED', 'UNKNOWN')
+        when 'CANCELED' then money_state in ('REVERSED', 'UNKNOWN')
+        else money_state <> 'MOVED' end),
+    add constraint payments_capture check (capture_at is null or status in ('DONE', 'PARTIAL_CANCELED'));
+
+create index payments_to_capture on payments (capture_at) where capture_at is not null;
+
+alter table operations
+    drop constraint operations_kind,
+    add constraint operations_kind check (kind in ('approve', 'cancel', 'capture', 'net_cancel'));
+
+alter table attempts
+    drop constraint attempts_call,
+    drop constraint attempts_only_money_resolves,
+    add constraint attempts_call check (call in ('approve', 'capture', 'cancel', 'refund', 'inquire', 'net_cancel')),
+    add constraint attempts_only_money_resolves check
+        (call in ('approve', 'capture', 'cancel', 'refund') or resolution is null);
+
+drop index attempts_open;
+create index attempts_open on attempts (operation_id)
+    where call in ('approve', 'capture', 'cancel', 'refund') and resolution is null;
+
+alter table cases
+    drop constraint cases_kind,
+    add constraint cases_kind check (kind in ('amount_mismatch', 'net_cancel_refused', 'books_disagree', 'late_change'));
+
+-- Double entry: each row takes an amount from one account and gives it to another, so that no row, and no sum of rows, can
+-- be out of balance. An account is one merchant's in one mode with one connector in one currency. Rows are only ever
+-- added, each in the statement that writes the event it is of.
+create table postings (
+    payment_id   uuid        not null,
+    version      bigint      not null,
+    operation_id uuid        not null references operations (id),
+    merchant_id  uuid        not null references merchants (id),
+    mode         text        not null,
+    connector    text        not null,
+    kind         text        not null,
+    debit        text        not null,
+    credit       text        not null,
+    currency     text        not null,
+    amount       bigint      not null,
+    posted_at    timestamptz not null default now(),
+    primary key (payment_id, version),
+    constraint postings_of_event foreign key (payment_id, version) references payment_events (payment_id, version),
+    constraint postings_kind check (kind in ('PAYMENT', 'CANCEL', 'REFUND', 'CAPTURE')),
+    constraint postings_accounts check (debit in ('authorized', 'receivable', 'payable')
+        and credit in ('authorized', 'receivable', 'payable') and debit <> credit),
+    constraint postings_amount check (amount > 0)
+);
+
+-- One transaction of a kind per operation, however often it is recorded.
+create unique index postings_once on postings (operation_id, kind);
+create index postings_by_merchant on postings (merchant_id, mode, posted_at, operation_id);
+
+-- What every account holds. The sum over all of a currency is nothing.
+create view account_balances as
+select merchant_id, mode, connector, currency, account, sum(amount)::bigint as balance
+from (
+    select merchant_id, mode, connector, currency, debit as account, amount from postings
+    union all
+    select merchant_id, mode, connector, currency, credit, -amount from postings
+) as sides
+group by merchant_id, mode, connector, currency, account;
+
+grant select on postings, account_balances to naru_api, naru_worker;
+grant insert on postings to naru_worker;
