@@ -12,7 +12,7 @@ use naru_shared::store::{Advance, Clock};
 use super::{CheckoutPayment, find};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
-use crate::browser::Address;
+use crate::browser::{Address, NoOtherPage};
 use crate::context::RequestContext;
 use crate::merchant::{CardFields, register};
 use crate::openapi::PayerRefusals;
@@ -33,6 +33,7 @@ use crate::unavailable::refuse_payer;
 )]
 pub(super) async fn authenticate(
     State(app): State<App>,
+    _: NoOtherPage,
     context: RequestContext,
     address: Address,
     Path(checkout_id): Path<String>,
@@ -51,7 +52,8 @@ pub(super) async fn authenticate(
     let registered = register(&app, &payment.mid, &card, context.trace).await;
     drop(card);
     match &registered {
-        Ok(_) => app.tries.forget(payment.id),
+        // It counts until the payment has moved on: a good card that is refused for its months makes no room for others.
+        Ok(_) => {}
         Err(problem) if problem.status().is_server_error() => app.tries.give_back(payment.id),
         Err(_) => app.rates.declined(address).await,
     }
@@ -73,6 +75,7 @@ pub(super) async fn authenticate(
     let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
     match app.store.advance_payment(&change).await.map_err(lost)? {
         Some(advanced) => {
+            app.tries.forget(payment.id);
             app.wake(payment.id, advanced.version, &next);
             Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)))
         }

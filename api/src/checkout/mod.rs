@@ -1,4 +1,5 @@
-//! The payer's side of one payment, `/checkout/v1`: by an opaque id that is good for that payment only.
+//! The payer's side of one payment, `/checkout/v1`: by an opaque id that is good for that payment only. Cards are typed here, so
+//! whatever changes something takes a `NoOtherPage`: visitors of somebody's page must not try numbers for its owner.
 
 mod authenticate;
 mod cancel;

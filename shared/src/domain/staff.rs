@@ -83,9 +83,20 @@ pub enum TeamRefusal {
     NobodyThere,
     /// The merchant would have no owner any more, and nobody could ever make another.
     LastOwner,
+    /// Whoever asks may not change it, or may no longer.
+    NotTheirs,
 }
 
 impl Team {
+    /// Insists that `actor` is in it and may change it.
+    ///
+    /// # Errors
+    /// When they are not, or may not.
+    pub fn lets_change(&self, actor: StaffId) -> Result<(), TeamRefusal> {
+        let role = self.0.iter().find(|(id, _)| *id == actor).map(|(_, role)| *role);
+        if role.is_some_and(|role| role.may(Act::ChangeStaff)) { Ok(()) } else { Err(TeamRefusal::NotTheirs) }
+    }
+
     /// The role that `who` had, if they may have `next` instead; no role is to leave.
     ///
     /// # Errors

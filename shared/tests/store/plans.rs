@@ -18,7 +18,7 @@ const STATEMENTS: [(&str, &str, &[&str]); 12] = [
     ("orphans", "from workers k join operations o on o.owner", &["operations"]),
     ("versions", "select id, version from payments where id = any", &["payments"]),
     ("count_against", "insert into rate_limits as l", &["rate_limits"]),
-    ("limit_reached", "until > now() and count >= $3", &["rate_limits"]),
+    ("counted", r#"float8 as "wait!" from rate_limits"#, &["rate_limits"]),
     ("find_session", "with living as (", &["payer_sessions", "payers"]),
     ("payments_of", "order by y.payment_id desc limit $3", &["payment_payers", "payments"]),
     ("authenticate_payment", "insert into payment_payers", &["payments", "payers"]),
