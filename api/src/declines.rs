@@ -56,7 +56,12 @@ impl Gates {
     ///
     /// # Errors
     /// Those of `declined`.
-    pub(crate) async fn enter<F>(&self, place: Who, limit: i32, declined: impl Fn() -> F) -> Result<Option<Registering>, Problem>
+    pub(crate) async fn enter<F>(
+        &self,
+        place: Who,
+        limit: i32,
+        declined: impl Fn() -> F,
+    ) -> Result<Option<Registering>, Problem>
     where
         F: Future<Output = Result<i32, Problem>>,
     {

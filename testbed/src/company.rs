@@ -82,7 +82,8 @@ impl Company {
         };
         let id = self.store.create_member(&member, &TEST).await.expect("Postgres answers");
         let token = OpaqueToken::generate("", &System.bytes());
-        let found = self.store.find_sign_in(&email, &self.mid).await.expect("Postgres answers").expect("they are there");
+        let found =
+            self.store.find_sign_in(&email, &self.mid).await.expect("Postgres answers").expect("they are there");
         let begun = self.store.begin_staff_session(&found, None, &token.hash(), &TEST).await;
         assert!(begun.expect("Postgres answers"), "they could not sign in");
         let cookie = format!("{STAFF_COOKIE}={}", token.expose());

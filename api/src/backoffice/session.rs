@@ -125,8 +125,7 @@ pub(super) async fn sign_in(
     let mid = check.mid("mid", &fields.mid);
     let (email, given, mid) = check.finish(|| Some((email?, given?, mid?)))?;
 
-    let (found, verdict) =
-        prove(&app, &visitor.actor(), visitor.address, &email, mid, given.clone()).await?;
+    let (found, verdict) = prove(&app, &visitor.actor(), visitor.address, &email, mid, given.clone()).await?;
     let kept_anew = kept_anew(&app, verdict, &given).await?;
     let token = OpaqueToken::generate("", &System.bytes());
     let begun = app.store.begin_staff_session(&found, kept_anew.as_ref(), &token.hash(), &visitor.actor()).await;

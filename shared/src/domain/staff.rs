@@ -139,6 +139,14 @@ mod tests {
         );
     }
 
+    #[test]
+    fn only_an_owner_who_is_still_there_changes_a_team() {
+        let [owner, staff, gone] = [0, 1, 2].map(|n| StaffId(Uuid::from_u128(n)));
+        let team = Team(vec![(owner, Role::Owner), (staff, Role::Staff)]);
+        assert_eq!(team.lets_change(owner), Ok(()));
+        assert_eq!([staff, gone].map(|who| team.lets_change(who)), [Err(TeamRefusal::NotTheirs); 2]);
+    }
+
     fn role() -> impl Strategy<Value = Role> {
         prop::sample::select(Role::ALL)
     }
@@ -163,6 +171,7 @@ mod tests {
                         team.0.extend(next.map(|role| (who, role)));
                     }
                     Err(TeamRefusal::NobodyThere) => prop_assert!(!there),
+                    Err(TeamRefusal::NotTheirs) => prop_assert!(false, "nobody said who asks"),
                     Err(TeamRefusal::LastOwner) => prop_assert!(there && next != Some(Role::Owner)),
                 }
                 prop_assert!(team.0.iter().any(|(_, role)| *role == Role::Owner));

@@ -77,7 +77,8 @@ async fn a_token_is_accepted_once_however_many_try_at_once() {
     assert!(matches!(house.store.invite(&invitation, &NOBODY).await.unwrap(), Invited::Until(_)));
     assert!(house.store.is_invited(&[9; 32]).await.unwrap());
     let kept = kept("kim");
-    let tries = (0..16).map(|_| house.store.accept_invitation(&[9; 32], StaffId(Uuid::now_v7()), "Kim", &kept, &NOBODY));
+    let tries =
+        (0..16).map(|_| house.store.accept_invitation(&[9; 32], StaffId(Uuid::now_v7()), "Kim", &kept, &NOBODY));
     let accepted = futures::future::join_all(tries).await;
     assert_eq!(accepted.into_iter().filter(|outcome| matches!(outcome, Ok(Some(_)))).count(), 1);
     assert!(!house.store.is_invited(&[9; 32]).await.unwrap());

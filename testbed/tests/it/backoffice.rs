@@ -578,7 +578,7 @@ async fn payers_do_not_crowd_out_merchants_people() {
     let gateway = Gateway::start().await;
     let company = gateway.company().await;
     let desk = company.person(Role::Owner).await;
-    let strangers: Vec<_> = (0..80).map(|_| gateway.stranger("test")).collect();
+    let strangers: Vec<_> = (0..120).map(|_| gateway.stranger("test")).collect();
     let crowd = futures::future::join_all(strangers.iter().map(naru_testbed::Account::sign_in));
     let (crowd, signed_in) = tokio::join!(crowd, company.sign_in(&desk.email, PASSWORD).into_future());
     assert!(crowd.iter().any(|answer| answer.text("reason") == "OVERLOADED"), "there was no crowd: {crowd:?}");
