@@ -20,7 +20,7 @@ async fn what_must_never_be_is_refused() {
     house.store.count_against("sign_in", &[7; 32], 5, std::time::Duration::from_secs(60)).await.unwrap();
     for sql in [
         format!("insert into staff (id, merchant_id, email, name, role, password_hash) values (gen_random_uuid(), '{merchant}', 'kim@shop.example', 'Kim', 'owner', 'x')"),
-        "insert into staff_sessions (token_hash, staff_id, expires_at) select sha256('x'), id, now() + interval '1 hour' from staff".to_owned(),
+        "insert into staff_sessions (token_hash, staff_id, password_version, expires_at) select sha256('x'), id, 1, now() + interval '1 hour' from staff".to_owned(),
         format!("insert into staff_invitations (id, merchant_id, email, role, token_hash, expires_at) values (gen_random_uuid(), '{merchant}', 'lee@shop.example', 'staff', sha256('x'), now())"),
     ] {
         house.run(sql).await;
@@ -53,7 +53,7 @@ async fn what_must_never_be_is_refused() {
         ("payers_card_count", "update payers set card_count = -1".into()),
         ("payers_default_card", "update payers set default_card = gen_random_uuid()".into()),
         ("payers_default_card", "update payers p set default_card = c.id from stored_cards c where c.payer_id <> p.id".into()),
-        ("payer_sessions_token_hash", "insert into payer_sessions (token_hash, payer_id) select '\\x00', id from payers limit 1".into()),
+        ("payer_sessions_token_hash", "insert into payer_sessions (token_hash, payer_id, password_version) select '\\x00', id, 1 from payers limit 1".into()),
         ("stored_cards_once", "insert into stored_cards select gen_random_uuid(), payer_id, token, bin, last4, fingerprint, issuer_code, acquirer_code, card_type, owner_type from stored_cards".into()),
         ("stored_cards_token", "update stored_cards set token = ''".into()),
         ("stored_cards_bin", "update stored_cards set bin = '4242424242424242'".into()),
@@ -84,8 +84,8 @@ async fn what_must_never_be_is_refused() {
         ("staff_invitations_role", "update staff_invitations set role = 'king'".into()),
         ("staff_invitations_email", "update staff_invitations set email = 'Kim@shop.example'".into()),
         ("staff_invitations_hash_length", "update staff_invitations set token_hash = '\\x00'".into()),
-        ("staff_invitations_hash_unique", "insert into staff_invitations select gen_random_uuid(), merchant_id, 'lee@shop.example', role, token_hash, created_at, expires_at from staff_invitations".into()),
-        ("staff_invitations_one_per_address", "insert into staff_invitations select gen_random_uuid(), merchant_id, email, role, sha256('other'), created_at, expires_at from staff_invitations".into()),
+        ("staff_invitations_hash_unique", "insert into staff_invitations select gen_random_uuid(), merchant_id, 'lee@shop.example', role, token_hash, invited_by, created_at, expires_at from staff_invitations".into()),
+        ("staff_invitations_one_per_address", "insert into staff_invitations select gen_random_uuid(), merchant_id, email, role, sha256('other'), invited_by, created_at, expires_at from staff_invitations".into()),
         ("audit_log_mode", "insert into audit_log (mode, action, subject, trace_id) values ('prod', 'a.b', 'x', 'x')".into()),
         ("audit_log_action", "insert into audit_log (action, subject, trace_id) values ('Signed in', 'x', 'x')".into()),
         ("audit_log_hash_lengths", "insert into audit_log (action, subject, trace_id, before_hash) values ('a.b', 'x', 'x', '\\x00')".into()),

@@ -72,7 +72,7 @@ async fn fill(house: &House) {
             "insert into payers (id, mode, email, password_hash)
             select md5('y' || n)::uuid, 'test', 'payer' || n || '@mail.example', '$argon2id$' from generate_series(1, {ROWS}) n"
         ),
-        "insert into payer_sessions (token_hash, payer_id) select sha256(email::bytea), id from payers".to_owned(),
+        "insert into payer_sessions (token_hash, payer_id, password_version) select sha256(email::bytea), id, 1 from payers".to_owned(),
         "insert into payment_payers (payment_id, payer_id)
             select md5('p' || n)::uuid, md5('y' || n)::uuid from generate_series(1, 40000) n"
             .to_owned(),
