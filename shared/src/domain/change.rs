@@ -70,12 +70,13 @@ impl Claimed {
         }
     }
 
-    /// What an answer to [`Step::Inquire`] means for a change.
+    /// What an answer to [`Step::Inquire`] means for a change. `asked`: when the question was sent.
     #[must_use]
     pub fn after_change_inquiry(
         &self,
         reference: &Reference,
         answer: &InquiryAnswer,
+        asked: OffsetDateTime,
         now: OffsetDateTime,
         delays: Delays<'_>,
     ) -> Step {
@@ -97,7 +98,7 @@ impl Claimed {
                 Step::Change { call, again: Some(reference.clone()) }
             }
             InquiryAnswer::NotFound => match self.believable_at(reference) {
-                Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
+                Some(believable_at) if asked < believable_at => self.unknown(now, Some(believable_at), delays, None),
                 Some(_) | None => {
                     decide(self.at_once(OperationStatus::Waiting, now).resolving(reference, Resolution::NotMoved))
                 }

@@ -262,7 +262,7 @@ async fn a_late_answer_of_a_change_is_a_case() {
     let mut naive = claimed.clone();
     naive.manners.dedupes_by_reference = false;
     let later = claimed.operation.created_at + Duration::minutes(1);
-    let step = naive.after_change_inquiry(&reference, &InquiryAnswer::NotFound, later, &mut two_seconds);
+    let step = naive.after_change_inquiry(&reference, &InquiryAnswer::NotFound, later, later, &mut two_seconds);
     let outcome = Outcome::new(&naive, decision(step), None, TRACE.into());
     assert!(!outcome.is_plain(), "somebody else may have heard otherwise");
     assert!(matches!(house.store.record_one(&outcome).await.unwrap(), Recorded::Stands { late: Late::Nothing, .. }));
@@ -292,7 +292,7 @@ async fn a_decision_that_nothing_was_done_is_weighed_against_what_others_heard()
     assert_eq!(house.store.answer_attempt(&early, TRACE).await.unwrap(), Late::Kept);
     claimed.manners.dedupes_by_reference = false;
     let later = claimed.operation.created_at + Duration::minutes(1);
-    let step = claimed.after_change_inquiry(&reference, &InquiryAnswer::NotFound, later, &mut two_seconds);
+    let step = claimed.after_change_inquiry(&reference, &InquiryAnswer::NotFound, later, later, &mut two_seconds);
     let outcome = Outcome::new(&claimed, decision(step), None, TRACE.into());
     let recorded = house.store.record_one(&outcome).await.unwrap();
     assert!(matches!(recorded, Recorded::Stands { late: Late::Case, .. }), "{recorded:?}");

@@ -29,7 +29,14 @@ fn gives_up(claimed: &Claimed) -> Outcome {
     let reference = claimed.open[0].reference.clone();
     let because = Because::TooLate;
     let nothing = NetCancelAnswer::NoOriginal;
-    let step = claimed.after_net_cancel(&reference, because, &nothing, much_later(claimed), &mut two_seconds);
+    let step = claimed.after_net_cancel(
+        &reference,
+        because,
+        &nothing,
+        much_later(claimed),
+        much_later(claimed),
+        &mut two_seconds,
+    );
     Outcome::new(claimed, decision(step), None, TRACE.into())
 }
 

@@ -195,7 +195,7 @@ fn what_an_inquiry_means() {
     for (dedupes, seconds, answer, expected) in table {
         let claimed = claimed(PART, dedupes, Some(Call::Cancel), false);
         let now = START + Duration::seconds(seconds);
-        let step = claimed.after_change_inquiry(&reference(), &answer, now, &mut delays());
+        let step = claimed.after_change_inquiry(&reference(), &answer, now, now, &mut delays());
         assert_eq!(told(&claimed, &step), expected, "dedupes: {dedupes}, {seconds}, {answer:?}");
     }
 }
