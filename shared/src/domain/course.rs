@@ -81,7 +81,7 @@ words! {
         NetCancelRefused = "net_cancel_refused",
         /// The acquirer's books of an approval differ from ours: more was given back, or less is left.
         BooksDisagree = "books_disagree",
-        /// Money went back that we had given up giving back.
+        /// Money went back, or a slip was bought, under a reference that we had taken for one under which nothing was done.
         LateChange = "late_change",
     }
 }

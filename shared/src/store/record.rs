@@ -84,6 +84,9 @@ pub enum Recorded {
         /// What was done about the answer.
         late: Late,
     },
+    /// It says that a change was not made of which somebody else has heard that it was: it stays open, is asked after again,
+    /// and a person's case says so.
+    Doubted,
     /// The payment does not take what happened, which can't be: the operation is dead, with a letter that asks for a
     /// person, and an approval that was to be recorded is reversed.
     Unfit {
@@ -325,6 +328,13 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         let late = bury(&mut *conn, outcome, &standing).await?;
         return Ok(Recorded::Unfit { late });
     }
+    if let (OperationKind::Cancel | OperationKind::Capture, Some(reference)) = (outcome.kind, decision.denies())
+        && evidence::was_made(&mut *conn, reference.as_str(), outcome.answered.as_ref().map(|a| a.attempt)).await?
+    {
+        evidence::open_case(&mut *conn, reference.as_str(), AnswerWord::Approved).await?;
+        doubt(&mut *conn, outcome.operation).await?;
+        return Ok(Recorded::Doubted);
+    }
     // What contradicts the decision goes first: then nobody is ever told that no money is out while a reversal is owed.
     let late = weigh_decision(&mut *conn, outcome).await?;
     let (version, standing) = match late {
@@ -382,6 +392,21 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         false => HintOwed::of_payment(&mut *conn, outcome.payment).await?,
     };
     Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed, late })
+}
+
+/// Leaves a change open that is said to be made, to be asked after again: soon, and less and less often.
+async fn doubt(conn: Conn<'_>, operation: OperationId) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"update operations o set status = 'unknown', owner = null, claimed_at = null, claim_count = 0,
+            inquiry_count = inquiry_count + 1, due_at = next.at, nudge_at = next.at, nudge_count = 0
+        from (select id, now() + make_interval(secs => power(2, least(inquiry_count, 9))) as at from operations) next
+        where o.id = $1 and next.id = o.id"#,
+        operation.0,
+    )
+    .execute(conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(())
 }
 
 /// Writes what became of the attempts, and queues a reversal when somebody has heard otherwise.
