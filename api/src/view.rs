@@ -167,7 +167,7 @@ pub struct CancelView {
     pub tax_free_amount: i64,
     /// 과세 제외 금액.
     pub tax_exemption_amount: i64,
-    /// What could still be cancelled after it.
+    /// What could still be cancelled after it; until it is done, and when it was refused, what can be cancelled beside it.
     pub refundable_amount: i64,
     /// Nothing: there are no discounts.
     pub card_discount_amount: i64,
@@ -191,11 +191,12 @@ pub struct CancelView {
 }
 
 impl CancelView {
-    fn of(cancel: &Cancel) -> Self {
+    /// `left`: what can be cancelled as the payment stands.
+    fn of(cancel: &Cancel, left: i64) -> Self {
         let (status, at, refundable, kind) = match &cancel.end {
-            None => ("IN_PROGRESS", cancel.requested_at, 0, None),
+            None => ("IN_PROGRESS", cancel.requested_at, left, None),
             Some(CancelEnd::Done { kind, canceled_at, refundable }) => ("DONE", *canceled_at, *refundable, Some(*kind)),
-            Some(CancelEnd::Aborted { .. }) => ("ABORTED", cancel.requested_at, 0, None),
+            Some(CancelEnd::Aborted { .. }) => ("ABORTED", cancel.requested_at, left, None),
         };
         Self {
             cancel_amount: cancel.amount,
@@ -340,7 +341,10 @@ impl PaymentView {
             cash_receipt: None,
             cash_receipts: None,
             discount: None,
-            cancels: Some(state.cancels.iter().map(CancelView::of).collect::<Vec<_>>()).filter(|all| !all.is_empty()),
+            cancels: Some(
+                state.cancels.iter().map(|cancel| CancelView::of(cancel, state.refundable())).collect::<Vec<_>>(),
+            )
+            .filter(|all| !all.is_empty()),
             secret: None,
             receipt: None,
             checkout: CheckoutView { url: app.checkout_url(&payment.checkout_id) },

@@ -12,7 +12,7 @@ use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::money::Money;
 use naru_shared::domain::operation::{OperationKind, OperationStatus};
-use naru_shared::domain::payment::{Payment, Work};
+use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
 use naru_shared::store::{Advance, Clock, NewOperation, Place};
 use naru_shared::system::System;
 use serde::Deserialize;
@@ -186,7 +186,7 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
             .with("paymentStatus", state.status().as_str())
     };
     if let Some(believed) = asked.refundable
-        && state.approval().is_some()
+        && matches!(state.status(), PaymentStatus::Done | PaymentStatus::PartialCanceled)
         && believed != state.refundable()
     {
         return Err(about(Problem::of(Code::NotMatchesRefundableAmount)).with("refundableAmount", state.refundable()));

@@ -34,7 +34,7 @@ pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
     if claimed.amount().is_none() {
         // Cancels that were accepted before it took all there was.
         return decide(
-            claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture)),
+            claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture), now),
         );
     }
     if claimed.is_past_deadline(now) {
@@ -209,7 +209,16 @@ impl Claimed {
                     }
                 };
                 let failure = Failure::declined(code, refusal.code.clone());
-                decide(self.change_failed(failure).resolving(reference, Resolution::Declined))
+                let refused = self.change_failed(failure, now).resolving(reference, Resolution::Declined);
+                let letter = match self.operation.kind {
+                    OperationKind::Capture if self.payment.state.is_last_try_to_capture() => {
+                        Some(LetterKind::NeedsPerson)
+                    }
+                    OperationKind::Capture => Some(LetterKind::Information),
+                    // Whoever asked for it is told.
+                    OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => None,
+                };
+                decide(Decision { letter, ..refused })
             }
         }
     }
@@ -222,10 +231,10 @@ impl Claimed {
             .with_case(reference, CaseKind::BooksDisagree)
     }
 
-    fn change_failed(&self, failure: Failure) -> Decision {
+    fn change_failed(&self, failure: Failure, now: OffsetDateTime) -> Decision {
         let operation = self.operation.id;
         let event = match self.operation.kind {
-            OperationKind::Capture => PaymentEvent::CaptureFailed { operation, failure: failure.clone() },
+            OperationKind::Capture => PaymentEvent::CaptureFailed { operation, failure: failure.clone(), at: now },
             OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
                 PaymentEvent::CancelFailed { operation, failure: failure.clone() }
             }

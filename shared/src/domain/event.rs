@@ -115,6 +115,8 @@ pub enum PaymentEvent {
         operation: OperationId,
         /// Why.
         failure: Failure,
+        /// When we recorded it.
+        at: OffsetDateTime,
     },
     /// That reversal is through.
     ReversalFinished {

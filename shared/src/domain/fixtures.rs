@@ -106,7 +106,7 @@ pub(super) fn events() -> Vec<(&'static str, PaymentEvent)> {
         ("capture rearmed", PaymentEvent::WorkRearmed { work: later(10, OperationKind::Capture, S::Queued) }),
         ("captured", PaymentEvent::Captured { operation: Some(id(10)), at: START }),
         ("captured, found", PaymentEvent::Captured { operation: None, at: START }),
-        ("capture failed", PaymentEvent::CaptureFailed { operation: id(10), failure: rejected() }),
+        ("capture failed", PaymentEvent::CaptureFailed { operation: id(10), failure: rejected(), at: START }),
     ]
 }
 
@@ -147,7 +147,7 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
     let wholly = canceled(&whole, CancelKind::Refund);
     let capturing = after(&done, PaymentEvent::CaptureQueued { work: later(10, OperationKind::Capture, S::Queued) });
     let captured = after(&capturing, PaymentEvent::Captured { operation: Some(id(10)), at: START });
-    let kept = after(&capturing, PaymentEvent::CaptureFailed { operation: id(10), failure: rejected() });
+    let kept = after(&capturing, PaymentEvent::CaptureFailed { operation: id(10), failure: rejected(), at: START });
     let capture_dead = after(&capturing, PaymentEvent::WorkDied { work: later(10, OperationKind::Capture, S::Dead) });
     let found = after(&part, PaymentEvent::Captured { operation: None, at: START });
     let behind = canceling(&capturing, 15_000);

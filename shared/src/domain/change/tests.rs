@@ -146,7 +146,7 @@ fn what_an_answer_means() {
         (PART,    Cancel,  new(done(5_001)),                           "unknown until 2; operation.unknown: DONE MOVED reserved 5000; letter needs_person; case amount_mismatch"),
         (CAPTURE, Capture, new(done(14_999)),                          "unknown until 2; operation.unknown: DONE MOVED; letter needs_person; case amount_mismatch"),
         (PART,    Cancel,  new(refused(Declined)),                     "failed; cancel.aborted: DONE MOVED; declined"),
-        (CAPTURE, Capture, new(refused(Declined)),                     "failed; capture.aborted: DONE MOVED; declined"),
+        (CAPTURE, Capture, new(refused(Declined)),                     "failed; capture.aborted: DONE MOVED; declined; letter information"),
         (PART,    Cancel,  new(refused(AlreadyCaptured)),              "waiting until 0; payment.captured: DONE MOVED reserved 5000; declined"),
         (CAPTURE, Capture, new(refused(AlreadyCaptured)),              "succeeded; payment.captured: DONE MOVED; declined"),
         (FOUND,   Refund,  new(refused(AlreadyCaptured)),              "dead; operation.dead: DONE MOVED reserved 5000; declined; letter needs_person; case books_disagree"),
