@@ -1,9 +1,10 @@
 //! Which concerns each program has.
 
+use super::acquirers::Acquirers;
 use super::browsers::Browsers;
 use super::concerns::{
-    Admission, ApiListen, Broker, CardAcquirer, Database, DemoCards, InternalListen, MasterKeys, Operators, PublicUrl,
-    Redis, Telemetry, Work,
+    Admission, ApiListen, Broker, Database, DemoCards, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
+    Telemetry, Work,
 };
 use super::reader::{Concern, ConfigError, Lookup, Reader, Variable};
 
@@ -62,8 +63,8 @@ program! {
         operators: Operators,
         /// What keys are derived from.
         keys: MasterKeys,
-        /// Who turns a card into a token.
-        card_acquirer: CardAcquirer,
+        /// Who turns what a payer types into a token.
+        acquirers: Acquirers,
     }
 }
 
@@ -85,7 +86,7 @@ program! {
         /// What keys are derived from.
         keys: MasterKeys,
         /// Who is asked for the money.
-        card_acquirer: CardAcquirer,
+        acquirers: Acquirers,
     }
 }
 

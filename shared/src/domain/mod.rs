@@ -11,6 +11,7 @@ pub mod attempt;
 pub mod cancel;
 pub mod capture;
 pub mod change;
+pub mod connector;
 pub mod course;
 pub mod event;
 pub mod evidence;
