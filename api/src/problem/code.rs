@@ -182,6 +182,9 @@ codes! {
     RejectAccountPayment = "REJECT_ACCOUNT_PAYMENT", 403, NotMoved,
         "잔액부족으로 결제에 실패했습니다.",
         "The account's balance does not suffice.";
+    InvalidAccountInfoReRegister = "INVALID_ACCOUNT_INFO_RE_REGISTER", 400, NotMoved,
+        "유효하지 않은 계좌입니다. 계좌 재등록 후 시도해주세요.",
+        "The account is not valid, or not the payer's.";
     FdsError = "FDS_ERROR", 403, NotMoved,
         "위험거래가 감지되어 결제가 제한됩니다.",
         "The payment was refused as suspicious.";

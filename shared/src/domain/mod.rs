@@ -8,6 +8,7 @@
 
 pub mod approve;
 pub mod attempt;
+pub mod bank;
 pub mod cancel;
 pub mod capture;
 pub mod change;

@@ -17,6 +17,8 @@ mod edges;
 mod giving_back;
 mod happy;
 mod idempotency;
+mod method_data;
+mod methods;
 mod payers;
 mod poison;
 mod postgres;
