@@ -201,8 +201,8 @@ impl AccountFields {
 
 impl CodeFields {
     fn check(self, check: &mut Check) -> Option<TypedCode> {
-        let good = (1..=200).contains(&self.verification_id.len())
-            && self.verification_id.bytes().all(|byte| byte.is_ascii_graphic());
+        let good = (1..=100).contains(&self.verification_id.len())
+            && self.verification_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         let verification =
             check.require("verificationId", self.verification_id, good, "must be what phone-verification answered");
         let code = check.sms_code("code", &self.code);

@@ -46,35 +46,25 @@ pub struct EasyPayView {
 
 impl TransferView {
     pub(super) fn of(instrument: &Instrument) -> Option<Self> {
-        match instrument {
-            Instrument::Transfer(account) => {
-                Some(Self { bank_code: account.bank_code.clone(), settlement_status: NOT_SETTLED })
-            }
-            Instrument::Card(_) | Instrument::Mobile(_) | Instrument::Points(_) => None,
-        }
+        let Instrument::Transfer(account) = instrument else { return None };
+        Some(Self { bank_code: account.bank_code.clone(), settlement_status: NOT_SETTLED })
     }
 }
 
 impl MobilePhoneView {
     pub(super) fn of(app: &App, payment: &Payment, instrument: &Instrument) -> Option<Self> {
-        match instrument {
-            Instrument::Mobile(phone) => Some(Self {
-                customer_mobile_phone: phone.masked(),
-                settlement_status: NOT_SETTLED,
-                receipt_url: app.checkout_url(&payment.checkout_id),
-            }),
-            Instrument::Card(_) | Instrument::Transfer(_) | Instrument::Points(_) => None,
-        }
+        let Instrument::Mobile(phone) = instrument else { return None };
+        Some(Self {
+            customer_mobile_phone: phone.masked(),
+            settlement_status: NOT_SETTLED,
+            receipt_url: app.checkout_url(&payment.checkout_id),
+        })
     }
 }
 
 impl EasyPayView {
     pub(super) fn of(instrument: &Instrument, total: i64) -> Option<Self> {
-        match instrument {
-            Instrument::Points(member) => {
-                Some(Self { provider: member.provider.clone(), amount: total, discount_amount: 0 })
-            }
-            Instrument::Card(_) | Instrument::Transfer(_) | Instrument::Mobile(_) => None,
-        }
+        let Instrument::Points(member) = instrument else { return None };
+        Some(Self { provider: member.provider.clone(), amount: total, discount_amount: 0 })
     }
 }

@@ -143,7 +143,7 @@ async fn wrong_fields_are_named_and_reach_nobody() {
     let code = |id: &str, code: &str| json!({ "method": "휴대폰", "verificationId": id, "code": code });
     #[rustfmt::skip]
     let table = [
-        (json!({ "method": "TRANSFER" }),                   "accountNumber"),
+        (json!({ "method": "TRANSFER" }),                   "bank"),
         (json!({ "method": "가상계좌" }),                   "method"),
         (json!({ "method": 1 }),                            "method"),
         (json!({ "method": "POINTS", "memberNumber": "1" }), "method"),
@@ -159,7 +159,7 @@ async fn wrong_fields_are_named_and_reach_nobody() {
         (code("", "000000"),                                "verificationId"),
         (code("a b", "000000"),                             "verificationId"),
         (code("ver_1", "00000"),                            "code"),
-        (json!({}),                                         "cardExpirationMonth"),
+        (json!({}),                                         "cardNumber"),
     ];
     for (body, field) in table {
         let answer = payer.authenticate_with(&body).await.expecting_problem(400, "INVALID_REQUEST");

@@ -70,7 +70,7 @@ impl Speaks for CardCompany {
     }
 
     fn means<'a>(&self, instrument: &'a Instrument) -> Option<Means<'a>> {
-        let card = instrument.card()?;
+        let Instrument::Card(card) = instrument else { return None };
         Some(Means::of(&card.token).with("installmentMonths", card.installment_months))
     }
 }

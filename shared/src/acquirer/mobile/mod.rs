@@ -92,7 +92,9 @@ impl Carrier {
             merchant_id: mid,
         };
         let verifying: Verifying = self.company.register("verifications", &body, traceparent).await?;
-        if !is_token(&verifying.verification_id) {
+        let id = &verifying.verification_id;
+        let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        if !is_word || !(1..=100).contains(&id.len()) {
             return Err(RegisterError::Unavailable("malformed".into()));
         }
         Ok(Verification { id: verifying.verification_id, expires_at: verifying.expires_at })
@@ -137,9 +139,7 @@ impl Speaks for Carrier {
     }
 
     fn means<'a>(&self, instrument: &'a Instrument) -> Option<Means<'a>> {
-        match instrument {
-            Instrument::Mobile(phone) => Some(Means::of(&phone.token)),
-            Instrument::Card(_) | Instrument::Transfer(_) | Instrument::Points(_) => None,
-        }
+        let Instrument::Mobile(phone) = instrument else { return None };
+        Some(Means::of(&phone.token))
     }
 }

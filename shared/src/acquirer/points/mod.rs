@@ -94,9 +94,7 @@ impl Speaks for Issuer {
     }
 
     fn means<'a>(&self, instrument: &'a Instrument) -> Option<Means<'a>> {
-        match instrument {
-            Instrument::Points(member) => Some(Means::of(&member.token)),
-            Instrument::Card(_) | Instrument::Transfer(_) | Instrument::Mobile(_) => None,
-        }
+        let Instrument::Points(member) = instrument else { return None };
+        Some(Means::of(&member.token))
     }
 }

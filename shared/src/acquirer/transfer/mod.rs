@@ -96,9 +96,7 @@ impl Speaks for Bank {
     }
 
     fn means<'a>(&self, instrument: &'a Instrument) -> Option<Means<'a>> {
-        match instrument {
-            Instrument::Transfer(account) => Some(Means::of(&account.token)),
-            Instrument::Card(_) | Instrument::Mobile(_) | Instrument::Points(_) => None,
-        }
+        let Instrument::Transfer(account) = instrument else { return None };
+        Some(Means::of(&account.token))
     }
 }
