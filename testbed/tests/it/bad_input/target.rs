@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use naru_shared::api_key::KeyKind;
+use naru_shared::clock::Ids as _;
 use naru_shared::domain::id::Mode;
 use naru_shared::domain::staff::Role;
+use naru_shared::system::System;
 use naru_testbed::{Account, Answer, Company, Desk, Gateway, Means, PASSWORD, Payer, Payment, canary, cards};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::document::Described;
 use super::wrong::Wrong;
@@ -132,7 +133,7 @@ impl Target {
         places.extend(furnished.iter().flat_map(Furnished::places));
         let path = filled_in(&call.path, &places);
         assert!(!path.contains('{'), "say what {path} is filled in with");
-        let phone = Means::mobile("approve").number(&format!("0105{:07}", Uuid::new_v4().as_u128() % 10_000_000));
+        let phone = Means::mobile("approve").number(&format!("0105{:07}", System.unguessable().as_u128() % 10_000_000));
         let mut verification = String::new();
         if call.means.as_deref() == Some("MOBILE_PHONE") {
             let sent = gateway.shop.payer_of(&created).verify_phone(&phone.phone_body()).await.expecting(200);
