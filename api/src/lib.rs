@@ -29,5 +29,6 @@ pub mod rates;
 pub mod routes;
 pub mod sse;
 pub mod together;
+pub mod turns;
 pub mod unavailable;
 pub mod view;

@@ -15,6 +15,7 @@ mod cut;
 mod drain;
 mod edges;
 mod giving_back;
+mod guides;
 mod happy;
 mod idempotency;
 mod method_data;
