@@ -83,3 +83,6 @@ impl Connector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
