@@ -20,9 +20,9 @@ enum How {
     InsteadOf(String),
 }
 
-/// What stands between the first two backticks, and what comes after them.
-fn quoted(text: &str) -> Option<(&str, &str)> {
-    text.split_once('`')?.1.split_once('`')
+/// What stands between the first two such marks, and what comes after them.
+fn between<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
+    text.split_once(mark)?.1.split_once(mark)
 }
 
 /// The steps of the document, in order: a line that says where, and a block that says what.
@@ -35,11 +35,12 @@ fn steps(document: &str) -> Vec<Step> {
             (_, Some(rest)) if rest.starts_with('`') => (rest, false),
             _ => continue,
         };
-        let (path, rest) = quoted(rest).unwrap_or_else(|| panic!("which file? {line}"));
+        let (path, rest) =
+            between(rest, if is_new { "**" } else { "`" }).unwrap_or_else(|| panic!("which file? {line}"));
         let how = if is_new {
             How::NewFile
         } else {
-            let (what, _) = quoted(rest).unwrap_or_else(|| panic!("where? {line}"));
+            let (what, _) = between(rest, "`").unwrap_or_else(|| panic!("where? {line}"));
             if rest.starts_with(", below ") { How::Below(what.to_owned()) } else { How::InsteadOf(what.to_owned()) }
         };
         let block =
@@ -114,14 +115,15 @@ fn copied(repository: &Path, built: &Path, place: &Path) -> (PathBuf, PathBuf) {
     let parts = PARTS.map(|part| repository.join(part));
     run(Command::new("cp").arg("-a").args(parts).arg(&tree), "the tree is copied");
     let lent = ["deps", "build", ".fingerprint"].map(|folder| built.join(folder));
-    run(Command::new("cp").arg("-al").args(lent).arg(target.join("debug")), "the build is lent");
+    // What can't be lent (another build is at work on it, say) is built anew, too.
+    let _ = Command::new("cp").arg("-al").args(lent).arg(target.join("debug")).output().expect("cp runs");
     let own = ". -depth ( -name *naru* -o -name *xtask* ) -exec rm -rf {} +";
     run(Command::new("find").args(own.split(' ')).current_dir(&target), "what is ours is not lent");
     (tree, target)
 }
 
 #[test]
-fn the_steps_of_the_document_add_a_method() {
+fn adding_a_method_takes_the_steps_of_the_document_and_no_others() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository");
     let us = std::env::current_exe().expect("a running program has a path");
     // target/debug/deps/adding_a_method-0123456789abcdef
