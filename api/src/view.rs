@@ -1,5 +1,7 @@
 //! A payment as merchants see it: Toss Payments' v1 object, every member always there, and ours beside it.
 
+mod means;
+
 use naru_shared::domain::cancel::{Cancel, CancelEnd, CancelKind};
 use naru_shared::domain::failure::{Failure, FailureCode};
 use naru_shared::domain::id::OperationId;
@@ -13,6 +15,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::{format_description, offset};
 use utoipa::ToSchema;
 
+use self::means::{EasyPayView, MobilePhoneView, TransferView};
 use crate::app::App;
 use crate::headers::Language;
 use crate::problem::Code;
@@ -68,7 +71,7 @@ pub struct PaymentView {
     pub culture_expense: bool,
     /// ISO 4217.
     pub currency: &'static str,
-    /// `카드`; null until the payer has chosen.
+    /// `카드`, `계좌이체`, `휴대폰` or `간편결제`; null until the payer has chosen.
     pub method: Option<&'static str>,
     /// What it costs, in minor units. Never changes.
     pub total_amount: i64,
@@ -86,16 +89,16 @@ pub struct PaymentView {
     pub is_partial_cancelable: bool,
     /// The card it is paid with.
     pub card: Option<CardView>,
-    /// Null for cards.
+    /// Null.
     pub virtual_account: Option<Value>,
-    /// Null for cards.
-    pub transfer: Option<Value>,
-    /// Null for cards.
-    pub mobile_phone: Option<Value>,
-    /// Null for cards.
+    /// The account it is paid from.
+    pub transfer: Option<TransferView>,
+    /// The phone on whose bill it is.
+    pub mobile_phone: Option<MobilePhoneView>,
+    /// Null.
     pub gift_certificate: Option<Value>,
-    /// Null for cards.
-    pub easy_pay: Option<Value>,
+    /// The points it is paid with.
+    pub easy_pay: Option<EasyPayView>,
     /// Null.
     pub cash_receipt: Option<Value>,
     /// Null.
@@ -300,7 +303,7 @@ impl PaymentView {
             use_escrow: false,
             culture_expense: false,
             currency: payment.total.currency().code(),
-            method: state.instrument().map(|Instrument::Card(_)| "카드"),
+            method: state.instrument().map(|instrument| instrument.method().as_str()),
             total_amount: total,
             balance_amount: balance,
             supplied_amount: tax.supplied,
@@ -310,7 +313,7 @@ impl PaymentView {
             is_partial_cancelable: state
                 .instrument()
                 .is_none_or(|instrument| instrument.connector().cancels_in_parts()),
-            card: state.instrument().map(|Instrument::Card(card)| CardView {
+            card: state.instrument().and_then(Instrument::card).map(|card| CardView {
                 amount: total,
                 issuer_code: card.issuer_code.clone(),
                 acquirer_code: card.acquirer_code.clone(),
@@ -334,10 +337,10 @@ impl PaymentView {
                 interest_payer: None,
             }),
             virtual_account: None,
-            transfer: None,
-            mobile_phone: None,
+            transfer: state.instrument().and_then(TransferView::of),
+            mobile_phone: state.instrument().and_then(|phone| MobilePhoneView::of(app, payment, phone)),
             gift_certificate: None,
-            easy_pay: None,
+            easy_pay: state.instrument().and_then(|points| EasyPayView::of(points, total)),
             cash_receipt: None,
             cash_receipts: None,
             discount: None,

@@ -4,7 +4,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::http::{CALL_LIMIT, Call, client};
-use crate::{Answer, Payer, Payment, Program, Stream};
+use crate::{Answer, Means, Payer, Payment, Program, Stream};
 
 /// A merchant with keys of its own. Cheap to clone.
 #[derive(Clone)]
@@ -144,6 +144,25 @@ impl Shop {
         let payer = self.payer_of(&created);
         let _ = payer.authenticate(payment).await.expecting(200);
         created
+    }
+
+    /// The same, with what is no card.
+    ///
+    /// # Panics
+    /// When either is refused.
+    pub async fn authenticated_with(&self, payment: &Payment, means: &Means) -> Answer {
+        let created = self.create(payment).await.expecting(200);
+        let _ = self.payer_of(&created).pay_with(means).await.expecting(200);
+        created
+    }
+
+    /// And has it confirmed, waiting for 30 s at most.
+    ///
+    /// # Panics
+    /// When the payer is refused, or the shop gets no answer.
+    pub async fn pay_with(&self, payment: &Payment, means: &Means) -> Answer {
+        let created = self.authenticated_with(payment, means).await;
+        self.confirm(created.payment_key(), &payment.order_id, payment.amount).prefer("wait=30").await
     }
 
     /// The payer of a payment that was created.

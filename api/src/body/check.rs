@@ -14,7 +14,12 @@
 
 use std::borrow::Cow;
 
-use naru_shared::secret::{CardExpiry, CardNumber, CardPassword, Cvc, Email, IdentityNumber, NotACardField};
+use naru_shared::acquirer::PhoneCompany;
+use naru_shared::domain::bank::Bank;
+use naru_shared::secret::{
+    AccountNumber, BirthDate, CardExpiry, CardNumber, CardPassword, Cvc, Email, IdentityNumber, MemberNumber,
+    MemberPassword, NotACardField, PhoneNumber, SmsCode,
+};
 use time::format_description::well_known::Rfc3339;
 use time::{Date, OffsetDateTime, UtcOffset};
 use url::{Host, Url};
@@ -235,6 +240,54 @@ impl Check {
     /// A birthday of six digits, or a business registration number of ten.
     pub fn identity_number(&mut self, field: &str, text: &str) -> Option<IdentityNumber> {
         self.card_field(field, IdentityNumber::parse(text))
+    }
+
+    /// A bank, by its code or its Korean name.
+    pub fn bank(&mut self, field: &str, text: &str) -> Option<Bank> {
+        let bank = Bank::named(text);
+        if bank.is_none() {
+            self.wrong(field, "must be the code or name of a Korean bank");
+        }
+        bank
+    }
+
+    /// A bank account's number.
+    pub fn account_number(&mut self, field: &str, text: &str) -> Option<AccountNumber> {
+        self.card_field(field, AccountNumber::parse(text))
+    }
+
+    /// A mobile phone's carrier.
+    pub fn carrier(&mut self, field: &str, text: &str) -> Option<PhoneCompany> {
+        let carrier = PhoneCompany::parse(text);
+        if carrier.is_none() {
+            self.wrong(field, "must be SKT, KT, LGU or MVNO");
+        }
+        carrier
+    }
+
+    /// A mobile phone's number.
+    pub fn phone_number(&mut self, field: &str, text: &str) -> Option<PhoneNumber> {
+        self.card_field(field, PhoneNumber::parse(text))
+    }
+
+    /// A birthday of six digits.
+    pub fn birth_date(&mut self, field: &str, text: &str) -> Option<BirthDate> {
+        self.card_field(field, BirthDate::parse(text))
+    }
+
+    /// A code of six digits that came to a phone.
+    pub fn sms_code(&mut self, field: &str, text: &str) -> Option<SmsCode> {
+        self.card_field(field, SmsCode::parse(text))
+    }
+
+    /// A member's number.
+    pub fn member_number(&mut self, field: &str, text: &str) -> Option<MemberNumber> {
+        self.card_field(field, MemberNumber::parse(text))
+    }
+
+    /// A member's password.
+    pub fn member_password(&mut self, field: &str, text: &str) -> Option<MemberPassword> {
+        self.card_field(field, MemberPassword::parse(text))
     }
 
     fn card_field<T>(&mut self, field: &str, parsed: Result<T, NotACardField>) -> Option<T> {

@@ -2,6 +2,8 @@
 
 mod authenticate;
 mod cancel;
+mod means;
+mod phone;
 mod show;
 mod tries;
 
@@ -20,6 +22,7 @@ use crate::view::{FailureView, PaymentView};
 
 pub(crate) use authenticate::{in_months, refuse_unless_ready};
 pub(crate) use cancel::cancel_before_paying;
+pub(crate) use means::refuse_method;
 pub use tries::Tries;
 
 /// Every call of the payer's side.
@@ -27,6 +30,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(show::show))
         .routes(routes!(authenticate::authenticate))
+        .routes(routes!(phone::verify))
         .routes(routes!(cancel::cancel))
         .layer(DefaultBodyLimit::disable())
 }
@@ -49,6 +53,8 @@ pub(crate) struct CheckoutPayment {
     money_state: &'static str,
     /// Raised by one with every change.
     sequence: i64,
+    /// By which method it is paid; null until the payer has chosen.
+    method: Option<&'static str>,
     /// The card it is paid with, masked.
     card_number: Option<String>,
     /// Where the payer goes next: to the merchant, when authenticated or failed.
@@ -69,6 +75,7 @@ impl CheckoutPayment {
             status: view.status,
             money_state: view.money_state,
             sequence: view.sequence,
+            method: view.method,
             card_number: view.card.map(|card| card.number),
             next_url,
             failure: view.failure,

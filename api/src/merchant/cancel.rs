@@ -203,6 +203,9 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
     if again {
         return Err(about(Problem::of(Code::ForbiddenConsecutiveRequest)));
     }
+    if state.refundable() > 0 && state.cancelable_until().is_some_and(|until| System.now() >= until) {
+        return Err(about(Problem::of(Code::ExceedMaxRefundDue)));
+    }
     state.cancelable(payment.tax_free, asked.amount, asked.tax_free).map_err(|why| match why {
         NotCancelable::NotPaid => about(Problem::of(Code::NotCancelablePayment)),
         NotCancelable::AllCanceled => about(Problem::of(Code::AlreadyCanceledPayment)),
@@ -212,6 +215,7 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
         NotCancelable::TaxFree { least, most } => about(Problem::because(Reason::TaxFreeDoesNotFit))
             .with("taxFreeAmountMin", least)
             .with("taxFreeAmountMax", most),
+        NotCancelable::OnlyWhole => about(Problem::of(Code::NotAllowedPartialRefund)),
         NotCancelable::TooMany => about(Problem::because(Reason::TooManyCancels)).with("cancelsMax", CANCELS_MAX),
     })
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use naru_shared::clock::Ids as _;
 use naru_shared::domain::id::OperationId;
-use naru_shared::domain::instrument::Instrument;
+use naru_shared::domain::instrument::{Instrument, Method};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus};
 use naru_shared::domain::payment::{PaymentSource, PaymentState, Work};
 use naru_shared::store::{Acceptance, NewOperation, StoreError};
@@ -124,7 +124,7 @@ pub(super) async fn key_in(
     .check(&mut check);
     let before = check.optional(fields.approve_before.as_deref(), |check, text| check.moment("approveBefore", text));
     let (order, card, before) = check.finish(|| Some((order?, card?, before?)))?;
-    check_minimum(&order)?;
+    check_minimum(&order, Method::Card)?;
 
     let tenant = merchant.tenant();
     let keyed = Keyed::of(&app, key, "POST /v1/payments/key-in".into(), &fingerprint);

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-pub(crate) use card::{CardFields, register};
+pub(crate) use card::{CardFields, exchange, register};
 
 /// Every call of the merchant API.
 pub fn routes() -> OpenApiRouter<App> {

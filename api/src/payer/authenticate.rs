@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use naru_shared::domain::event::PaymentEvent;
-use naru_shared::domain::instrument::Instrument;
+use naru_shared::domain::instrument::{Instrument, Method};
 use naru_shared::domain::payment::Payment;
 use naru_shared::store::{Advance, Clock};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use super::session::Payer;
 use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::browser::OwnPage;
-use crate::checkout::{CheckoutPayment, find, in_months, refuse_unless_ready};
+use crate::checkout::{CheckoutPayment, find, in_months, refuse_method, refuse_unless_ready};
 use crate::context::RequestContext;
 use crate::openapi::OwnPaymentRefusals;
 use crate::problem::{Code, Problem, Reason};
@@ -59,6 +59,7 @@ pub(super) async fn authenticate(
     let payment = find_in_world(&app, &payer, &checkout_id).await?;
     let stored = find_card(&app, &payer, &body.fields.card_id).await?;
     refuse_unless_ready(&payment)?;
+    refuse_method(&payment, Method::Card)?;
     let card = in_months(stored.card, months, payment.total)?;
 
     let event = PaymentEvent::Authenticated { instrument: Instrument::Card(card) };

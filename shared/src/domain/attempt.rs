@@ -170,6 +170,8 @@ words! {
         AlreadyCanceled = "already_cancelled",
         /// It is not what we think it is: not captured, less left, no such approval.
         Disagrees = "disagrees",
+        /// The month of the approval is over, and with it the time for a cancel.
+        MonthOver = "past_month",
         /// Anything else.
         Declined = "declined",
     }
@@ -180,9 +182,10 @@ impl ChangeRefusal {
     #[must_use]
     pub fn word(&self) -> &str {
         match self.why {
-            RefusedBecause::AlreadyCaptured | RefusedBecause::AlreadyCanceled | RefusedBecause::Disagrees => {
-                self.why.as_str()
-            }
+            RefusedBecause::AlreadyCaptured
+            | RefusedBecause::AlreadyCanceled
+            | RefusedBecause::Disagrees
+            | RefusedBecause::MonthOver => self.why.as_str(),
             RefusedBecause::Declined => &self.code,
         }
     }

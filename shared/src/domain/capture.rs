@@ -101,7 +101,8 @@ impl PaymentState {
             E::WorkRearmed { work } if !busy => *self.open_capture(work)? = work.clone(),
             // By the work that was to do it; or found, by a cancel that was told so.
             E::Captured { operation, at } => {
-                let paid = self.approval().is_some();
+                let paid = self.approval().is_some()
+                    && self.instrument().is_some_and(|instrument| instrument.connector().captures());
                 let capture = self.capture.get_or_insert_default();
                 match operation {
                     Some(operation) if capture.work.as_ref().is_some_and(|work| work.id == *operation) => {

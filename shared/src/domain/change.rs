@@ -150,7 +150,8 @@ impl Claimed {
         match self.operation.kind {
             OperationKind::Capture => Call::Capture,
             OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
-                if self.payment.state.is_captured() { Call::Refund } else { Call::Cancel }
+                let has_moved = self.payment.state.is_captured() || self.operation.connector.refunds();
+                if has_moved { Call::Refund } else { Call::Cancel }
             }
         }
     }
@@ -183,7 +184,7 @@ impl Claimed {
 
     fn change_refused(&self, call: Call, reference: &Reference, refusal: &ChangeRefusal, now: OffsetDateTime) -> Step {
         match (refusal.why, call) {
-            (RefusedBecause::AlreadyCaptured, Call::Cancel) => {
+            (RefusedBecause::AlreadyCaptured, Call::Cancel) if self.operation.connector.captures() => {
                 let found = PaymentEvent::Captured { operation: None, at: now };
                 let event = if self.payment.state.is_captured() { None } else { Some(found) };
                 decide(
@@ -201,6 +202,10 @@ impl Claimed {
             }
             (RefusedBecause::AlreadyCanceled, _) => Step::Verify { call, reference: reference.clone() },
             (RefusedBecause::AlreadyCaptured | RefusedBecause::Disagrees, _) => decide(self.disagreed(reference)),
+            (RefusedBecause::MonthOver, _) => {
+                let failure = Failure::declined(FailureCode::ExceedMaxRefundDue, refusal.code.clone());
+                decide(self.change_failed(failure).resolving(reference, Resolution::Declined))
+            }
             (RefusedBecause::Declined, _) => {
                 let code = match self.operation.kind {
                     OperationKind::Capture => FailureCode::ProviderError,

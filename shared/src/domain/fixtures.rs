@@ -8,7 +8,7 @@ use super::cancel::{Cancel, CancelKind};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::{CheckoutId, MerchantId, Mode, OperationId, PaymentId, PaymentKey, Reference, Tenant};
-use super::instrument::{Card, CardType, Instrument, OwnerType};
+use super::instrument::{Card, CardType, Instrument, Mobile, OwnerType, Points, Transfer};
 use super::money::{Currency, Money};
 use super::operation::{APPROVE_WITHIN, Connector, Operation, OperationKind, OperationStatus};
 use super::payment::{Approval, Payment, PaymentDetails, PaymentSource, PaymentState, Work};
@@ -25,6 +25,39 @@ pub(super) fn card() -> Instrument {
         owner_type: OwnerType::Person,
         installment_months: 0,
     })
+}
+
+/// One instrument of each method.
+pub(super) fn instruments() -> [Instrument; 4] {
+    let token = || "tok_1".to_owned();
+    let last4 = || "1234".to_owned();
+    let fingerprint = || "00".to_owned();
+    [
+        card(),
+        Instrument::Transfer(Transfer {
+            token: token(),
+            bank_code: "88".into(),
+            last4: last4(),
+            fingerprint: fingerprint(),
+        }),
+        Instrument::Mobile(Mobile { token: token(), carrier: "SKT".into(), last4: last4() }),
+        Instrument::Points(Points {
+            token: token(),
+            provider: "나루포인트".into(),
+            last4: last4(),
+            fingerprint: fingerprint(),
+        }),
+    ]
+}
+
+/// A payment of 15,000 won whose approval is queued, with this instrument.
+pub(super) fn queued_with(instrument: Instrument) -> Payment {
+    Payment { state: PaymentState::key_in(instrument, own(OperationStatus::Queued)), ..payment() }
+}
+
+/// Its approval.
+pub(super) fn approved() -> PaymentEvent {
+    PaymentEvent::Approved { approval: approval() }
 }
 
 /// The work of the payment's own course.

@@ -8,9 +8,11 @@
 
 pub mod approve;
 pub mod attempt;
+pub mod bank;
 pub mod cancel;
 pub mod capture;
 pub mod change;
+pub mod connector;
 pub mod course;
 pub mod event;
 pub mod evidence;

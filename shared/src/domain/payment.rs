@@ -10,7 +10,7 @@ use super::capture::Capture;
 use super::event::{Course, PaymentEvent};
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Reference, Tenant};
-use super::instrument::Instrument;
+use super::instrument::{Instrument, Method};
 use super::money::Money;
 use super::operation::{OperationKind, OperationStatus};
 use crate::words::words;
@@ -110,6 +110,9 @@ pub struct PaymentDetails {
     /// Where the payer goes when it failed. Its origin is registered with the merchant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail_url: Option<String>,
+    /// By which method the payer is to pay, if the merchant has chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
     /// Shown to the payer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_name: Option<String>,

@@ -18,6 +18,8 @@ mod giving_back;
 mod guides;
 mod happy;
 mod idempotency;
+mod method_data;
+mod methods;
 mod payers;
 mod poison;
 mod postgres;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use naru_shared::api_key::KeyKind;
+use naru_shared::clock::Ids as _;
 use naru_shared::domain::id::Mode;
 use naru_shared::domain::staff::Role;
-use naru_testbed::{Account, Answer, Company, Desk, Gateway, PASSWORD, Payer, Payment, canary, cards};
+use naru_shared::system::System;
+use naru_testbed::{Account, Answer, Company, Desk, Gateway, Means, PASSWORD, Payer, Payment, canary, cards};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
@@ -131,6 +133,12 @@ impl Target {
         places.extend(furnished.iter().flat_map(Furnished::places));
         let path = filled_in(&call.path, &places);
         assert!(!path.contains('{'), "say what {path} is filled in with");
+        let phone = Means::mobile("approve").number(&format!("0105{:07}", System.unguessable().as_u128() % 10_000_000));
+        let mut verification = String::new();
+        if call.means.as_deref() == Some("MOBILE_PHONE") {
+            let sent = gateway.shop.payer_of(&created).verify_phone(&phone.phone_body()).await.expecting(200);
+            sent.text("verificationId").clone_into(&mut verification);
+        }
         let order_id = if confirms { order.order_id.clone() } else { Payment::of(1).order_id };
         let fields = call.body.iter().flatten();
         let good = fields.map(|field| {
@@ -159,6 +167,15 @@ impl Target {
                 "cancelAmount" => 5_000.into(),
                 "refundableAmount" => order.amount.into(),
                 "email" => email.as_str().into(),
+                "password" if call.means.is_some() => "482915".into(),
+                "bank" => "88".into(),
+                "accountNumber" => "110123456789".into(),
+                "holderName" => "김토스".into(),
+                "identityNumber" => canary::IDENTITY_NUMBER.into(),
+                "carrier" | "phoneNumber" | "birthDate" => phone.phone_body()[&field.name].clone(),
+                "verificationId" => verification.as_str().into(),
+                "code" => "000000".into(),
+                "memberNumber" => "2026000012345678".into(),
                 "password" | "currentPassword" => password.as_str().into(),
                 "newPassword" => "another horse battery".into(),
                 "mode" => "test".into(),
@@ -169,7 +186,8 @@ impl Target {
             });
             (field.name.clone(), value.to_string())
         });
-        let good = good.collect();
+        let means = call.means.iter().map(|means| ("method".to_owned(), Value::from(means.as_str()).to_string()));
+        let good = good.chain(means).collect();
         let backoffice = furnished.map(|furnished| (furnished.company, furnished.owner));
         Self { good, call: call.clone(), path, places, created, is_paid, account, backoffice }
     }
