@@ -5,7 +5,7 @@ use naru_shared::domain::failure::{Failure, FailureCode};
 use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::{CardType, Instrument, OwnerType};
 use naru_shared::domain::money::TaxSplit;
-use naru_shared::domain::payment::{Payment, PaymentState, PaymentStatus, Stage};
+use naru_shared::domain::payment::{Payment, PaymentSource, PaymentState, PaymentStatus, Stage};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -53,7 +53,7 @@ pub struct PaymentView {
     pub order_id: String,
     /// What is bought.
     pub order_name: String,
-    /// `NORMAL`.
+    /// `NORMAL`, or `BILLING` when a billing key was charged.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Where it stands: `READY`, `IN_PROGRESS`, `DONE`, `PARTIAL_CANCELED`, `CANCELED`, `ABORTED`, `EXPIRED`.
@@ -217,7 +217,8 @@ impl CancelView {
 }
 
 /// What a transaction is called on the wire.
-fn transaction_key(operation: OperationId) -> String {
+#[must_use]
+pub fn transaction_key(operation: OperationId) -> String {
     operation.0.simple().to_string()
 }
 
@@ -292,7 +293,10 @@ impl PaymentView {
             payment_key: payment.key.to_string(),
             order_id: payment.order_id.clone(),
             order_name: payment.order_name.clone(),
-            kind: "NORMAL",
+            kind: match payment.source {
+                PaymentSource::Checkout | PaymentSource::KeyIn => "NORMAL",
+                PaymentSource::Billing => "BILLING",
+            },
             status: state.status().as_str(),
             requested_at: seoul(payment.created_at),
             approved_at: approval.map(|approval| seoul(approval.approved_at)),

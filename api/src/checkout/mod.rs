@@ -1,6 +1,7 @@
 //! The payer's side of one payment, `/checkout/v1`: by an opaque id that is good for that payment only.
 
 mod authenticate;
+mod billing;
 mod cancel;
 mod show;
 mod tries;
@@ -18,7 +19,7 @@ use crate::problem::{Code, Problem};
 use crate::unavailable::refuse;
 use crate::view::{FailureView, PaymentView};
 
-pub(crate) use authenticate::{in_months, refuse_unless_ready};
+pub(crate) use authenticate::{in_months, no_installments, refuse_unless_ready};
 pub(crate) use cancel::cancel_before_paying;
 pub use tries::Tries;
 
@@ -28,6 +29,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(show::show))
         .routes(routes!(authenticate::authenticate))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(billing::request_billing))
+        .routes(routes!(billing::authenticate_billing))
         .layer(DefaultBodyLimit::disable())
 }
 

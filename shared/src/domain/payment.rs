@@ -62,6 +62,8 @@ words! {
         Checkout = "checkout",
         /// The merchant types the card in; approval is queued at once.
         KeyIn = "key_in",
+        /// The merchant charges a billing key; approval is queued at once.
+        Billing = "billing",
     }
 }
 
@@ -116,6 +118,9 @@ pub struct PaymentDetails {
     /// Where the receipt goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_email: Option<String>,
+    /// The merchant's name for whose billing key was charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_key: Option<String>,
     /// At most 5 pairs of the merchant's own, returned as they came.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub metadata: serde_json::Map<String, serde_json::Value>,
