@@ -23,6 +23,7 @@ use crate::key_uses::KeyUses;
 use crate::passwords::Passwords;
 use crate::rates::Rates;
 use crate::together::Together;
+use crate::turns::Turns;
 
 /// What every handler needs. Cheap to clone.
 #[derive(Clone)]
@@ -60,6 +61,8 @@ pub struct Parts {
     pub browsers: Browsers,
     /// How sessions are set and read.
     pub cookies: Cookies,
+    /// Whose turn it is to cancel a payment.
+    pub turns: Turns,
     /// How much is waiting for the acquirers.
     pub backlog: Backlog,
     /// What the world reaches us by.

@@ -30,5 +30,6 @@ pub mod routes;
 pub mod sse;
 mod test_code;
 pub mod together;
+pub mod turns;
 pub mod unavailable;
 pub mod view;

@@ -14,6 +14,7 @@ use naru_api::key_uses::KeyUses;
 use naru_api::limits::{EdgeSettings, edge, serve};
 use naru_api::passwords::Passwords;
 use naru_api::rates::Rates;
+use naru_api::turns::Turns;
 use naru_api::{ops, routes, together};
 use naru_shared::acquirer::card::{CardCompany, CardConfig};
 use naru_shared::broker::{Broker, BrokerConfig, LinkState, Relay};
@@ -102,6 +103,7 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
         outcomes: together::outcomes(store.clone()),
         keys: KeyRing::new(store.clone(), &config.keys.master),
         key_uses,
+        turns: Turns::new(),
         backlog: Backlog::watch(store.clone(), config.admission.backlog_max, shutdown.clone()),
         hub: Hub::start(store.clone(), bus.subscribe(shutdown.clone()), shutdown.clone()),
         relay: Relay::start(broker.publisher()),

@@ -104,6 +104,7 @@ pub(super) async fn cancel(
     })?;
 
     let tenant = merchant.tenant();
+    let turn = app.turns.take(payment_key).await;
     let began = System.monotonic();
     while System.monotonic().duration_since(began) < RACE_FOR {
         let payment = app.store.find_payment(tenant, Place::Key(payment_key)).await.map_err(refuse)?;
@@ -157,6 +158,7 @@ pub(super) async fn cancel(
         };
         match app.store.advance_payment(&change).await {
             Ok(Some(advanced)) => {
+                drop(turn);
                 // Behind other work of the payment, its turn is told by whoever settles that.
                 if !payment.state.has_unsettled_work() {
                     app.hint(operation, connector, OperationKind::Cancel, advanced.at, context.trace);

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::browser::OwnPage;
 use crate::openapi::PasswordRefusals;
+use crate::passwords::wrong_current_password;
 use crate::problem::{Problem, Reason};
 use crate::unavailable::refuse_free;
 
@@ -52,12 +53,9 @@ pub(super) async fn change_password(
     let (current, new) = check.finish(|| Some((current?, new?)))?;
     drop(body);
     // Counted as signing in is: a session left open is no place to find out a password.
-    let wrong = || {
-        Problem::because(Reason::CurrentPasswordWrong)
-            .detail("현재 비밀번호가 올바르지 않습니다.", "The current password is wrong.")
-    };
+    let wrong = wrong_current_password;
     let account = prove(&app, payer.mode, &payer.email, current).await.map_err(|problem| match problem.reason() {
-        Some(Reason::SignInRefused) => wrong(),
+        Some(Reason::SignInFailed) => wrong(),
         _ => problem,
     })?;
     let hash = app.passwords.hash(new).await?;

@@ -82,7 +82,7 @@ pub(super) async fn prove(
     };
     let (Some(mut account), Verdict::Right | Verdict::RightButOld) = (account, verdict) else {
         metrics::counter!("naru_sign_ins_refused_total").increment(1);
-        return Err(Problem::because(Reason::SignInRefused)
+        return Err(Problem::because(Reason::SignInFailed)
             .detail("이메일 주소 또는 비밀번호가 올바르지 않습니다.", "The e-mail address or the password is wrong."));
     };
     app.rates.forget(SIGN_IN_OF_PAYER, &who).await;

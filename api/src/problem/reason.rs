@@ -117,11 +117,7 @@ reasons! {
     SignInRequired = "SIGN_IN_REQUIRED", UnauthorizedKey, 401, NotMoved, false,
         "Nobody is signed in, or the session is over: it was not used for a while, is too old, or was ended. Sign in.";
     SignInFailed = "SIGN_IN_FAILED", UnauthorizedKey, 401, NotMoved, false,
-        "Address and password do not belong together. Whether the address is known is not said. Whoever works for several merchants under one address also names the merchant.";
-    SessionMissing = "SESSION_MISSING", UnauthorizedKey, 401, NotMoved, false,
-        "Nobody is signed in: there is no session cookie, or its session has ended. Sign in.";
-    SignInRefused = "SIGN_IN_REFUSED", UnauthorizedKey, 401, NotMoved, false,
-        "There is no account of this e-mail address with this password in this mode. Which of them is wrong is not said.";
+        "There is no account of this address with this password: a payer's in this mode, or that of somebody who works for a merchant. Which of them is wrong is not said. Whoever works for several merchants under one address also names the merchant.";
     CurrentPasswordWrong = "CURRENT_PASSWORD_WRONG", InvalidPassword, 403, NotMoved, false,
         "The current password is another one. Nothing was changed.";
     ForeignPage = "FOREIGN_PAGE", ForbiddenRequest, 403, NotMoved, false,
@@ -134,8 +130,6 @@ reasons! {
         "The page's origin, `successUrl` or `failUrl` is not one the merchant has registered.";
     RoleNotAllowed = "ROLE_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
         "You are signed in, and your role may not do this. Ask an owner.";
-    PasswordWrong = "PASSWORD_WRONG", ForbiddenRequest, 403, NotMoved, false,
-        "The current password is another one. Nothing was changed.";
     LastOwner = "LAST_OWNER", ForbiddenRequest, 409, NotMoved, false,
         "The merchant would have no owner any more, and nobody could ever make another. Make somebody else an owner first.";
     TooManyCards = "TOO_MANY_CARDS", ExceedMaxAuthCount, 403, NotMoved, false,

@@ -118,7 +118,7 @@ impl Everybody {
                 let _ = desk.post("sign-out", &json!({})).await.expecting(200);
                 desk
             }
-            "made-up-session" => company.empty_desk().with_cookie(&format!("__Host-naru_staff={}", "0".repeat(43))),
+            "made-up-session" => company.empty_desk().with_cookie(&format!("naru_staff={}", "0".repeat(43))),
             "owner-of-another" => self.another_company.person(Role::Owner).await,
             _ => return Vec::new(),
         };

@@ -18,6 +18,7 @@ mod cut;
 mod drain;
 mod edges;
 mod giving_back;
+mod guides;
 mod happy;
 mod idempotency;
 mod instalments;

@@ -81,7 +81,7 @@ async fn every_session_ends_when_it_should_and_at_once() {
     assert_ne!(old, new);
     there.set_cookie(old);
     let gone = there.me().await.expecting_problem(401, "UNAUTHORIZED_KEY");
-    assert_eq!(gone.text("reason"), "SESSION_MISSING");
+    assert_eq!(gone.text("reason"), "SIGN_IN_REQUIRED");
     assert!(!gone.header("www-authenticate").contains("Basic"), "no browser may ask for a password: {gone:?}");
     there.set_cookie(new.clone());
     let _ = there.me().await.expecting(200);
@@ -655,7 +655,7 @@ async fn must_not_28_tell_who_has_an_account_or_take_weak_passwords() {
             let refused = account.sign_in_with("a wrong horse battery").await;
             times.push(System.monotonic() - begun);
             let refused = refused.expecting_problem(401, "UNAUTHORIZED_KEY");
-            assert_eq!(refused.text("reason"), "SIGN_IN_REFUSED");
+            assert_eq!(refused.text("reason"), "SIGN_IN_FAILED");
             let other = gateway.stranger("test").sign_in_with("another wrong horse").await;
             assert_eq!(told(&refused), told(&other));
         }

@@ -61,6 +61,11 @@ impl Described {
         self.path.starts_with("/payer/")
     }
 
+    /// Whether a session's cookie makes it, or is to be had by it.
+    pub(crate) fn is_of_sessions(&self) -> bool {
+        self.is_backoffice() || self.is_of_payers()
+    }
+
     /// Whether it is about a card that is kept, or a payment that was authenticated with one.
     pub(crate) fn needs_card(&self) -> bool {
         self.is_of_payers() && (self.path.contains("{cardId}") || self.path.contains("{checkoutId}"))

@@ -181,7 +181,7 @@ async fn no_body_where_all_is_optional() {
             (Some("application/json; charset=UTF-8"), " {} "),
         ] {
             // With a cookie it matters that no form of another site can send it.
-            if call.is_backoffice() && !kind.is_some_and(|kind| kind.starts_with("application/json")) {
+            if call.is_of_sessions() && !kind.is_some_and(|kind| kind.starts_with("application/json")) {
                 continue;
             }
             let target = Target::prepare(&gateway, call.clone()).await;
@@ -195,7 +195,7 @@ async fn no_body_where_all_is_optional() {
         }
         let target = Target::prepare(&gateway, call.clone()).await;
         let mut lines = target.header_lines();
-        lines.extend(call.is_backoffice().then(|| "content-type: application/json".to_owned()));
+        lines.extend(call.is_of_sessions().then(|| "content-type: application/json".to_owned()));
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let mut raw = Raw::open(&gateway.shop).await;
         raw.send(head(&gateway.shop, &format!("{} {}", call.method, target.path()), &lines) + "\r\n").await;
