@@ -3,6 +3,7 @@
 use naru_shared::domain::cancel::{Cancel, CancelEnd, CancelKind};
 use naru_shared::domain::failure::{Failure, FailureCode};
 use naru_shared::domain::id::OperationId;
+use naru_shared::domain::installment::InterestPayer;
 use naru_shared::domain::instrument::{CardType, Instrument, OwnerType};
 use naru_shared::domain::money::TaxSplit;
 use naru_shared::domain::payment::{Payment, PaymentSource, PaymentState, PaymentStatus, Stage};
@@ -149,10 +150,10 @@ pub struct CardView {
     pub owner_type: &'static str,
     /// 매입 상태: `READY`, `REQUESTED`, `COMPLETED`, `CANCEL_REQUESTED` or `CANCELED`.
     pub acquire_status: &'static str,
-    /// Never.
+    /// Whether somebody else than the payer pays the interest of instalments.
     pub is_interest_free: bool,
-    /// Null.
-    pub interest_payer: Option<String>,
+    /// Who does: `BUYER`, `CARD_COMPANY` or `MERCHANT`; null for a single payment, and until it is approved.
+    pub interest_payer: Option<&'static str>,
 }
 
 /// Money that goes back.
@@ -277,6 +278,7 @@ impl PaymentView {
         // What was cancelled of it no longer counts, for the tax office neither.
         let tax = TaxSplit::of(balance, payment.tax_free - state.tax_free_returned());
         let approval = state.approval();
+        let interest = approval.and_then(|approval| approval.interest_payer);
         let failure = match &state.stage {
             Stage::Aborted { failure, .. } => Some(failure),
             Stage::Ready
@@ -333,8 +335,8 @@ impl PaymentView {
                     OwnerType::Unknown => "미확인",
                 },
                 acquire_status: acquire_status(state),
-                is_interest_free: false,
-                interest_payer: None,
+                is_interest_free: interest.is_some_and(|payer| payer != InterestPayer::Buyer),
+                interest_payer: interest.map(InterestPayer::as_str),
             }),
             virtual_account: None,
             transfer: None,

@@ -10,6 +10,7 @@ use super::capture::Capture;
 use super::event::{Course, PaymentEvent};
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Reference, Tenant};
+use super::installment::InterestPayer;
 use super::instrument::Instrument;
 use super::money::Money;
 use super::operation::{OperationKind, OperationStatus};
@@ -222,6 +223,9 @@ pub struct Approval {
     pub reference: Reference,
     /// How much was approved, in minor units: the payment's whole.
     pub amount: i64,
+    /// Who pays the interest of its instalments, as the acquirer tells; nothing when it is one payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interest_payer: Option<InterestPayer>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]

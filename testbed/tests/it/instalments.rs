@@ -64,6 +64,28 @@ async fn months_amounts_and_cards_that_fit() {
     gateway.check().await;
 }
 
+/// Who pays the interest, as the card company says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn interest_is_paid_by_whom_the_company_says() {
+    let gateway = Gateway::start().await;
+    let shop = &gateway.shop;
+    let (kb, shinhan, samsung) = (number("01", "00"), number("06", "00"), number("07", "00"));
+    for (card, months, payer, is_free) in [
+        (&kb, 0, None, false),
+        (&kb, 3, Some("BUYER"), false),
+        (&shinhan, 0, None, false),
+        (&shinhan, 2, Some("CARD_COMPANY"), true),
+        (&samsung, 3, Some("CARD_COMPANY"), true),
+        (&samsung, 4, Some("BUYER"), false),
+    ] {
+        let order = Payment::of(50_000).card_number(card).with("cardInstallmentPlan", months);
+        let paid = shop.key_in(&order).await.expecting(200);
+        let told = (paid.at("card.interestPayer").as_str(), paid.at("card.isInterestFree").as_bool());
+        assert_eq!(told, (payer, Some(is_free)), "{card} {months}: {paid:?}");
+    }
+    gateway.check().await;
+}
+
 /// Issuer, acquirer, and what the company is called.
 #[rustfmt::skip]
 const COMPANIES: [(&str, &str, &str); 19] = [

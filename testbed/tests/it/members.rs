@@ -299,10 +299,9 @@ async fn the_description_says_the_same() {
                 complaints.push(format!("{schema} has no {name}"));
                 continue;
             }
-            let types: Vec<&str> = match &property["type"] {
-                Value::String(one) => vec![one],
-                several => several.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
-            };
+            let of = &property["type"];
+            let several = of.as_array().into_iter().flatten();
+            let types: Vec<&str> = of.as_str().into_iter().chain(several.filter_map(Value::as_str)).collect();
             let wanted = match kind {
                 Whole => Some("integer"),
                 Flag => Some("boolean"),

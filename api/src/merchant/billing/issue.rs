@@ -23,7 +23,7 @@ const AUTH_KEY_MAX: usize = 300;
 /// What a customer came back with.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct IssueFields {
+pub(super) struct IssueBillingFields {
     /// From the query of `successUrl`: good once, for 10 minutes.
     auth_key: String,
     /// The merchant's name for its customer: the one it was asked for.
@@ -35,7 +35,7 @@ pub(super) struct IssueFields {
     post,
     path = "/v1/billing/authorizations/issue",
     tag = "Billing",
-    request_body = IssueFields,
+    request_body = IssueBillingFields,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 300 printable ASCII characters, remembered for 15 days")),
     responses(
         (status = 200, description = "Issued", body = BillingView),
@@ -47,7 +47,7 @@ pub(super) async fn issue(
     State(app): State<App>,
     merchant: Merchant,
     key: Option<IdempotencyKey>,
-    body: TossBody<IssueFields>,
+    body: TossBody<IssueBillingFields>,
 ) -> Result<Response, Problem> {
     let fingerprint = body.fingerprint(app.keys.fingerprints());
     let fields = body.fields;

@@ -260,9 +260,20 @@ impl Target {
         gateway.shop.payer_of(&self.created)
     }
 
-    /// The address, with a query.
+    /// The address, without a query.
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The address, with what its query must have.
+    pub(crate) fn address(&self) -> String {
+        let required = self.call.query.iter().filter(|field| field.required).map(|field| match &*field.name {
+            "startDate" => "startDate=2026-01-01",
+            "endDate" => "endDate=2026-01-31",
+            other => panic!("{}: say what a good {other} is", self.call.name()),
+        });
+        let query: Vec<&str> = required.collect();
+        if query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, query.join("&")) }
     }
 
     /// The good body with this instead of one field.
