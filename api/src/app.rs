@@ -133,6 +133,12 @@ impl App {
         self.public.join(&format!("/checkout/v1/{id}"))
     }
 
+    /// Where the card for a billing key is sent.
+    #[must_use]
+    pub fn billing_url(&self, request_id: &str) -> String {
+        self.public.join(&format!("/checkout/v1/billing/{request_id}"))
+    }
+
     /// Where a payment's events are.
     #[must_use]
     pub fn events_url(&self, key: &PaymentKey) -> String {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 pub use check::Check;
 pub use json::parse_object;
-pub use query::Params;
+pub use query::{Params, TossParams};
 pub(crate) use receive::is_json;
 pub use receive::{BODY_BYTES_MAX, BODY_TIME_MAX};
 

@@ -28,6 +28,7 @@ pub mod problem;
 pub mod rates;
 pub mod routes;
 pub mod sse;
+mod test_code;
 pub mod together;
 pub mod turns;
 pub mod unavailable;

@@ -5,9 +5,10 @@ mod means;
 use naru_shared::domain::cancel::{Cancel, CancelEnd, CancelKind};
 use naru_shared::domain::failure::{Failure, FailureCode};
 use naru_shared::domain::id::OperationId;
+use naru_shared::domain::installment::InterestPayer;
 use naru_shared::domain::instrument::{CardType, Instrument, OwnerType};
 use naru_shared::domain::money::TaxSplit;
-use naru_shared::domain::payment::{Payment, PaymentState, PaymentStatus, Stage};
+use naru_shared::domain::payment::{Payment, PaymentSource, PaymentState, PaymentStatus, Stage};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -56,7 +57,7 @@ pub struct PaymentView {
     pub order_id: String,
     /// What is bought.
     pub order_name: String,
-    /// `NORMAL`.
+    /// `NORMAL`, or `BILLING` when a billing key was charged.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Where it stands: `READY`, `IN_PROGRESS`, `DONE`, `PARTIAL_CANCELED`, `CANCELED`, `ABORTED`, `EXPIRED`.
@@ -152,10 +153,10 @@ pub struct CardView {
     pub owner_type: &'static str,
     /// 매입 상태: `READY`, `REQUESTED`, `COMPLETED`, `CANCEL_REQUESTED` or `CANCELED`.
     pub acquire_status: &'static str,
-    /// Never.
+    /// Whether somebody else than the payer pays the interest of instalments.
     pub is_interest_free: bool,
-    /// Null.
-    pub interest_payer: Option<String>,
+    /// Who does: `BUYER`, `CARD_COMPANY` or `MERCHANT`; null for a single payment, and until it is approved.
+    pub interest_payer: Option<&'static str>,
 }
 
 /// Money that goes back.
@@ -221,7 +222,8 @@ impl CancelView {
 }
 
 /// What a transaction is called on the wire.
-fn transaction_key(operation: OperationId) -> String {
+#[must_use]
+pub fn transaction_key(operation: OperationId) -> String {
     operation.0.simple().to_string()
 }
 
@@ -280,6 +282,7 @@ impl PaymentView {
         // What was cancelled of it no longer counts, for the tax office neither.
         let tax = TaxSplit::of(balance, payment.tax_free - state.tax_free_returned());
         let approval = state.approval();
+        let interest = approval.and_then(|approval| approval.interest_payer);
         let failure = match &state.stage {
             Stage::Aborted { failure, .. } => Some(failure),
             Stage::Ready
@@ -296,7 +299,10 @@ impl PaymentView {
             payment_key: payment.key.to_string(),
             order_id: payment.order_id.clone(),
             order_name: payment.order_name.clone(),
-            kind: "NORMAL",
+            kind: match payment.source {
+                PaymentSource::Checkout | PaymentSource::KeyIn => "NORMAL",
+                PaymentSource::Billing => "BILLING",
+            },
             status: state.status().as_str(),
             requested_at: seoul(payment.created_at),
             approved_at: approval.map(|approval| seoul(approval.approved_at)),
@@ -333,8 +339,8 @@ impl PaymentView {
                     OwnerType::Unknown => "미확인",
                 },
                 acquire_status: acquire_status(state),
-                is_interest_free: false,
-                interest_payer: None,
+                is_interest_free: interest.is_some_and(|payer| payer != InterestPayer::Buyer),
+                interest_payer: interest.map(InterestPayer::as_str),
             }),
             virtual_account: None,
             transfer: state.instrument().and_then(TransferView::of),

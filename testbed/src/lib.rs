@@ -34,6 +34,7 @@ mod account;
 mod answer;
 mod backdoor;
 mod bank;
+mod billing;
 pub mod canary;
 pub mod cards;
 pub mod checker;

@@ -24,12 +24,14 @@ use time::format_description::well_known::Rfc3339;
 use time::{Date, OffsetDateTime, UtcOffset};
 use url::{Host, Url};
 
-use crate::problem::{FieldError, Problem};
+use crate::problem::{Code, FieldError, Problem};
 
 /// Collects what is wrong with a request's fields.
 #[derive(Debug, Default)]
 pub struct Check {
     errors: Vec<FieldError>,
+    /// What is wrong in a way that has a code of its own; said when nothing else is wrong.
+    refusal: Option<Problem>,
 }
 
 impl Check {
@@ -50,14 +52,15 @@ impl Check {
     /// What `build` makes of the checked values, if nothing was wrong.
     ///
     /// # Errors
-    /// `INVALID_FIELDS` with everything that was wrong.
+    /// `INVALID_FIELDS` with everything that was wrong; or what has a code of its own, if that was all.
     pub fn finish<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Problem> {
         if self.errors.is_empty()
+            && self.refusal.is_none()
             && let Some(value) = build()
         {
             return Ok(value);
         }
-        Err(Problem::fields(self.errors))
+        Err(self.refusal.filter(|_| self.errors.is_empty()).unwrap_or_else(|| Problem::fields(self.errors)))
     }
 
     /// `value` when `good`, else a note.
@@ -155,13 +158,17 @@ impl Check {
         self.require(field, text, text == "KRW", "must be KRW")
     }
 
-    /// `cardInstallmentPlan`: 0, or 2 to 12 months.
+    /// `cardInstallmentPlan`: 0, or 2 to 12 months. Toss Payments has codes for what is wrong with it.
     pub fn instalments(&mut self, field: &str, months: i64) -> Option<u8> {
-        let months = u8::try_from(months).ok().filter(|months| matches!(months, 0 | 2..=12));
-        if months.is_none() {
-            self.wrong(field, "must be 0 or from 2 to 12");
+        let fitting = u8::try_from(months).ok().filter(|months| matches!(months, 0 | 2..=12));
+        if fitting.is_none() {
+            let problem = match months > 12 {
+                true => Problem::of(Code::ExceedMaxCardInstallmentPlan),
+                false => Problem::of(Code::InvalidCardInstallmentPlan),
+            };
+            self.refusal = Some(problem.errors(vec![FieldError::new(field, "must be 0 or from 2 to 12")]));
         }
-        months
+        fitting
     }
 
     /// An address of the merchant's: absolute, `https` (`http` to this machine only), no user, at most 2000 characters.
@@ -325,7 +332,7 @@ mod tests {
     fn accepts<T>(check: impl FnOnce(&mut Check) -> Option<T>) -> bool {
         let mut all = Check::new();
         let value = check(&mut all);
-        assert_eq!(value.is_some(), all.errors.is_empty(), "a value or an error");
+        assert_eq!(value.is_some(), all.errors.is_empty() && all.refusal.is_none(), "a value or an error");
         value.is_some()
     }
 

@@ -87,7 +87,8 @@ pub(crate) fn in_months(card: Card, months: u8, total: Money) -> Result<Card, Pr
     card.in_months(months, total).map_err(no_installments)
 }
 
-pub(super) fn no_installments(why: NoInstallments) -> Problem {
+/// The problem of a payment that can't be paid back so.
+pub(crate) fn no_installments(why: NoInstallments) -> Problem {
     match why {
         NoInstallments::BelowAmount => Problem::because(Reason::InstallmentBelowAmount),
         NoInstallments::NotThisCard => Problem::of(Code::NotSupportedMonthlyInstallmentPlan),

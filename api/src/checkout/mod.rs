@@ -1,6 +1,7 @@
 //! The payer's side of one payment, `/checkout/v1`: by an opaque id that is good for that payment only.
 
 mod authenticate;
+mod billing;
 mod cancel;
 mod means;
 mod phone;
@@ -20,7 +21,7 @@ use crate::problem::{Code, Problem};
 use crate::unavailable::refuse;
 use crate::view::{FailureView, PaymentView};
 
-pub(crate) use authenticate::{in_months, refuse_unless_ready};
+pub(crate) use authenticate::{in_months, no_installments, refuse_unless_ready};
 pub(crate) use cancel::cancel_before_paying;
 pub(crate) use means::refuse_method;
 pub use tries::Tries;
@@ -32,6 +33,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(authenticate::authenticate))
         .routes(routes!(phone::verify))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(billing::request_billing))
+        .routes(routes!(billing::authenticate_billing))
         .layer(DefaultBodyLimit::disable())
 }
 

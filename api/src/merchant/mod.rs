@@ -1,5 +1,6 @@
 //! The merchant API, `/v1`: wire-compatible with Toss Payments v1 where it has the call. One file per verb.
 
+mod billing;
 mod cancel;
 mod capture;
 mod card;
@@ -9,6 +10,7 @@ mod events;
 mod find;
 mod key_in;
 mod list;
+mod transactions;
 
 use axum::extract::DefaultBodyLimit;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,6 +18,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub(crate) use billing::AUTH_KEY_PREFIX;
 pub(crate) use card::{CardFields, exchange, register};
 
 /// Every call of the merchant API.
@@ -29,6 +32,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(cancel::cancel))
         .routes(routes!(capture::capture))
         .routes(routes!(events::events))
+        .merge(billing::routes())
+        .routes(routes!(transactions::list_transactions))
         // The body readers have their own bound, and their own words for it.
         .layer(DefaultBodyLimit::disable())
 }

@@ -71,6 +71,9 @@ codes! {
     InvalidApiKey = "INVALID_API_KEY", 400, NotMoved,
         "이 요청에 사용할 수 없는 키입니다.",
         "This kind of key cannot make this request.";
+    InvalidTestCode = "INVALID_TEST_CODE", 400, NotMoved,
+        "테스트 코드가 올바르지 않습니다.",
+        "The test code is none of the error codes.";
     InvalidAuthorizeAuth = "INVALID_AUTHORIZE_AUTH", 400, NotMoved,
         "유효하지 않은 인증 방식입니다.",
         "This way of authenticating is not valid here.";

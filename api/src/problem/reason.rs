@@ -136,6 +136,10 @@ reasons! {
         "Too many cards were tried for this payment, and none was accepted. A checkout is no place to find out which numbers are cards: the payer goes back to the shop and orders again.";
     InstallmentBelowAmount = "INSTALLMENT_BELOW_AMOUNT", InvalidCardInstallmentPlan, 400, NotMoved, false,
         "Instalments are possible from 50,000 won.";
+    BillingKeyDeleted = "BILLING_KEY_DELETED", InvalidBillKeyRequest, 400, NotMoved, false,
+        "The billing key was deleted. Charges that were accepted before go on.";
+    AuthKeyInvalid = "AUTH_KEY_INVALID", InvalidBillKeyRequest, 400, NotMoved, false,
+        "The `authKey` is none of yours in this mode, was used, or is older than 10 minutes.";
     PaymentExpired = "PAYMENT_EXPIRED", NotFoundPaymentSession, 404, NotMoved, false,
         "The payment's time is over: 30 minutes for the payer to authenticate, then 10 minutes for you to confirm.";
     PaymentNotAuthenticated = "PAYMENT_NOT_AUTHENTICATED", NotFoundPaymentSession, 404, NotMoved, false,

@@ -20,6 +20,7 @@ use crate::domain::attempt::{
 };
 use crate::domain::failure::Failure;
 use crate::domain::id::Reference;
+use crate::domain::installment::InterestPayer;
 use crate::domain::instrument::Instrument;
 use crate::domain::money::{Currency, Money};
 
@@ -266,7 +267,8 @@ fn facts(answer: &Transaction) -> Option<ApprovalFacts> {
     // It goes into receipts and into Postgres, which stores no NUL: what is no number is no approval.
     let is_number = |n: &&str| (1..=8).contains(&n.len()) && n.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let number = answer.approval_number.as_deref().filter(is_number)?;
-    Some(ApprovalFacts { money: money(answer), number: number.to_owned() })
+    let interest_payer = answer.interest_payer.as_deref().and_then(InterestPayer::parse);
+    Some(ApprovalFacts { money: money(answer), number: number.to_owned(), interest_payer })
 }
 
 /// The amount that an answer names, if it is money of ours.

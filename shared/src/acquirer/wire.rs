@@ -53,6 +53,8 @@ pub(super) struct Transaction {
     pub amount: Option<i64>,
     pub currency: Option<String>,
     pub approval_number: Option<String>,
+    /// Who pays the interest of instalments.
+    pub interest_payer: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -147,6 +147,7 @@ impl Claimed {
             operation: self.operation.id,
             reference: reference.clone(),
             amount: self.operation.amount.amount(),
+            interest_payer: facts.interest_payer,
         };
         decide(
             Decision {

@@ -204,7 +204,7 @@ impl Claimed {
             (RefusedBecause::AlreadyCaptured | RefusedBecause::Disagrees, _) => decide(self.disagreed(reference)),
             (RefusedBecause::MonthOver, _) => {
                 let failure = Failure::declined(FailureCode::ExceedMaxRefundDue, refusal.code.clone());
-                decide(self.change_failed(failure).resolving(reference, Resolution::Declined))
+                decide(self.change_failed(failure, now).resolving(reference, Resolution::Declined))
             }
             (RefusedBecause::Declined, _) => {
                 let code = match self.operation.kind {

@@ -98,6 +98,7 @@ fn approval() -> Approval {
         operation: OperationId(Uuid::from_u128(7)),
         reference: Reference("ref-7".into()),
         amount: 15_000,
+        interest_payer: None,
     }
 }
 

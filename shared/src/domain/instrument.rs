@@ -41,6 +41,12 @@ impl Method {
         Self::parse(word).or_else(|| Self::ALL.iter().copied().find(|method| method.english() == word))
     }
 
+    /// The method whose payments this connector carries out: each has one.
+    #[must_use]
+    pub fn of(connector: Connector) -> Option<Self> {
+        Self::ALL.iter().copied().find(|method| method.connector() == connector)
+    }
+
     /// As newer clients of Toss Payments call it.
     #[must_use]
     pub const fn english(self) -> &'static str {

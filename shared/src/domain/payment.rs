@@ -10,6 +10,7 @@ use super::capture::Capture;
 use super::event::{Course, PaymentEvent};
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Reference, Tenant};
+use super::installment::InterestPayer;
 use super::instrument::{Instrument, Method};
 use super::money::Money;
 use super::operation::{OperationKind, OperationStatus};
@@ -62,6 +63,8 @@ words! {
         Checkout = "checkout",
         /// The merchant types the card in; approval is queued at once.
         KeyIn = "key_in",
+        /// The merchant charges a billing key; approval is queued at once.
+        Billing = "billing",
     }
 }
 
@@ -119,6 +122,9 @@ pub struct PaymentDetails {
     /// Where the receipt goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_email: Option<String>,
+    /// The merchant's name for whose billing key was charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_key: Option<String>,
     /// At most 5 pairs of the merchant's own, returned as they came.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub metadata: serde_json::Map<String, serde_json::Value>,
@@ -220,6 +226,9 @@ pub struct Approval {
     pub reference: Reference,
     /// How much was approved, in minor units: the payment's whole.
     pub amount: i64,
+    /// Who pays the interest of its instalments, as the acquirer tells; nothing when it is one payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interest_payer: Option<InterestPayer>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]

@@ -53,7 +53,7 @@ impl Store {
         let row = read!(
             self,
             sqlx::query!(
-                r#"select fingerprint, members, payment_id, operation_id, version from idempotency_keys
+                r#"select fingerprint, members, payment_id as "payment_id!", operation_id, version from idempotency_keys
                 where merchant_id = $1 and mode = $2 and route = $3 and key = $4"#,
                 tenant.merchant.0,
                 tenant.mode.as_str(),

@@ -8,6 +8,7 @@ mod answer;
 mod api_key;
 mod attempt;
 mod audit;
+mod billing;
 mod card;
 mod claim;
 mod error;
@@ -28,6 +29,7 @@ mod row;
 mod session;
 mod staff;
 mod sweep;
+mod transaction;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -42,6 +44,7 @@ use lending::{Lender, Lent};
 
 pub use attempt::{AttemptRow, Begun, NewAttempt};
 pub use audit::Actor;
+pub use billing::{BillingKeyUse, BillingRequest, NewBillingKey, NewBillingRequest};
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
 pub use error::{StoreError, Written};
@@ -58,6 +61,7 @@ pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Pl
 pub use record::{Answered, Outcome, Recorded};
 pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};
+pub use transaction::{TransactionFilter, TransactionPlace, TransactionRow};
 
 /// The migrations, embedded.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

@@ -238,7 +238,7 @@ async fn every_call_as_everybody() {
             if who == "token-late" {
                 end_long_ago(&gateway, &target).await;
             }
-            let mut request = gateway.shop.anonymous_request(call.method.clone(), target.path());
+            let mut request = gateway.shop.anonymous_request(call.method.clone(), &target.address());
             if call.body.is_some() {
                 request = request.header("content-type", "application/json").body(target.body());
             }

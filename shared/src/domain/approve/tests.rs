@@ -63,7 +63,7 @@ fn at(seconds: i64) -> OffsetDateTime {
 }
 
 fn approved(amount: i64) -> ApprovalFacts {
-    ApprovalFacts { money: Some(won(amount)), number: "12345678".into() }
+    ApprovalFacts { money: Some(won(amount)), number: "12345678".into(), interest_payer: None }
 }
 
 fn no() -> Failure {
@@ -158,7 +158,7 @@ fn after_an_approval_was_asked_for() {
         (Fresh, A::Approved(approved(15_000)),  180, "net-cancel too_late"),
         (Fresh, A::Approved(approved(15_001)),    1, "net-cancel wrong_amount"),
         (Fresh, A::Approved(approved(15_001)),  180, "net-cancel wrong_amount"),
-        (Fresh, A::Approved(ApprovalFacts { money: None, number: "1".into() }), 1, "net-cancel wrong_amount"),
+        (Fresh, A::Approved(ApprovalFacts { money: None, number: "1".into(), interest_payer: None }), 1, "net-cancel wrong_amount"),
         (Fresh, A::Declined(no()),                1, "failed ABORTED NOT_MOVED declined"),
         (Open,  A::Declined(no()),                1, "failed ABORTED NOT_MOVED declined"),
         (Fresh, A::Pending,                       1, unknown),

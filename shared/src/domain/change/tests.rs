@@ -170,7 +170,9 @@ fn what_an_answer_means() {
 
 #[test]
 fn what_an_inquiry_means() {
-    let approved = |amount| InquiryAnswer::Approved(ApprovalFacts { money: Some(won(amount)), number: "1".into() });
+    let approved = |amount| {
+        InquiryAnswer::Approved(ApprovalFacts { money: Some(won(amount)), number: "1".into(), interest_payer: None })
+    };
     let declined = || InquiryAnswer::Declined(Failure::declined(FailureCode::RejectCardCompany, "05"));
     let refused = |why| InquiryAnswer::Refused(ChangeRefusal { why, code: "57".into() });
     #[rustfmt::skip]
@@ -202,7 +204,9 @@ fn what_an_inquiry_means() {
 
 #[test]
 fn already_cancelled_is_believed_only_of_our_own_reference_and_amount() {
-    let approved = |amount| InquiryAnswer::Approved(ApprovalFacts { money: Some(won(amount)), number: "1".into() });
+    let approved = |amount| {
+        InquiryAnswer::Approved(ApprovalFacts { money: Some(won(amount)), number: "1".into(), interest_payer: None })
+    };
     let declined = || InquiryAnswer::Declined(Failure::declined(FailureCode::RejectCardCompany, "05"));
     #[rustfmt::skip]
     let table = [

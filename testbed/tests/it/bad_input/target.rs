@@ -12,7 +12,7 @@ use naru_testbed::{Account, Answer, Company, Desk, Gateway, Means, PASSWORD, Pay
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-use super::document::Described;
+use super::document::{Described, Kind};
 use super::wrong::Wrong;
 
 /// A call with everything it needs to succeed.
@@ -86,6 +86,35 @@ impl Furnished {
     }
 }
 
+/// Whose card is charged.
+const CUSTOMER: &str = "customer-of-every-test";
+
+/// What the calls about billing keys need, each its own.
+#[derive(Default)]
+struct Billing {
+    key: String,
+    request_id: String,
+    auth_key: String,
+}
+
+impl Billing {
+    async fn of(gateway: &Gateway, call: &Described) -> Self {
+        let shop = &gateway.shop;
+        let mut all = Self::default();
+        if call.path.contains("{billingKey}") {
+            all.key = shop.billing_key(CUSTOMER, "approve").await;
+        }
+        if call.path.contains("{requestId}") {
+            let requested = shop.request_billing(CUSTOMER).await.expecting(200);
+            requested.text("requestId").clone_into(&mut all.request_id);
+        }
+        if call.path.ends_with("/authorizations/issue") {
+            all.auth_key = shop.auth_key(CUSTOMER, "approve").await;
+        }
+        all
+    }
+}
+
 impl Target {
     /// Prepares a payment that this call would succeed with.
     ///
@@ -116,6 +145,7 @@ impl Target {
                 let _ = account.authenticate(&created, &card_id).await.expecting(200);
             }
         }
+        let billing = Billing::of(gateway, &call).await;
         let stranger = gateway.stranger("test");
         let email = match &account {
             Some(account) if !call.path.ends_with("/sign-up") => account.email.clone(),
@@ -128,6 +158,8 @@ impl Target {
             ("orderId", order.order_id.clone()),
             ("checkoutId", checkout_id.to_owned()),
             ("cardId", card_id.clone()),
+            ("billingKey", billing.key),
+            ("requestId", billing.request_id),
         ];
         let furnished = if call.is_backoffice() { Some(Furnished::of(gateway).await) } else { None };
         places.extend(furnished.iter().flat_map(Furnished::places));
@@ -182,6 +214,8 @@ impl Target {
                 "nickname" => "빨간 카드".into(),
                 "cardId" => card_id.as_str().into(),
                 "approveBefore" => "2999-12-31T23:59:59+09:00".into(),
+                "customerKey" => CUSTOMER.into(),
+                "authKey" => billing.auth_key.as_str().into(),
                 other => panic!("{}: say what a good {other} is", call.name()),
             });
             (field.name.clone(), value.to_string())
@@ -244,9 +278,20 @@ impl Target {
         gateway.shop.payer_of(&self.created)
     }
 
-    /// The address, with a query.
+    /// The address, without a query.
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The address, with what its query must have.
+    pub(crate) fn address(&self) -> String {
+        let required = self.call.query.iter().filter(|field| field.required).map(|field| match &*field.name {
+            "startDate" => "startDate=2026-01-01",
+            "endDate" => "endDate=2026-01-31",
+            other => panic!("{}: say what a good {other} is", self.call.name()),
+        });
+        let query: Vec<&str> = required.collect();
+        if query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, query.join("&")) }
     }
 
     /// The good body with this instead of one field.
@@ -262,6 +307,25 @@ impl Target {
             }
         }
         [b"{".as_slice(), &members.join(b",".as_slice()), b"}"].concat()
+    }
+
+    /// The good body as strangely as Toss Payments takes it: what need not be said is null, whole numbers are digits in
+    /// a string, and there is something that nobody asked for.
+    pub(crate) fn strange_body(&self) -> Vec<u8> {
+        let fields = self.call.body.iter().flatten();
+        let mut members: Vec<String> = fields
+            .map(|field| {
+                let good = self.good.iter().find(|(name, _)| *name == field.name).map_or("null", |(_, value)| value);
+                let value = match (field.required, field.kind) {
+                    (false, _) => "null".to_owned(),
+                    (true, Kind::Integer) => format!("\"{good}\""),
+                    (true, Kind::Text | Kind::Object) => good.to_owned(),
+                };
+                format!("\"{}\":{value}", field.name)
+            })
+            .collect();
+        members.push("\"zq9\":{\"deep\":[1]}".to_owned());
+        format!("{{{}}}", members.join(",")).into_bytes()
     }
 
     /// The good body.
