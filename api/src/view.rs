@@ -217,7 +217,8 @@ impl CancelView {
 }
 
 /// What a transaction is called on the wire.
-fn transaction_key(operation: OperationId) -> String {
+#[must_use]
+pub fn transaction_key(operation: OperationId) -> String {
     operation.0.simple().to_string()
 }
 

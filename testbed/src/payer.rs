@@ -29,6 +29,11 @@ impl Payer {
         Call::new(self.http.post(format!("{}/authenticate", self.url)).json(&body))
     }
 
+    /// `POST /checkout/v1/{checkoutId}/scanned`
+    pub fn scanned(&self) -> Call {
+        Call::new(self.http.post(format!("{}/scanned", self.url)).json(&json!({})))
+    }
+
     /// `POST /checkout/v1/{checkoutId}/cancel`
     pub fn cancel(&self) -> Call {
         Call::new(self.http.post(format!("{}/cancel", self.url)).json(&json!({})))

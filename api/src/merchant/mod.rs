@@ -3,12 +3,14 @@
 mod cancel;
 mod capture;
 mod card;
+mod clock;
 mod confirm;
 mod create;
 mod events;
 mod find;
 mod key_in;
 mod list;
+mod timeline;
 
 use axum::extract::DefaultBodyLimit;
 use utoipa_axum::router::OpenApiRouter;
@@ -29,6 +31,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(cancel::cancel))
         .routes(routes!(capture::capture))
         .routes(routes!(events::events))
+        .routes(routes!(timeline::timeline))
+        .routes(routes!(clock::show, clock::advance))
         // The body readers have their own bound, and their own words for it.
         .layer(DefaultBodyLimit::disable())
 }

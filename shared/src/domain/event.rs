@@ -30,7 +30,7 @@ pub enum PaymentEvent {
     },
     /// The payer changed their mind.
     PayerCanceled,
-    /// Time ran out, by the database's clock.
+    /// Time ran out, by its merchant's clock.
     Expired,
     /// The merchant confirmed; the approval is queued.
     ApprovalQueued {
@@ -87,7 +87,7 @@ pub enum PaymentEvent {
         operation: OperationId,
         /// What it was to the acquirer.
         kind: CancelKind,
-        /// When we recorded it.
+        /// When we recorded it, by its merchant's clock.
         at: OffsetDateTime,
     },
     /// The acquirer does not give it back.
@@ -106,7 +106,7 @@ pub enum PaymentEvent {
     Captured {
         /// The capture; nothing when a cancel was told so.
         operation: Option<OperationId>,
-        /// When we recorded it.
+        /// When we recorded it, by its merchant's clock.
         at: OffsetDateTime,
     },
     /// It will not.

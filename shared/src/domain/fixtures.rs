@@ -1,7 +1,7 @@
 //! Payments and events for the domain's tests.
 
-use time::OffsetDateTime;
 use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::cancel::{Cancel, CancelKind};
@@ -210,6 +210,7 @@ pub(super) fn payment() -> Payment {
         version: 1,
         state: PaymentState::key_in(card(), own(OperationStatus::Queued)),
         created_at: START,
+        ahead: Duration::ZERO,
     }
 }
 

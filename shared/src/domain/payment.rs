@@ -96,8 +96,18 @@ pub struct Payment {
     pub version: i64,
     /// Where it stands at that version.
     pub state: PaymentState,
-    /// When it was created.
+    /// When it was created, by its merchant's clock.
     pub created_at: OffsetDateTime,
+    /// How far its merchant's clock was ahead of the database's when it was read; nothing outside the sandbox.
+    pub ahead: Duration,
+}
+
+impl Payment {
+    /// What its merchant's clock shows when the database's shows this.
+    #[must_use]
+    pub fn merchant_time(&self, database: OffsetDateTime) -> OffsetDateTime {
+        database.saturating_add(self.ahead)
+    }
 }
 
 /// What a merchant may say of a payment and nothing ever changes.
@@ -208,7 +218,7 @@ pub enum Stage {
 pub struct Approval {
     /// 승인번호, at most 8 characters.
     pub number: String,
-    /// When we recorded it.
+    /// When we recorded it, by its merchant's clock.
     #[serde(with = "time::serde::rfc3339")]
     pub approved_at: OffsetDateTime,
     /// The operation that brought it: its `transactionKey`.

@@ -10,6 +10,7 @@ mod attempt;
 mod audit;
 mod card;
 mod claim;
+mod clock;
 mod error;
 mod event;
 mod evidence;
@@ -28,6 +29,7 @@ mod row;
 mod session;
 mod staff;
 mod sweep;
+mod timeline;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -44,6 +46,7 @@ pub use attempt::{AttemptRow, Begun, NewAttempt};
 pub use audit::Actor;
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
+pub use clock::MerchantTime;
 pub use error::{StoreError, Written};
 pub use event::EventRow;
 pub use evidence::Late;
@@ -58,6 +61,7 @@ pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Pl
 pub use record::{Answered, Outcome, Recorded};
 pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};
+pub use timeline::{Timeline, ToldAttempt, ToldEvent, ToldOperation};
 
 /// The migrations, embedded.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
