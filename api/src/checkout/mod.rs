@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod cancel;
+mod scanned;
 mod show;
 mod tries;
 
@@ -18,7 +19,7 @@ use crate::problem::{Code, Problem};
 use crate::unavailable::refuse;
 use crate::view::{FailureView, PaymentView};
 
-pub(crate) use authenticate::{in_months, refuse_unless_ready};
+pub(crate) use authenticate::{in_months, moved_on, refuse_unless_ready};
 pub(crate) use cancel::cancel_before_paying;
 pub use tries::Tries;
 
@@ -26,6 +27,7 @@ pub use tries::Tries;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(show::show))
+        .routes(routes!(scanned::scanned))
         .routes(routes!(authenticate::authenticate))
         .routes(routes!(cancel::cancel))
         .layer(DefaultBodyLimit::disable())

@@ -103,6 +103,8 @@ impl PaymentState {
             E::CaptureQueued { .. }
             | E::WorkRearmed { .. }
             | E::Authenticated { .. }
+            | E::Scanned { .. }
+            | E::Delayed { .. }
             | E::PayerCanceled
             | E::Expired
             | E::ApprovalQueued { .. }

@@ -28,6 +28,16 @@ pub enum PaymentEvent {
         /// What with.
         instrument: Instrument,
     },
+    /// The payer's device opened the checkout.
+    Scanned {
+        /// When, by the merchant's clock.
+        at: OffsetDateTime,
+    },
+    /// Work that somebody waits for takes long.
+    Delayed {
+        /// The work.
+        operation: OperationId,
+    },
     /// The payer changed their mind.
     PayerCanceled,
     /// Time ran out, by its merchant's clock.
@@ -136,6 +146,8 @@ pub enum Course {
     Cancel,
     /// The acquirer buys the sales slip.
     Capture,
+    /// Somebody who waits is told how it goes.
+    Progress,
 }
 
 /// The type of the event with which every payment begins.
@@ -148,6 +160,8 @@ impl PaymentEvent {
         match self {
             Self::Authenticated { .. } => "payment.authenticated",
             Self::PayerCanceled => "payment.payer_canceled",
+            Self::Scanned { .. } => "checkout.scanned",
+            Self::Delayed { .. } => "operation.delayed",
             Self::Expired => "payment.expired",
             Self::ApprovalQueued { .. } => "operation.queued",
             Self::RetryScheduled { .. } => "operation.retry_scheduled",
@@ -174,6 +188,7 @@ impl PaymentEvent {
             Self::LateApproval { .. } | Self::ReversalFinished { .. } => Course::Reversal,
             Self::CancelQueued { .. } | Self::CancelDone { .. } | Self::CancelFailed { .. } => Course::Cancel,
             Self::CaptureQueued { .. } | Self::Captured { .. } | Self::CaptureFailed { .. } => Course::Capture,
+            Self::Scanned { .. } | Self::Delayed { .. } => Course::Progress,
             Self::ApprovalQueued { work }
             | Self::RetryScheduled { work, .. }
             | Self::OutcomeUnknown { work }
@@ -209,6 +224,8 @@ impl PaymentEvent {
             | Self::Captured { .. }
             | Self::CaptureFailed { .. } => EventClass::State,
             Self::ApprovalQueued { .. }
+            | Self::Scanned { .. }
+            | Self::Delayed { .. }
             | Self::CaptureQueued { .. }
             | Self::RetryScheduled { .. }
             | Self::OutcomeUnknown { .. }

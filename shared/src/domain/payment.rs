@@ -159,6 +159,12 @@ pub struct PaymentState {
     /// Approvals that nobody wants, on their way back: the work that reverses each, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reversals: Vec<Work>,
+    /// When the payer's device opened its checkout, by the merchant's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub scanned_at: Option<OffsetDateTime>,
+    /// The last work that was said to take long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delayed: Option<OperationId>,
     /// Whether some of the payer's money ever moved and went back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ever_reversed: bool,
@@ -278,6 +284,8 @@ impl PaymentState {
             capture: None,
             reversals: Vec::new(),
             ever_reversed: false,
+            scanned_at: None,
+            delayed: None,
         }
     }
 
@@ -294,6 +302,8 @@ impl PaymentState {
             capture: None,
             reversals: Vec::new(),
             ever_reversed: false,
+            scanned_at: None,
+            delayed: None,
         }
     }
 
@@ -402,6 +412,7 @@ impl PaymentState {
             Course::Reversal => next.reverse(event),
             Course::Cancel => next.give_back(event),
             Course::Capture => next.collect(event),
+            Course::Progress => next.tell(event),
         }
         .ok_or_else(illegal)?;
         next.money_state = next.money();
@@ -466,6 +477,8 @@ impl PaymentState {
                 | Stage::Expired { .. },
                 E::Authenticated { .. }
                 | E::PayerCanceled
+                | E::Scanned { .. }
+                | E::Delayed { .. }
                 | E::Expired
                 | E::ApprovalQueued { .. }
                 | E::Approved { .. }

@@ -54,6 +54,8 @@ pub enum Clock {
     InTime,
     /// Only after it.
     Over,
+    /// Before it and after it: nothing about the payment changes but what was told of it.
+    Regardless,
 }
 
 /// A change that was made.
@@ -176,7 +178,7 @@ impl Store {
                         updated_at = now()
                     from clock
                     where id = $1 and version = $2
-                        and (expires_at is null or (expires_at > now() + coalesce(clock.ahead, '0')) = $7)
+                        and coalesce((expires_at > now() + coalesce(clock.ahead, '0')) = $7::boolean, true)
                     returning id, version, operation_count, updated_at, merchant_id, mode, clock.ahead
                 ), event as (
                     insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
@@ -200,7 +202,11 @@ impl Store {
                 change.next.money_state.as_str(),
                 to_json(change.next),
                 renewed.map(seconds) as _,
-                change.clock == Clock::InTime,
+                match change.clock {
+                    Clock::InTime => Some(true),
+                    Clock::Over => Some(false),
+                    Clock::Regardless => None,
+                } as Option<bool>,
                 change.event.class().as_str(),
                 change.event.name(),
                 operation.map(|o| o.id.0) as _,

@@ -10,7 +10,7 @@ use crate::house::{House, TRACE};
 const ROWS: u32 = 50_000;
 
 /// The statements, by words that only they have, and the tables that they must not read through.
-const STATEMENTS: [(&str, &str, &[&str]); 13] = [
+const STATEMENTS: [(&str, &str, &[&str]); 14] = [
     ("claim", "as w(id, attempt, reference, early_ms, again)", &["operations", "payments", "attempts"]),
     ("record_batch", "as i(operation, fence, next,", &["operations", "payments", "attempts", "payment_events"]),
     ("sweep", "order by o.nudge_at limit", &["operations"]),
@@ -24,6 +24,7 @@ const STATEMENTS: [(&str, &str, &[&str]); 13] = [
     ("authenticate_payment", "insert into payment_payers", &["payments", "payers"]),
     ("expiry", "q.expires_at <= now() and not exists", &["operations", "payments"]),
     ("capture", "q.capture_at <= now()", &["payments"]),
+    ("delayed", "q.state ->> 'delayed' is distinct", &["operations", "payments"]),
 ];
 
 /// The query data that the build checked against the database.

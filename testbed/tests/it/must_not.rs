@@ -12,7 +12,9 @@ const SOON: Duration = Duration::from_secs(15);
 
 /// The same merchant, as somebody who has only what is in its page.
 fn in_the_page(shop: &Shop) -> Shop {
-    Shop { secret_key: shop.client_key.clone(), ..shop.clone() }
+    let mut page = shop.clone();
+    page.secret_key.clone_from(&page.client_key.clone());
+    page
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
