@@ -18,7 +18,7 @@ use crate::browser::OwnPage;
 use crate::checkout::{CheckoutPayment, find, in_months, moved_on, refuse_unless_ready};
 use crate::context::RequestContext;
 use crate::openapi::OwnPaymentRefusals;
-use crate::problem::{Code, Problem, Reason};
+use crate::problem::{Code, Problem};
 use crate::unavailable::refuse_payer;
 
 /// Which card, and in how many months.

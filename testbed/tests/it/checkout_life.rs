@@ -218,7 +218,7 @@ async fn a_payer_who_cancels_while_the_merchant_confirms() {
             let payer = other.payer_of(&created);
             let confirm = gateway.shop.confirm(created.payment_key(), &payment.order_id, 12_000);
             // Now the one goes first, now the other.
-            let (confirmed, canceled) = match (round + nth) % 2 == 0 {
+            let (confirmed, canceled) = match (round + nth).is_multiple_of(2) {
                 true => tokio::join!(confirm.into_future(), payer.cancel().into_future()),
                 false => {
                     let (canceled, confirmed) = tokio::join!(payer.cancel().into_future(), confirm.into_future());

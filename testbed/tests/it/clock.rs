@@ -112,6 +112,12 @@ async fn work_does_not_go_by_it() {
     assert_eq!((answer.text("status"), answer.text("moneyState")), ("DONE", "MOVED"));
     let again = confirm().await.expecting(200);
     assert_eq!((again.header("idempotent-replayed"), &again.text), ("true", &answer.text));
+    // It was claimed twenty days ago, so its slip is due by now.
+    eventually("the slip is bought", SOON, async || {
+        let read = shop.get(created.payment_key()).await.expecting(200);
+        (read.text("card.acquireStatus") == "COMPLETED").then_some(())
+    })
+    .await;
     gateway.bank.expect(&payment.order_id).charged_once().await;
     gateway.check().await;
 }

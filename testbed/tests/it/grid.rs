@@ -112,8 +112,23 @@ async fn in_trouble_later(gateway: &Gateway, part: bool) {
     let (payment, key) = prepared("capture", json!([{ "do": "decline", "code": "05" }])).await;
     let _ = gateway.shop.capture(&key).await;
     until_event(gateway, &payment, "capture.aborted").await;
+    // Nobody could carry it out for a day, an operator looks, and sends it back to work.
+    let (payment, key) = prepared("cancel", json!([{ "do": "busy" }, { "do": "busy" }, { "do": "busy" }])).await;
+    let _ = gateway.shop.cancel_part(&key, 4_000).prefer("respond-async").await.expecting(202);
+    let past = "update operations o set deadline_at = now() from payments p
+        where p.id = o.payment_id and p.order_id = $1 and o.kind = 'cancel' and o.settled_at is null";
+    let aged = sqlx::query(past).bind(&payment.order_id).execute(gateway.db()).await.expect("Postgres answers");
+    assert_eq!(aged.rows_affected(), 1);
+    let letter = "select d.id from dead_letters d join operations o on o.id = d.operation_id
+        join payments p on p.id = o.payment_id where p.order_id = $1 and d.kind = 'replayable'";
+    let letter = eventually("a letter is written", PATIENCE, async || {
+        let found = sqlx::query_scalar::<_, uuid::Uuid>(letter).bind(&payment.order_id).fetch_optional(gateway.db());
+        found.await.expect("Postgres answers")
+    });
+    let _ = gateway.operator.replay(&letter.await.to_string()).await.expecting(200);
+    until_event(gateway, &payment, "operation.rearmed").await;
     // It was captured without our asking: the cancel is told so.
-    let (payment, key) = prepared("inquire", json!([])).await;
+    let (payment, key) = prepared("inquire", json!([{ "do": "approve" }])).await;
     gateway.bank.acts_by_itself(&payment.order_id, "captures", if part { 11_000 } else { 12_000 }).await;
     let _ = gateway.shop.cancel_part(&key, 2_000).prefer("wait=30").await.expecting(200);
 }
