@@ -46,6 +46,15 @@ refusals! {
         404: "No such payment of yours",
         503: "Not to be told now: come back",
     }
+    /// Of the sandbox's clock.
+    ClockRefusals {
+        400: "A field is wrong, or the clock is past that time",
+        401: "The key is nobody's",
+        403: "Live keys have no clock of their own, client keys don't set it",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        503: "Not set, or not known: look",
+    }
     /// Of reading a page.
     ListRefusals {
         400: "A parameter is wrong",

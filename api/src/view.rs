@@ -270,6 +270,8 @@ pub struct OperationView {
     pub attempt: i32,
     /// When it is tried next, at +09:00; null when that is now.
     pub next_attempt_at: Option<String>,
+    /// Whether it takes longer than usual.
+    pub delayed: bool,
 }
 
 impl PaymentView {
@@ -367,6 +369,7 @@ impl PaymentView {
                 status: work.status.as_str(),
                 attempt: work.attempt,
                 next_attempt_at: work.next_attempt_at.map(seoul_millis),
+                delayed: state.delayed == Some(work.id),
             }),
         }
     }

@@ -53,6 +53,11 @@ impl Payer {
         self.authenticate_with(&means.authenticate_body(&verification)).await
     }
 
+    /// `POST /checkout/v1/{checkoutId}/scanned`
+    pub fn scanned(&self) -> Call {
+        Call::new(self.http.post(format!("{}/scanned", self.url)).json(&json!({})))
+    }
+
     /// `POST /checkout/v1/{checkoutId}/cancel`
     pub fn cancel(&self) -> Call {
         Call::new(self.http.post(format!("{}/cancel", self.url)).json(&json!({})))

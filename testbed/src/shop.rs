@@ -80,6 +80,21 @@ impl Shop {
         self.call(Method::GET, &format!("/v1/payments?{query}"))
     }
 
+    /// `GET /v1/payments/{paymentKey}/timeline`
+    pub fn timeline(&self, payment_key: &str) -> Call {
+        self.call(Method::GET, &format!("/v1/payments/{payment_key}/timeline"))
+    }
+
+    /// `POST /v1/clock`: sets this merchant's clock forward by so many seconds.
+    pub fn advance(&self, seconds: i64) -> Call {
+        self.post("/v1/clock", &json!({ "advanceSeconds": seconds }))
+    }
+
+    /// `GET /v1/clock`
+    pub fn clock(&self) -> Call {
+        self.call(Method::GET, "/v1/clock")
+    }
+
     /// `GET /v1/payments/{paymentKey}/events` as JSON.
     pub fn events(&self, payment_key: &str) -> Call {
         self.call(Method::GET, &events_path(payment_key)).header("accept", "application/json")

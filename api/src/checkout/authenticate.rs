@@ -57,29 +57,33 @@ pub(super) async fn authenticate(
     let instrument = TypedMeans::on_its_terms(months, registered?, &payment)?;
 
     let event = PaymentEvent::Authenticated { instrument };
-    let next = payment.state.on(&event).map_err(|_| Problem::of(Code::AlreadyProcessedPayment))?;
     let trace_id = context.trace.trace_hex();
-    let change = Advance {
-        payment: &payment,
-        next: &next,
-        event: &event,
-        clock: Clock::InTime,
-        operation: None,
-        key: None,
-        trace_id: &trace_id,
-    };
-    let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
-    match app.store.advance_payment(&change).await.map_err(lost)? {
-        Some(advanced) => {
+    let mut payment = payment;
+    loop {
+        let next = payment.state.on(&event).map_err(|_| Problem::of(Code::AlreadyProcessedPayment))?;
+        let change = Advance {
+            payment: &payment,
+            next: &next,
+            event: &event,
+            clock: Clock::InTime,
+            operation: None,
+            key: None,
+            trace_id: &trace_id,
+        };
+        let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
+        if let Some(advanced) = app.store.advance_payment(&change).await.map_err(lost)? {
             app.wake(payment.id, advanced.version, &next);
-            Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)))
+            return Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)));
         }
-        // Somebody was faster, or the clock was: say which.
-        None => {
-            refuse_unless_ready(&find(&app, &checkout_id).await?)?;
-            Err(Problem::because(Reason::PaymentExpired))
-        }
+        payment = moved_on(payment, find(&app, &checkout_id).await?)?;
     }
+}
+
+/// A payment that somebody moved on before it was authenticated, if it still can be: its payer's page was opened. Otherwise
+/// says who was faster, another page or the clock.
+pub(crate) fn moved_on(before: Payment, now: Payment) -> Result<Payment, Problem> {
+    refuse_unless_ready(&now)?;
+    if now.version == before.version { Err(Problem::because(Reason::PaymentExpired)) } else { Ok(now) }
 }
 
 /// A card that is paid back in so many months, if it and the payment allow for that.

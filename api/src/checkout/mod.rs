@@ -5,6 +5,7 @@ mod billing;
 mod cancel;
 mod means;
 mod phone;
+mod scanned;
 mod show;
 mod tries;
 
@@ -21,7 +22,7 @@ use crate::problem::{Code, Problem};
 use crate::unavailable::refuse;
 use crate::view::{FailureView, PaymentView};
 
-pub(crate) use authenticate::{in_months, no_installments, refuse_unless_ready};
+pub(crate) use authenticate::{in_months, moved_on, no_installments, refuse_unless_ready};
 pub(crate) use cancel::cancel_before_paying;
 pub(crate) use means::refuse_method;
 pub use tries::Tries;
@@ -30,6 +31,7 @@ pub use tries::Tries;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(show::show))
+        .routes(routes!(scanned::scanned))
         .routes(routes!(authenticate::authenticate))
         .routes(routes!(phone::verify))
         .routes(routes!(cancel::cancel))

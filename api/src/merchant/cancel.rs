@@ -126,8 +126,8 @@ pub(super) async fn cancel(
             attempt: 0,
             next_attempt_at: None,
         };
-        let cancel =
-            Cancel { work, amount, tax_free, reason: asked.reason.to_owned(), requested_at: System.now(), end: None };
+        let requested_at = payment.merchant_time(System.now());
+        let cancel = Cancel { work, amount, tax_free, reason: asked.reason.to_owned(), requested_at, end: None };
         let event = PaymentEvent::CancelQueued { cancel };
         let (Ok(next), Some(connector), Some(money)) = (
             payment.state.on(&event),

@@ -9,7 +9,7 @@ use naru_shared::domain::id::{CheckoutId, PaymentId, PaymentKey, Tenant};
 use naru_shared::domain::instrument::Method;
 use naru_shared::domain::money::{Currency, Money};
 use naru_shared::domain::payment::{Payment, PaymentDetails, PaymentSource, PaymentState};
-use naru_shared::store::{Acceptance, NewPayment, Place, Principal, StoreError};
+use naru_shared::store::{Acceptance, Created, NewPayment, Place, Principal, StoreError};
 use naru_shared::system::System;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -212,7 +212,7 @@ pub(super) async fn create(
     let key = keyed.as_ref().map(|keyed| &*keyed.key);
     let created = app.accepts.ask(Acceptance::new(&draft.new_payment(tenant, &trace_id), None, key)).await;
     match created {
-        Ok(created) => Ok(render(&draft.payment(&creator, created.at))),
+        Ok(created) => Ok(render(&draft.payment(&creator, created))),
         Err(StoreError::Constraint { constraint }) => {
             let order_id = &draft.order.order_id;
             let answer = refused(&app, &context, tenant, order_id, &constraint, keyed.as_ref(), render).await;
@@ -281,7 +281,7 @@ impl Draft {
     }
 
     /// The payment that it became.
-    fn payment(self, creator: &Principal, at: time::OffsetDateTime) -> Payment {
+    fn payment(self, creator: &Principal, created: Created) -> Payment {
         Payment {
             id: self.id,
             key: self.key,
@@ -297,7 +297,8 @@ impl Draft {
             operation_count: 0,
             version: 1,
             state: self.state,
-            created_at: at,
+            created_at: created.shown_at,
+            ahead: created.shown_at - created.at,
         }
     }
 }

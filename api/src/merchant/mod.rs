@@ -4,12 +4,14 @@ mod billing;
 mod cancel;
 mod capture;
 mod card;
+mod clock;
 mod confirm;
 mod create;
 mod events;
 mod find;
 mod key_in;
 mod list;
+mod timeline;
 mod transactions;
 
 use axum::extract::DefaultBodyLimit;
@@ -34,6 +36,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(events::events))
         .merge(billing::routes())
         .routes(routes!(transactions::list_transactions))
+        .routes(routes!(timeline::timeline))
+        .routes(routes!(clock::show, clock::advance))
         // The body readers have their own bound, and their own words for it.
         .layer(DefaultBodyLimit::disable())
 }

@@ -128,6 +128,8 @@ reasons! {
         "A client key can only create payments.";
     OriginNotRegistered = "ORIGIN_NOT_REGISTERED", ForbiddenRequest, 403, NotMoved, false,
         "The page's origin, `successUrl` or `failUrl` is not one the merchant has registered.";
+    SandboxOnly = "SANDBOX_ONLY", ForbiddenRequest, 403, NotMoved, false,
+        "Only test keys may do this: in live mode nobody sets the time.";
     RoleNotAllowed = "ROLE_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
         "You are signed in, and your role may not do this. Ask an owner.";
     LastOwner = "LAST_OWNER", ForbiddenRequest, 409, NotMoved, false,
@@ -150,6 +152,10 @@ reasons! {
         "An earlier payment of this order is still open. `Location` leads to it.";
     OrderIsPaid = "ORDER_IS_PAID", DuplicatedOrderId, 400, NotMoved, false,
         "An earlier payment of this order has succeeded. `Location` leads to it.";
+    ClockGoesForward = "CLOCK_GOES_FORWARD", InvalidRequest, 400, NotMoved, false,
+        "The sandbox's clock is past the time in `now` already, and it never goes back. `merchantNow` says what it shows.";
+    ClockTooFarAhead = "CLOCK_TOO_FAR_AHEAD", InvalidRequest, 400, NotMoved, false,
+        "The sandbox's clock would be more than ten years ahead. It was not moved.";
     NotReplayable = "NOT_REPLAYABLE", InvalidRequest, 409, NotMoved, false,
         "The dead letter can't be replayed: its operation is settled or at work, or the message names none. For operators.";
     RateLimited = "RATE_LIMITED", CommonError, 429, NotMoved, true,

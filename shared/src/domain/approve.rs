@@ -143,7 +143,7 @@ impl Claimed {
         }
         let approval = Approval {
             number: facts.number.clone(),
-            approved_at: now,
+            approved_at: self.payment.merchant_time(now),
             operation: self.operation.id,
             reference: reference.clone(),
             amount: self.operation.amount.amount(),

@@ -236,6 +236,8 @@ impl PaymentState {
             }
             E::WorkRearmed { .. }
             | E::Authenticated { .. }
+            | E::Scanned { .. }
+            | E::Delayed { .. }
             | E::PayerCanceled
             | E::Expired
             | E::ApprovalQueued { .. }

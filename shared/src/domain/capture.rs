@@ -126,6 +126,8 @@ impl PaymentState {
             E::CaptureQueued { .. }
             | E::WorkRearmed { .. }
             | E::Authenticated { .. }
+            | E::Scanned { .. }
+            | E::Delayed { .. }
             | E::PayerCanceled
             | E::Expired
             | E::ApprovalQueued { .. }

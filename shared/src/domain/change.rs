@@ -170,11 +170,11 @@ impl Claimed {
                 .unknown(now, None, delays, Some(LetterKind::NeedsPerson))
                 .with_case(reference, CaseKind::AmountMismatch);
         }
-        let operation = self.operation.id;
+        let (operation, at) = (self.operation.id, self.payment.merchant_time(now));
         let event = match (self.operation.kind, call) {
-            (OperationKind::Capture, _) => PaymentEvent::Captured { operation: Some(operation), at: now },
-            (_, Call::Refund) => PaymentEvent::CancelDone { operation, kind: CancelKind::Refund, at: now },
-            (_, _) => PaymentEvent::CancelDone { operation, kind: CancelKind::Cancel, at: now },
+            (OperationKind::Capture, _) => PaymentEvent::Captured { operation: Some(operation), at },
+            (_, Call::Refund) => PaymentEvent::CancelDone { operation, kind: CancelKind::Refund, at },
+            (_, _) => PaymentEvent::CancelDone { operation, kind: CancelKind::Cancel, at },
         };
         decide(
             Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
@@ -183,9 +183,10 @@ impl Claimed {
     }
 
     fn change_refused(&self, call: Call, reference: &Reference, refusal: &ChangeRefusal, now: OffsetDateTime) -> Step {
+        let at = self.payment.merchant_time(now);
         match (refusal.why, call) {
             (RefusedBecause::AlreadyCaptured, Call::Cancel) if self.operation.connector.captures() => {
-                let found = PaymentEvent::Captured { operation: None, at: now };
+                let found = PaymentEvent::Captured { operation: None, at };
                 let event = if self.payment.state.is_captured() { None } else { Some(found) };
                 decide(
                     Decision { event, ..Decision::of(Next::Waiting { due_at: now, spent: false }) }
@@ -194,7 +195,7 @@ impl Claimed {
             }
             // What was to be done is done, by whomever: there is but one slip, of all that had not gone back.
             (RefusedBecause::AlreadyCaptured, Call::Capture) => {
-                let event = PaymentEvent::Captured { operation: Some(self.operation.id), at: now };
+                let event = PaymentEvent::Captured { operation: Some(self.operation.id), at };
                 decide(
                     Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
                         .resolving(reference, Resolution::Declined),

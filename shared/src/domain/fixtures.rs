@@ -1,7 +1,7 @@
 //! Payments and events for the domain's tests.
 
-use time::OffsetDateTime;
 use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::cancel::{Cancel, CancelKind};
@@ -108,6 +108,9 @@ pub(super) fn events() -> Vec<(&'static str, PaymentEvent)> {
     let failure = Failure::declined(FailureCode::RejectCardPayment, "51");
     vec![
         ("authenticated", PaymentEvent::Authenticated { instrument: card() }),
+        ("scanned", PaymentEvent::Scanned { at: START }),
+        ("delayed", PaymentEvent::Delayed { operation: id(7) }),
+        ("cancel delayed", PaymentEvent::Delayed { operation: id(20) }),
         ("payer canceled", PaymentEvent::PayerCanceled),
         ("expired", PaymentEvent::Expired),
         ("approval queued", PaymentEvent::ApprovalQueued { work: own(S::Queued) }),
@@ -157,8 +160,10 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
     let failed = |reversed| PaymentEvent::ApprovalFailed { failure: failure(), reversed };
 
     let ready = PaymentState::ready();
+    let scanned = after(&ready, PaymentEvent::Scanned { at: START });
     let idle = after(&ready, PaymentEvent::Authenticated { instrument: card() });
     let queued = after(&idle, PaymentEvent::ApprovalQueued { work: own(S::Queued) });
+    let delayed = after(&queued, PaymentEvent::Delayed { operation: id(7) });
     let waiting = after(&queued, PaymentEvent::RetryScheduled { work: own(S::Waiting), reversed: false });
     let again = after(&queued, PaymentEvent::RetryScheduled { work: own(S::Waiting), reversed: true });
     let unknown = after(&queued, PaymentEvent::OutcomeUnknown { work: own(S::Unknown) });
@@ -206,8 +211,10 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
         ("aborted, reversed, late", late(&reversed)),
         ("expired, late", late(&expired)),
         ("ready", ready),
+        ("ready, scanned", scanned),
         ("in progress", idle),
         ("in progress, queued", queued),
+        ("in progress, queued, delayed", delayed),
         ("in progress, retrying", waiting),
         ("in progress, retrying, reversed", again),
         ("in progress, unknown", unknown),
@@ -244,6 +251,7 @@ pub(super) fn payment() -> Payment {
         version: 1,
         state: PaymentState::key_in(card(), own(OperationStatus::Queued)),
         created_at: START,
+        ahead: Duration::ZERO,
     }
 }
 

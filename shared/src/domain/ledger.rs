@@ -71,6 +71,8 @@ pub fn posting(payment: &Payment, event: &PaymentEvent) -> Option<Posting> {
         PaymentEvent::Captured { .. }
         | PaymentEvent::Authenticated { .. }
         | PaymentEvent::PayerCanceled
+        | PaymentEvent::Scanned { .. }
+        | PaymentEvent::Delayed { .. }
         | PaymentEvent::Expired
         | PaymentEvent::ApprovalQueued { .. }
         | PaymentEvent::RetryScheduled { .. }

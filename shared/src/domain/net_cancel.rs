@@ -74,6 +74,8 @@ impl PaymentState {
                 self.ever_reversed |= reversed;
             }
             E::Authenticated { .. }
+            | E::Scanned { .. }
+            | E::Delayed { .. }
             | E::PayerCanceled
             | E::Expired
             | E::ApprovalQueued { .. }

@@ -99,8 +99,18 @@ pub struct Payment {
     pub version: i64,
     /// Where it stands at that version.
     pub state: PaymentState,
-    /// When it was created.
+    /// When it was created, by its merchant's clock.
     pub created_at: OffsetDateTime,
+    /// How far its merchant's clock was ahead of the database's when it was read; nothing outside the sandbox.
+    pub ahead: Duration,
+}
+
+impl Payment {
+    /// What its merchant's clock shows when the database's shows this.
+    #[must_use]
+    pub fn merchant_time(&self, database: OffsetDateTime) -> OffsetDateTime {
+        database.saturating_add(self.ahead)
+    }
 }
 
 /// What a merchant may say of a payment and nothing ever changes.
@@ -158,6 +168,12 @@ pub struct PaymentState {
     /// Approvals that nobody wants, on their way back: the work that reverses each, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reversals: Vec<Work>,
+    /// When the payer's device opened its checkout, by the merchant's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub scanned_at: Option<OffsetDateTime>,
+    /// The last work that was said to take long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delayed: Option<OperationId>,
     /// Whether some of the payer's money ever moved and went back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ever_reversed: bool,
@@ -217,7 +233,7 @@ pub enum Stage {
 pub struct Approval {
     /// 승인번호, at most 8 characters.
     pub number: String,
-    /// When we recorded it.
+    /// When we recorded it, by its merchant's clock.
     #[serde(with = "time::serde::rfc3339")]
     pub approved_at: OffsetDateTime,
     /// The operation that brought it: its `transactionKey`.
@@ -280,6 +296,8 @@ impl PaymentState {
             capture: None,
             reversals: Vec::new(),
             ever_reversed: false,
+            scanned_at: None,
+            delayed: None,
         }
     }
 
@@ -296,6 +314,8 @@ impl PaymentState {
             capture: None,
             reversals: Vec::new(),
             ever_reversed: false,
+            scanned_at: None,
+            delayed: None,
         }
     }
 
@@ -404,6 +424,7 @@ impl PaymentState {
             Course::Reversal => next.reverse(event),
             Course::Cancel => next.give_back(event),
             Course::Capture => next.collect(event),
+            Course::Progress => next.tell(event),
         }
         .ok_or_else(illegal)?;
         next.money_state = next.money();
@@ -468,6 +489,8 @@ impl PaymentState {
                 | Stage::Expired { .. },
                 E::Authenticated { .. }
                 | E::PayerCanceled
+                | E::Scanned { .. }
+                | E::Delayed { .. }
                 | E::Expired
                 | E::ApprovalQueued { .. }
                 | E::Approved { .. }

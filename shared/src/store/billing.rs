@@ -258,24 +258,26 @@ impl Store {
         operation: &NewOperation<'_>,
         key: Option<&NewKey>,
     ) -> Result<Option<Created>, StoreError> {
-        let at = write!(
+        let row = write!(
             self,
-            sqlx::query_scalar!(
+            sqlx::query!(
                 r#"
-                with billing as (
+                with clock as (
+                    select max(ahead) as ahead from merchant_clocks where merchant_id = $5 and mode = $6
+                ), billing as (
                     select id from billing_keys where id = $1 and merchant_id = $5 and mode = $6 and deleted_at is null
                     for share
                 ), payment as (
                     insert into payments (id, payment_key, checkout_id, merchant_id, mode, source, order_id, order_name,
                         currency, total_amount, tax_free_amount, details, operation_count, status, money_state, state,
-                        expires_at)
+                        created_at, expires_at)
                     select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15, $16,
-                        now() + make_interval(secs => $17)
-                    from billing
+                        now() + coalesce(ahead, '0'), now() + coalesce(ahead, '0') + make_interval(secs => $17)
+                    from billing, clock
                     returning id, created_at
                 ), event as (
-                    insert into payment_events (payment_id, version, class, type, state, trace_id)
-                    select id, 1, 'state', $18, $16, $19 from payment
+                    insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
+                    select id, 1, 'state', $18, $16, $19, ahead from payment, clock
                 ), operation as (
                     insert into operations (id, payment_id, number, kind, connector, amount, deadline_at, trace_parent)
                     select $20, id, 1, $21, $22, $23,
@@ -286,7 +288,7 @@ impl Store {
                         (merchant_id, mode, route, key, fingerprint, members, payment_id, operation_id)
                     select $5, $6, $27, $28, $29, $30, id, $20 from payment where $28::text is not null
                 )
-                select created_at from payment
+                select now() as "at!", created_at from payment
                 "#,
                 billing_key.0,
                 payment.id.0,
@@ -321,7 +323,7 @@ impl Store {
             ),
             fetch_optional
         )?;
-        Ok(at.map(|at| Created { at }))
+        Ok(row.map(|row| Created { at: row.at, shown_at: row.created_at }))
     }
 
     /// Writes down that a customer's card is to become a billing key. Returns until when it may be typed in.

@@ -11,6 +11,7 @@ mod audit;
 mod billing;
 mod card;
 mod claim;
+mod clock;
 mod error;
 mod event;
 mod evidence;
@@ -29,6 +30,7 @@ mod row;
 mod session;
 mod staff;
 mod sweep;
+mod timeline;
 mod transaction;
 
 use std::str::FromStr as _;
@@ -47,6 +49,7 @@ pub use audit::Actor;
 pub use billing::{BillingKeyUse, BillingRequest, NewBillingKey, NewBillingRequest};
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
+pub use clock::MerchantTime;
 pub use error::{StoreError, Written};
 pub use event::EventRow;
 pub use evidence::Late;
@@ -61,6 +64,7 @@ pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Pl
 pub use record::{Answered, Outcome, Recorded};
 pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};
+pub use timeline::{Timeline, ToldAttempt, ToldEvent, ToldOperation};
 pub use transaction::{TransactionFilter, TransactionPlace, TransactionRow};
 
 /// The migrations, embedded.

@@ -200,17 +200,18 @@ impl Store {
                         expires_at = case when i.status in ('READY', 'IN_PROGRESS') then p.expires_at end
                     from item i join operation o on o.id = i.operation
                     where p.id = i.payment and p.version = i.version and i.status is not null
-                    returning p.id, p.version, p.merchant_id, p.mode, p.currency
+                    returning p.id, p.version, p.merchant_id, p.mode, p.currency,
+                        (select k.ahead from merchant_clocks k where k.merchant_id = p.merchant_id and k.mode = p.mode) as ahead
                 ), event as (
-                    insert into payment_events (payment_id, version, class, type, state, trace_id)
-                    select p.id, p.version, i.class, i.type, i.state, i.trace_id
+                    insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
+                    select p.id, p.version, i.class, i.type, i.state, i.trace_id, p.ahead
                     from payment p join item i on i.payment = p.id
                     returning 1
                 ), posting as (
                     insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit,
-                        credit, currency, amount)
+                        credit, currency, amount, posted_at)
                     select p.id, p.version, i.operation, p.merchant_id, p.mode, o.connector, i.posting, i.debit,
-                        i.credit, p.currency, i.moved
+                        i.credit, p.currency, i.moved, now() + coalesce(p.ahead, '0')
                     from payment p join item i on i.payment = p.id join operations o on o.id = i.operation
                     where i.posting is not null
                 ), attempt as (
@@ -429,9 +430,11 @@ async fn weigh_decision(conn: Conn<'_>, outcome: &Outcome) -> Result<Late, Store
 async fn post(conn: Conn<'_>, outcome: &Outcome, version: i64, posting: Posting) -> Result<(), StoreError> {
     sqlx::query!(
         r#"insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit, credit,
-            currency, amount)
-        select p.id, $2, o.id, p.merchant_id, p.mode, o.connector, $4, $5, $6, p.currency, $7
-        from payments p join operations o on o.id = $3 where p.id = $1"#,
+            currency, amount, posted_at)
+        select p.id, $2, o.id, p.merchant_id, p.mode, o.connector, $4, $5, $6, p.currency, $7,
+            now() + coalesce(k.ahead, '0')
+        from payments p join operations o on o.id = $3
+        left join merchant_clocks k on k.merchant_id = p.merchant_id and k.mode = p.mode where p.id = $1"#,
         outcome.payment.0,
         version,
         outcome.operation.0,
@@ -529,10 +532,11 @@ pub(super) async fn move_payment(
             update payments set version = version + 1, status = $2, money_state = $3, state = $4, updated_at = now(),
                 canceled_amount = $8, reserved_amount = $9, capture_at = $10,
                 expires_at = case when $2 in ('READY', 'IN_PROGRESS') then expires_at end
-            where id = $1 returning id, version
+            where id = $1 returning id, version, merchant_id, mode
         )
-        insert into payment_events (payment_id, version, class, type, state, trace_id)
-        select id, version, $5, $6, $4, $7 from payment
+        insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
+        select p.id, p.version, $5, $6, $4, $7, k.ahead
+        from payment p left join merchant_clocks k on k.merchant_id = p.merchant_id and k.mode = p.mode
         returning version
         "#,
         payment.0,

@@ -442,7 +442,7 @@ async fn operators_and_nobody_else() {
 
 /// What is for operators and machines is not on the public listener, and nothing else is either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_public_listener_has_no_back_door() {
+async fn must_not_26_leave_a_back_door_open() {
     let gateway = Gateway::start().await;
     for path in [
         "/ops/v1/dead-letters",

@@ -265,7 +265,7 @@ async fn a_key_makes_one_cancel_however_often_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_at_once_never_take_more_than_there_is() {
+async fn must_not_11_give_back_more_than_was_paid_when_sixty_four_ask_at_once() {
     const PART: i64 = 200;
     let gateway = Gateway::with().apis(2).workers(2).start().await;
     let payment = Payment::of(50 * PART + 100);

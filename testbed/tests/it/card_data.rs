@@ -44,7 +44,7 @@ fn typed(card: &str) -> Payment {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_of_a_card_is_kept_or_told() {
+async fn must_not_14_tell_or_log_a_card() {
     let gateway = Gateway::with()
         .own_servers()
         .proxied(Link::Postgres, Who::Apis)

@@ -51,8 +51,11 @@ const DECLINES: &[(&str, &str)] = &[
     ("FAILED_CARD_COMPANY_RESPONSE", "token_busy"),
 ];
 
-/// Accounts and phones that are declined, and with what.
-const DECLINED_MEANS: &[(&str, fn(&str) -> Means, &str)] = &[
+/// A code, and what it is paid with, with which fault.
+type Declined = (&'static str, fn(&str) -> Means, &'static str);
+
+/// Accounts and phones that are declined.
+const DECLINED_MEANS: &[Declined] = &[
     ("REJECT_ACCOUNT_PAYMENT", Means::transfer, "decline_51"),
     ("NOT_AVAILABLE_BANK", Means::transfer, "decline_90"),
     ("EXCEED_MAX_ONE_DAY_AMOUNT", Means::transfer, "decline_61"),

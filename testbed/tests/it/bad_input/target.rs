@@ -1,16 +1,18 @@
 //! A good request for each call, of which one thing at a time is made wrong.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use base64::Engine as _;
 use naru_shared::api_key::KeyKind;
-use naru_shared::clock::Ids as _;
+use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::domain::id::Mode;
 use naru_shared::domain::staff::Role;
 use naru_shared::system::System;
 use naru_testbed::{Account, Answer, Company, Desk, Gateway, Means, PASSWORD, Payer, Payment, canary, cards};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
 
 use super::document::{Described, Kind};
 use super::wrong::Wrong;
@@ -216,6 +218,8 @@ impl Target {
                 "approveBefore" => "2999-12-31T23:59:59+09:00".into(),
                 "customerKey" => CUSTOMER.into(),
                 "authKey" => billing.auth_key.as_str().into(),
+                "now" => ahead_of_all().into(),
+                "advanceSeconds" => 0.into(),
                 other => panic!("{}: say what a good {other} is", call.name()),
             });
             (field.name.clone(), value.to_string())
@@ -366,6 +370,15 @@ impl Target {
             .flat_map(|(_, owner)| [("cookie", owner.cookie().to_owned()), ("origin", owner.own_origin().to_owned())]);
         payer.chain(owner).map(|(name, value)| format!("{name}: {value}")).collect()
     }
+}
+
+/// A time that no clock shows yet, ten seconds after the last one that was asked for: a test's few dozen must not make other
+/// payments expire.
+fn ahead_of_all() -> String {
+    static ASKED: AtomicI64 = AtomicI64::new(0);
+    let steps = ASKED.fetch_add(1, Ordering::Relaxed) + 1;
+    let time = System.now() + time::Duration::seconds(10 * steps);
+    time.format(&Rfc3339).expect("a time has a form")
 }
 
 fn filled_in(path: &str, places: &[(&'static str, String)]) -> String {
