@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use naru_shared::acquirer::Registers;
+use naru_shared::acquirer::{Registers, TypedAccount, TypedCard, TypedCode, TypedMember, TypedPhone};
 use naru_shared::broker::{Hint, Outgoing, Relay, WorkQueue};
 use naru_shared::bus::{Bus, Notice};
 use naru_shared::config::{Browsers, PublicUrl};
@@ -46,7 +46,15 @@ pub struct Parts {
     /// Wake-ups for whoever waits here.
     pub hub: Hub,
     /// Who turns a card into a token.
-    pub cards: Arc<dyn Registers>,
+    pub cards: Arc<dyn Registers<TypedCard>>,
+    /// Who turns a bank account into one.
+    pub accounts: Arc<dyn Registers<TypedAccount>>,
+    /// Who sends a code to a phone.
+    pub phones: Arc<dyn Registers<TypedPhone>>,
+    /// Who turns that code into a token.
+    pub codes: Arc<dyn Registers<TypedCode>>,
+    /// Who turns a membership into one.
+    pub members: Arc<dyn Registers<TypedMember>>,
     /// How many cards payers have tried.
     pub tries: Tries,
     /// Keys, and whose they are.
@@ -125,6 +133,12 @@ impl App {
     #[must_use]
     pub fn checkout_url(&self, id: &CheckoutId) -> String {
         self.public.join(&format!("/checkout/v1/{id}"))
+    }
+
+    /// Where the card for a billing key is sent.
+    #[must_use]
+    pub fn billing_url(&self, request_id: &str) -> String {
+        self.public.join(&format!("/checkout/v1/billing/{request_id}"))
     }
 
     /// Where a payment's events are.

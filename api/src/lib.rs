@@ -30,6 +30,7 @@ mod proving;
 pub mod rates;
 pub mod routes;
 pub mod sse;
+mod test_code;
 pub mod together;
 pub mod turns;
 pub mod unavailable;

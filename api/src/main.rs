@@ -16,10 +16,14 @@ use naru_api::passwords::{OF_PAYERS_AT_ONCE, OF_STAFF_AT_ONCE, Passwords};
 use naru_api::rates::Rates;
 use naru_api::turns::Turns;
 use naru_api::{ops, routes, together};
-use naru_shared::acquirer::card::{CardCompany, CardConfig};
+use naru_shared::acquirer::card::CardCompany;
+use naru_shared::acquirer::mobile::Carrier;
+use naru_shared::acquirer::points::Issuer;
+use naru_shared::acquirer::transfer::Bank;
 use naru_shared::broker::{Broker, BrokerConfig, LinkState, Relay};
 use naru_shared::bus::{Bus, BusConfig};
 use naru_shared::config::ApiConfig;
+use naru_shared::domain::operation::Connector;
 use naru_shared::store::{Role, Store, StoreOptions};
 use naru_shared::system::{System, environment, stop_signal};
 use naru_shared::telemetry::{Dependency, Need, Readiness, Telemetry, internal_routes};
@@ -81,12 +85,11 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
     Broker::declare_if_reachable(&broker_config).await?;
     let broker = Broker::start(&broker_config, shutdown.clone())?;
     let bus = Bus::connect(&BusConfig { url: config.redis.url.expose().clone(), prefix: config.redis.prefix.clone() })?;
-    let cards = CardCompany::new(&CardConfig {
-        url: config.card_acquirer.url.clone(),
-        dedupes_by_reference: config.card_acquirer.dedupes,
-        settle_window: config.card_acquirer.settle_window,
-        fingerprint_key: naru_shared::keys::card_fingerprint_key(&config.keys.master),
-    })?;
+    let acquirer = |connector| config.acquirers.config(connector, &config.keys.master);
+    let cards = CardCompany::new(&acquirer(Connector::Card))?;
+    let accounts = Bank::new(&acquirer(Connector::Transfer))?;
+    let carrier = Arc::new(Carrier::new(&acquirer(Connector::Mobile))?);
+    let members = Issuer::new(&acquirer(Connector::Points))?;
 
     let readiness = Readiness::new();
     let looking = Looking {
@@ -108,6 +111,10 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
         hub: Hub::start(store.clone(), bus.subscribe(shutdown.clone()), shutdown.clone()),
         relay: Relay::start(broker.publisher()),
         cards: Arc::new(cards),
+        accounts: Arc::new(accounts),
+        phones: Arc::clone(&carrier) as Arc<_>,
+        codes: carrier,
+        members: Arc::new(members),
         tries: Tries::default(),
         rates: Rates::new(store.clone(), &config.keys.master),
         passwords: Passwords::new(OF_PAYERS_AT_ONCE)?,

@@ -32,7 +32,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
-    let elsewhere = OpenApiRouter::new().merge(merchant::routes()).layer(cross_origin());
+    let elsewhere =
+        OpenApiRouter::new().merge(merchant::routes()).merge(checkout::merchant_routes()).layer(cross_origin());
     // Pages of other origins have no business where cards are typed, nor with what a cookie opens: no answer says that they
     // may read it.
     let ours = OpenApiRouter::new().merge(checkout::routes()).merge(payer::routes()).merge(backoffice::routes());
@@ -55,6 +56,8 @@ fn cross_origin() -> CorsLayer {
             naru("last-event-id"),
             naru("prefer"),
             naru("traceparent"),
+            naru("naru-test-code"),
+            naru("tosspayments-test-code"),
         ])
         .expose_headers([
             header::LOCATION,

@@ -187,7 +187,7 @@ impl Talk<'_> {
     /// Asks what became of a reference; in `doubt` whether that change was done, which the acquirer refused to do again.
     async fn inquire(&mut self, reference: Reference, doubt: Option<Call>) -> Option<Step> {
         let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
-        let started = System.monotonic();
+        let (started, asked) = (System.monotonic(), self.now());
         let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
         let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started, None);
         self.keep(heard).await;
@@ -195,26 +195,28 @@ impl Talk<'_> {
         Some(match (claimed.operation.kind, doubt) {
             (_, Some(call)) => claimed.after_doubt(call, &reference, &answer, self.now(), &mut delays),
             (OperationKind::Cancel | OperationKind::Capture, None) => {
-                claimed.after_change_inquiry(&reference, &answer, self.now(), &mut delays)
+                claimed.after_change_inquiry(&reference, &answer, asked, self.now(), &mut delays)
             }
             (OperationKind::Approve | OperationKind::NetCancel, None) => {
-                claimed.after_inquiry(&reference, &answer, self.now(), &mut delays)
+                claimed.after_inquiry(&reference, &answer, asked, self.now(), &mut delays)
             }
         })
     }
 
     async fn net_cancel(&mut self, reference: Reference, because: Because) -> Option<Step> {
         let (attempt, _) = self.write_down(Call::NetCancel, &reference, Some(because)).await?;
-        let started = System.monotonic();
+        let (started, asked) = (System.monotonic(), self.now());
         let answer: NetCancelAnswer = self.acquirer.net_cancel(self.order(), &Reference::of(attempt), &reference).await;
         let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started, None);
         self.keep(heard).await;
         let claimed = &self.held.claimed;
         Some(match claimed.operation.kind {
-            OperationKind::Approve => claimed.after_net_cancel(&reference, because, &answer, self.now(), &mut delays),
+            OperationKind::Approve => {
+                claimed.after_net_cancel(&reference, because, &answer, asked, self.now(), &mut delays)
+            }
             // Nothing asks for the net-cancel of a change; a net-cancel by itself is all that is left.
             OperationKind::Cancel | OperationKind::Capture | OperationKind::NetCancel => {
-                claimed.after_reversal(&reference, &answer, self.now(), &mut delays)
+                claimed.after_reversal(&reference, &answer, asked, self.now(), &mut delays)
             }
         })
     }

@@ -12,7 +12,7 @@ use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::money::Money;
 use naru_shared::domain::operation::{OperationKind, OperationStatus};
-use naru_shared::domain::payment::{Payment, Work};
+use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
 use naru_shared::store::{Advance, Clock, NewOperation, Place};
 use naru_shared::system::System;
 use serde::Deserialize;
@@ -126,8 +126,8 @@ pub(super) async fn cancel(
             attempt: 0,
             next_attempt_at: None,
         };
-        let cancel =
-            Cancel { work, amount, tax_free, reason: asked.reason.to_owned(), requested_at: System.now(), end: None };
+        let requested_at = payment.merchant_time(System.now());
+        let cancel = Cancel { work, amount, tax_free, reason: asked.reason.to_owned(), requested_at, end: None };
         let event = PaymentEvent::CancelQueued { cancel };
         let (Ok(next), Some(connector), Some(money)) = (
             payment.state.on(&event),
@@ -186,7 +186,7 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
             .with("paymentStatus", state.status().as_str())
     };
     if let Some(believed) = asked.refundable
-        && state.approval().is_some()
+        && matches!(state.status(), PaymentStatus::Done | PaymentStatus::PartialCanceled)
         && believed != state.refundable()
     {
         return Err(about(Problem::of(Code::NotMatchesRefundableAmount)).with("refundableAmount", state.refundable()));
@@ -203,6 +203,9 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
     if again {
         return Err(about(Problem::of(Code::ForbiddenConsecutiveRequest)));
     }
+    if state.refundable() > 0 && state.cancelable_until().is_some_and(|until| System.now() >= until) {
+        return Err(about(Problem::of(Code::ExceedMaxRefundDue)));
+    }
     state.cancelable(payment.tax_free, asked.amount, asked.tax_free).map_err(|why| match why {
         NotCancelable::NotPaid => about(Problem::of(Code::NotCancelablePayment)),
         NotCancelable::AllCanceled => about(Problem::of(Code::AlreadyCanceledPayment)),
@@ -212,6 +215,7 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
         NotCancelable::TaxFree { least, most } => about(Problem::because(Reason::TaxFreeDoesNotFit))
             .with("taxFreeAmountMin", least)
             .with("taxFreeAmountMax", most),
+        NotCancelable::OnlyWhole => about(Problem::of(Code::NotAllowedPartialRefund)),
         NotCancelable::TooMany => about(Problem::because(Reason::TooManyCancels)).with("cancelsMax", CANCELS_MAX),
     })
 }

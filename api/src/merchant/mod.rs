@@ -1,14 +1,18 @@
 //! The merchant API, `/v1`: wire-compatible with Toss Payments v1 where it has the call. One file per verb.
 
+mod billing;
 mod cancel;
 mod capture;
 mod card;
+mod clock;
 mod confirm;
 mod create;
 mod events;
 mod find;
 mod key_in;
 mod list;
+mod timeline;
+mod transactions;
 
 use axum::extract::DefaultBodyLimit;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +20,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-pub(crate) use card::{CardFields, register};
+pub(crate) use billing::AUTH_KEY_PREFIX;
+pub(crate) use card::{CardFields, exchange, register};
 
 /// Every call of the merchant API.
 pub fn routes() -> OpenApiRouter<App> {
@@ -29,6 +34,10 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(cancel::cancel))
         .routes(routes!(capture::capture))
         .routes(routes!(events::events))
+        .merge(billing::routes())
+        .routes(routes!(transactions::list_transactions))
+        .routes(routes!(timeline::timeline))
+        .routes(routes!(clock::show, clock::advance))
         // The body readers have their own bound, and their own words for it.
         .layer(DefaultBodyLimit::disable())
 }

@@ -6,7 +6,6 @@ use naru_shared::secret::Secret;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::refuse_own;
 use super::session::{Account, NewSession, Payer};
 use super::sign_in::{check_given_password, prove};
 use super::sign_up::check_new_password;
@@ -16,6 +15,7 @@ use crate::browser::{Address, OwnPage};
 use crate::openapi::PasswordRefusals;
 use crate::passwords::wrong_current_password;
 use crate::problem::{Problem, Reason};
+use crate::unavailable::refuse_free;
 
 /// The old and the new one.
 #[derive(Deserialize, ToSchema)]
@@ -63,7 +63,7 @@ pub(super) async fn change_password(
     let hash = app.passwords.hash(new).await?;
     let session = NewSession::new();
     // Somebody who was faster has changed it: what was current is not any more.
-    match app.store.change_password(&account, &hash, Some(&session.hash())).await.map_err(refuse_own)? {
+    match app.store.change_password(&account, &hash, Some(&session.hash())).await.map_err(refuse_free)? {
         true => Ok(session.answer(&app, Account::of(payer.mode, &payer.email))),
         false => Err(wrong()),
     }

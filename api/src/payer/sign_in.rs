@@ -7,7 +7,6 @@ use naru_shared::domain::id::Mode;
 use naru_shared::secret::{Email, Password, Secret, Verdict};
 use naru_shared::store::PayerAccount;
 
-use super::refuse_own;
 use super::session::{Account, NewSession, brought};
 use super::sign_up::SignFields;
 use crate::app::App;
@@ -16,7 +15,7 @@ use crate::browser::{Address, OwnPage};
 use crate::openapi::SignInRefusals;
 use crate::problem::{Problem, Reason};
 use crate::proving::Proving;
-use crate::unavailable::refuse;
+use crate::unavailable::{refuse, refuse_free};
 
 /// Signs in. A session that the browser had before ends.
 #[utoipa::path(
@@ -44,7 +43,7 @@ pub(super) async fn sign_in(
     let account = prove(&app, address, mode, &email, given).await?;
     let session = NewSession::new();
     let before = brought(&app, &headers);
-    match app.store.begin_session(&account, &session.hash(), before.as_ref()).await.map_err(refuse_own)? {
+    match app.store.begin_session(&account, &session.hash(), before.as_ref()).await.map_err(refuse_free)? {
         true => Ok(session.answer(&app, Account::of(mode, &email))),
         // It was right when it was compared, and there is another by now.
         false => Err(failed()),

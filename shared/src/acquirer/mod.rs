@@ -2,42 +2,52 @@
 //!
 //! A connector is an HTTP client behind two traits. [`Registers`] turns what a payer types into a token, at once, for
 //! the API; [`Acquirer`] carries out operations, for the workers. What a caller hears is always one of the domain's
-//! answers: a connector decides what its acquirer *said*, never what follows from it.
+//! answers: a connector decides what its acquirer *said*, never what follows from it. What they have in common is in
+//! `company.rs`.
 
 pub mod card;
+mod client;
+mod codes;
+mod company;
+pub mod mobile;
+pub mod points;
+pub mod transfer;
+mod typed;
+mod wire;
+
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+use crate::connectors::every_connector;
+
 use crate::domain::attempt::{ApproveAnswer, Call, ChangeAnswer, InquiryAnswer, Manners, NetCancelAnswer};
+use crate::domain::connector::Connector;
 use crate::domain::failure::Failure;
 use crate::domain::id::Reference;
-use crate::domain::instrument::Card;
 use crate::domain::money::Money;
 use crate::domain::payment::Payment;
-use crate::secret::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber};
+
+pub use typed::{PhoneCompany, Typed, TypedAccount, TypedCard, TypedCode, TypedMember, TypedPhone, Verification};
 
 /// What acquirers know us by, as the company that the merchants' contracts are with. A card that a payer keeps is registered
 /// under it, because it is good for every merchant; no merchant may be called so (`merchants_mid_not_ours`).
 pub const PLATFORM_MID: &str = "naru";
 
-/// A card as somebody typed it. Lives for one call; never stored, never printed.
-#[derive(Debug)]
-pub struct TypedCard {
-    /// Its number.
-    pub number: CardNumber,
-    /// Until when it is good.
-    pub expiry: CardExpiry,
-    /// The three or four digits on its back.
-    pub cvc: Option<Cvc>,
-    /// The first two digits of its password.
-    pub password: Option<CardPassword>,
-    /// Birth date, or the company's number.
-    pub identity: Option<IdentityNumber>,
-    /// 0 for a single payment, else 2 to 12.
-    pub installment_months: u8,
+/// What must be known about an acquirer.
+#[derive(Debug, Clone)]
+pub struct AcquirerConfig {
+    /// Its base address.
+    pub url: url::Url,
+    /// Whether the same reference again gives the first answer and has no second effect.
+    pub dedupes_by_reference: bool,
+    /// How long after it took effect a call may still be missing from an inquiry.
+    pub settle_window: Duration,
+    /// Keys the hash that tells two cards (accounts, phones, members) apart.
+    pub fingerprint_key: [u8; 32],
 }
 
-/// Why a card was not registered. In either case nothing was charged.
+/// Why what was typed was not registered. In either case nothing was charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegisterError {
     /// The acquirer does not take it.
@@ -52,14 +62,14 @@ pub enum RegisterError {
 pub struct NoClient(#[source] reqwest::Error);
 
 /// Turns what a payer types into a token.
-pub trait Registers: Send + Sync {
-    /// Registers a card with the acquirer: 3 seconds in all.
+pub trait Registers<T: Typed>: Send + Sync {
+    /// Registers it with the acquirer: 3 seconds in all.
     fn register<'a>(
         &'a self,
         mid: &'a str,
-        card: &'a TypedCard,
+        typed: &'a T,
         traceparent: &'a str,
-    ) -> BoxFuture<'a, Result<Card, RegisterError>>;
+    ) -> BoxFuture<'a, Result<T::Kept, RegisterError>>;
 }
 
 /// What one call to an acquirer is about.
@@ -95,4 +105,22 @@ pub trait Acquirer: Send + Sync {
         reference: &'a Reference,
         target: &'a Reference,
     ) -> BoxFuture<'a, NetCancelAnswer>;
+}
+
+macro_rules! open {
+    ($($(#[$doc:meta])* $name:ident $field:ident $word:literal $variable:literal $company:path,)+) => {
+        /// The acquirer that workers ask for a connector. Connects when first used.
+        ///
+        /// # Errors
+        /// When no HTTP client can be made (no TLS roots, say).
+        pub fn open(connector: Connector, config: &AcquirerConfig) -> Result<Box<dyn Acquirer>, NoClient> {
+            Ok(match connector { $(Connector::$name => Box::new(<$company>::new(config)?),)+ })
+        }
+    };
+}
+
+every_connector!(open);
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

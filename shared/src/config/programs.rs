@@ -1,9 +1,10 @@
 //! Which concerns each program has.
 
+use super::acquirers::Acquirers;
 use super::browsers::Browsers;
 use super::concerns::{
-    Admission, ApiListen, Broker, CardAcquirer, Database, DemoCards, InternalListen, MasterKeys, Operators, PublicUrl,
-    Redis, Telemetry, Work,
+    Admission, ApiListen, Broker, Database, DemoCards, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
+    Telemetry, Work,
 };
 use super::reader::{Concern, ConfigError, Lookup, Reader, Variable};
 
@@ -62,8 +63,8 @@ program! {
         operators: Operators,
         /// What keys are derived from.
         keys: MasterKeys,
-        /// Who turns a card into a token.
-        card_acquirer: CardAcquirer,
+        /// Who turns what a payer types into a token.
+        acquirers: Acquirers,
     }
 }
 
@@ -85,7 +86,7 @@ program! {
         /// What keys are derived from.
         keys: MasterKeys,
         /// Who is asked for the money.
-        card_acquirer: CardAcquirer,
+        acquirers: Acquirers,
     }
 }
 
@@ -119,6 +120,9 @@ mod tests {
             ("NARU_MASTER_SECRET", MasterSecret::encode(&random)),
             ("NARU_OPS_TOKEN", "0123456789abcdef0123".into()),
             ("NARU_CARD_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
+            ("NARU_TRANSFER_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
+            ("NARU_MOBILE_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
+            ("NARU_POINTS_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
         ])
     }
 
@@ -185,6 +189,9 @@ mod tests {
                 "NARU_OPS_TOKEN",
                 "NARU_MASTER_SECRET",
                 "NARU_CARD_ACQUIRER_URL",
+                "NARU_TRANSFER_ACQUIRER_URL",
+                "NARU_MOBILE_ACQUIRER_URL",
+                "NARU_POINTS_ACQUIRER_URL",
             ]
         );
         let shown = error.to_string();

@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::failure::Failure;
 use super::id::{AttemptId, Reference};
+use super::installment::InterestPayer;
 use super::money::Money;
 use crate::words::words;
 
@@ -106,6 +107,9 @@ pub struct ApprovalFacts {
     pub money: Option<Money>,
     /// 승인번호, at most 8 characters.
     pub number: String,
+    /// Who pays the interest; nothing when it is one payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interest_payer: Option<InterestPayer>,
 }
 
 /// What a fault was, in a word for logs and the attempt's row (`connect_refused`, `timeout`, `http_503` …).
@@ -170,6 +174,8 @@ words! {
         AlreadyCanceled = "already_cancelled",
         /// It is not what we think it is: not captured, less left, no such approval.
         Disagrees = "disagrees",
+        /// The month of the approval is over, and with it the time for a cancel.
+        MonthOver = "past_month",
         /// Anything else.
         Declined = "declined",
     }
@@ -180,9 +186,10 @@ impl ChangeRefusal {
     #[must_use]
     pub fn word(&self) -> &str {
         match self.why {
-            RefusedBecause::AlreadyCaptured | RefusedBecause::AlreadyCanceled | RefusedBecause::Disagrees => {
-                self.why.as_str()
-            }
+            RefusedBecause::AlreadyCaptured
+            | RefusedBecause::AlreadyCanceled
+            | RefusedBecause::Disagrees
+            | RefusedBecause::MonthOver => self.why.as_str(),
             RefusedBecause::Declined => &self.code,
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
     if claimed.amount().is_none() {
         // Cancels that were accepted before it took all there was.
         return decide(
-            claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture)),
+            claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture), now),
         );
     }
     if claimed.is_past_deadline(now) {
@@ -70,12 +70,13 @@ impl Claimed {
         }
     }
 
-    /// What an answer to [`Step::Inquire`] means for a change.
+    /// What an answer to [`Step::Inquire`] means for a change. `asked`: when the question was sent.
     #[must_use]
     pub fn after_change_inquiry(
         &self,
         reference: &Reference,
         answer: &InquiryAnswer,
+        asked: OffsetDateTime,
         now: OffsetDateTime,
         delays: Delays<'_>,
     ) -> Step {
@@ -97,7 +98,7 @@ impl Claimed {
                 Step::Change { call, again: Some(reference.clone()) }
             }
             InquiryAnswer::NotFound => match self.believable_at(reference) {
-                Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
+                Some(believable_at) if asked < believable_at => self.unknown(now, Some(believable_at), delays, None),
                 Some(_) | None => {
                     decide(self.at_once(OperationStatus::Waiting, now).resolving(reference, Resolution::NotMoved))
                 }
@@ -149,7 +150,8 @@ impl Claimed {
         match self.operation.kind {
             OperationKind::Capture => Call::Capture,
             OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
-                if self.payment.state.is_captured() { Call::Refund } else { Call::Cancel }
+                let has_moved = self.payment.state.is_captured() || self.operation.connector.refunds();
+                if has_moved { Call::Refund } else { Call::Cancel }
             }
         }
     }
@@ -168,11 +170,11 @@ impl Claimed {
                 .unknown(now, None, delays, Some(LetterKind::NeedsPerson))
                 .with_case(reference, CaseKind::AmountMismatch);
         }
-        let operation = self.operation.id;
+        let (operation, at) = (self.operation.id, self.payment.merchant_time(now));
         let event = match (self.operation.kind, call) {
-            (OperationKind::Capture, _) => PaymentEvent::Captured { operation: Some(operation), at: now },
-            (_, Call::Refund) => PaymentEvent::CancelDone { operation, kind: CancelKind::Refund, at: now },
-            (_, _) => PaymentEvent::CancelDone { operation, kind: CancelKind::Cancel, at: now },
+            (OperationKind::Capture, _) => PaymentEvent::Captured { operation: Some(operation), at },
+            (_, Call::Refund) => PaymentEvent::CancelDone { operation, kind: CancelKind::Refund, at },
+            (_, _) => PaymentEvent::CancelDone { operation, kind: CancelKind::Cancel, at },
         };
         decide(
             Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
@@ -181,9 +183,10 @@ impl Claimed {
     }
 
     fn change_refused(&self, call: Call, reference: &Reference, refusal: &ChangeRefusal, now: OffsetDateTime) -> Step {
+        let at = self.payment.merchant_time(now);
         match (refusal.why, call) {
-            (RefusedBecause::AlreadyCaptured, Call::Cancel) => {
-                let found = PaymentEvent::Captured { operation: None, at: now };
+            (RefusedBecause::AlreadyCaptured, Call::Cancel) if self.operation.connector.captures() => {
+                let found = PaymentEvent::Captured { operation: None, at };
                 let event = if self.payment.state.is_captured() { None } else { Some(found) };
                 decide(
                     Decision { event, ..Decision::of(Next::Waiting { due_at: now, spent: false }) }
@@ -192,7 +195,7 @@ impl Claimed {
             }
             // What was to be done is done, by whomever: there is but one slip, of all that had not gone back.
             (RefusedBecause::AlreadyCaptured, Call::Capture) => {
-                let event = PaymentEvent::Captured { operation: Some(self.operation.id), at: now };
+                let event = PaymentEvent::Captured { operation: Some(self.operation.id), at };
                 decide(
                     Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
                         .resolving(reference, Resolution::Declined),
@@ -200,6 +203,10 @@ impl Claimed {
             }
             (RefusedBecause::AlreadyCanceled, _) => Step::Verify { call, reference: reference.clone() },
             (RefusedBecause::AlreadyCaptured | RefusedBecause::Disagrees, _) => decide(self.disagreed(reference)),
+            (RefusedBecause::MonthOver, _) => {
+                let failure = Failure::declined(FailureCode::ExceedMaxRefundDue, refusal.code.clone());
+                decide(self.change_failed(failure, now).resolving(reference, Resolution::Declined))
+            }
             (RefusedBecause::Declined, _) => {
                 let code = match self.operation.kind {
                     OperationKind::Capture => FailureCode::ProviderError,
@@ -208,7 +215,16 @@ impl Claimed {
                     }
                 };
                 let failure = Failure::declined(code, refusal.code.clone());
-                decide(self.change_failed(failure).resolving(reference, Resolution::Declined))
+                let refused = self.change_failed(failure, now).resolving(reference, Resolution::Declined);
+                let letter = match self.operation.kind {
+                    OperationKind::Capture if self.payment.state.is_last_try_to_capture() => {
+                        Some(LetterKind::NeedsPerson)
+                    }
+                    OperationKind::Capture => Some(LetterKind::Information),
+                    // Whoever asked for it is told.
+                    OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => None,
+                };
+                decide(Decision { letter, ..refused })
             }
         }
     }
@@ -221,10 +237,10 @@ impl Claimed {
             .with_case(reference, CaseKind::BooksDisagree)
     }
 
-    fn change_failed(&self, failure: Failure) -> Decision {
+    fn change_failed(&self, failure: Failure, now: OffsetDateTime) -> Decision {
         let operation = self.operation.id;
         let event = match self.operation.kind {
-            OperationKind::Capture => PaymentEvent::CaptureFailed { operation, failure: failure.clone() },
+            OperationKind::Capture => PaymentEvent::CaptureFailed { operation, failure: failure.clone(), at: now },
             OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
                 PaymentEvent::CancelFailed { operation, failure: failure.clone() }
             }

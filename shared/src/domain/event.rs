@@ -28,9 +28,19 @@ pub enum PaymentEvent {
         /// What with.
         instrument: Instrument,
     },
+    /// The payer's device opened the checkout.
+    Scanned {
+        /// When, by the merchant's clock.
+        at: OffsetDateTime,
+    },
+    /// Work that somebody waits for takes long.
+    Delayed {
+        /// The work.
+        operation: OperationId,
+    },
     /// The payer changed their mind.
     PayerCanceled,
-    /// Time ran out, by the database's clock.
+    /// Time ran out, by its merchant's clock.
     Expired,
     /// The merchant confirmed; the approval is queued.
     ApprovalQueued {
@@ -87,7 +97,7 @@ pub enum PaymentEvent {
         operation: OperationId,
         /// What it was to the acquirer.
         kind: CancelKind,
-        /// When we recorded it.
+        /// When we recorded it, by its merchant's clock.
         at: OffsetDateTime,
     },
     /// The acquirer does not give it back.
@@ -106,7 +116,7 @@ pub enum PaymentEvent {
     Captured {
         /// The capture; nothing when a cancel was told so.
         operation: Option<OperationId>,
-        /// When we recorded it.
+        /// When we recorded it, by its merchant's clock.
         at: OffsetDateTime,
     },
     /// It will not.
@@ -115,6 +125,8 @@ pub enum PaymentEvent {
         operation: OperationId,
         /// Why.
         failure: Failure,
+        /// When we recorded it.
+        at: OffsetDateTime,
     },
     /// That reversal is through.
     ReversalFinished {
@@ -136,6 +148,8 @@ pub enum Course {
     Cancel,
     /// The acquirer buys the sales slip.
     Capture,
+    /// Somebody who waits is told how it goes.
+    Progress,
 }
 
 /// The type of the event with which every payment begins.
@@ -148,6 +162,8 @@ impl PaymentEvent {
         match self {
             Self::Authenticated { .. } => "payment.authenticated",
             Self::PayerCanceled => "payment.payer_canceled",
+            Self::Scanned { .. } => "checkout.scanned",
+            Self::Delayed { .. } => "operation.delayed",
             Self::Expired => "payment.expired",
             Self::ApprovalQueued { .. } => "operation.queued",
             Self::RetryScheduled { .. } => "operation.retry_scheduled",
@@ -174,6 +190,7 @@ impl PaymentEvent {
             Self::LateApproval { .. } | Self::ReversalFinished { .. } => Course::Reversal,
             Self::CancelQueued { .. } | Self::CancelDone { .. } | Self::CancelFailed { .. } => Course::Cancel,
             Self::CaptureQueued { .. } | Self::Captured { .. } | Self::CaptureFailed { .. } => Course::Capture,
+            Self::Scanned { .. } | Self::Delayed { .. } => Course::Progress,
             Self::ApprovalQueued { work }
             | Self::RetryScheduled { work, .. }
             | Self::OutcomeUnknown { work }
@@ -209,6 +226,8 @@ impl PaymentEvent {
             | Self::Captured { .. }
             | Self::CaptureFailed { .. } => EventClass::State,
             Self::ApprovalQueued { .. }
+            | Self::Scanned { .. }
+            | Self::Delayed { .. }
             | Self::CaptureQueued { .. }
             | Self::RetryScheduled { .. }
             | Self::OutcomeUnknown { .. }

@@ -4,13 +4,18 @@
 //! on it is an operation ([`operation`]); each call of it to an acquirer is an attempt ([`attempt`]). What a worker
 //! does next, and what an answer means, is decided in [`approve`], [`change`] (cancel, refund, capture) and [`net_cancel`]; what a
 //! late one means, in [`evidence`]. What is owed to whom afterwards is in [`ledger`].
+//! What a merchant may charge again is a billing key ([`billing`]).
 //! What a merchant's people may do is decided in [`staff`].
 
 pub mod approve;
 pub mod attempt;
+pub mod bank;
+pub mod billing;
 pub mod cancel;
 pub mod capture;
+pub mod card_company;
 pub mod change;
+pub mod connector;
 pub mod course;
 pub mod event;
 pub mod evidence;
@@ -23,6 +28,7 @@ pub mod money;
 pub mod net_cancel;
 pub mod operation;
 pub mod payment;
+mod progress;
 pub mod staff;
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ mod answer;
 mod api_key;
 mod attempt;
 mod audit;
+mod billing;
 mod card;
 mod claim;
+mod clock;
 mod error;
 mod event;
 mod evidence;
@@ -28,6 +30,8 @@ mod row;
 mod session;
 mod staff;
 mod sweep;
+mod timeline;
+mod transaction;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -42,8 +46,10 @@ use lending::{Lender, Lent};
 
 pub use attempt::{AttemptRow, Begun, NewAttempt};
 pub use audit::Actor;
+pub use billing::{BillingKeyUse, BillingRequest, NewBillingKey, NewBillingRequest};
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
+pub use clock::MerchantTime;
 pub use error::{StoreError, Written};
 pub use event::EventRow;
 pub use evidence::Late;
@@ -58,6 +64,8 @@ pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Pl
 pub use record::{Answered, Outcome, Recorded};
 pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};
+pub use timeline::{Timeline, ToldAttempt, ToldEvent, ToldOperation};
+pub use transaction::{TransactionFilter, TransactionPlace, TransactionRow};
 
 /// The migrations, embedded.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

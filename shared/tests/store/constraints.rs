@@ -22,6 +22,8 @@ async fn what_must_never_be_is_refused() {
         format!("insert into staff (id, merchant_id, email, name, role, password_hash) values (gen_random_uuid(), '{merchant}', 'kim@shop.example', 'Kim', 'owner', 'x')"),
         "insert into staff_sessions (token_hash, staff_id, password_version, expires_at) select sha256('x'), id, 1, now() + interval '1 hour' from staff".to_owned(),
         format!("insert into staff_invitations (id, merchant_id, email, role, token_hash, expires_at) values (gen_random_uuid(), '{merchant}', 'lee@shop.example', 'staff', sha256('x'), now())"),
+        format!("insert into billing_keys (id, billing_key, merchant_id, mode, customer_key, token, bin, last4, fingerprint, issuer_code, acquirer_code, card_type, owner_type) values (gen_random_uuid(), 'key', '{merchant}', 'test', 'customer', 'tok', '424242', '4242', repeat('0', 64), '61', '61', '신용', '개인')"),
+        format!("insert into billing_requests (id, request_id, merchant_id, mode, customer_key, success_url, fail_url, expires_at) values (gen_random_uuid(), 'request', '{merchant}', 'test', 'customer', 'https://a', 'https://a', now())"),
     ] {
         house.run(sql).await;
     }
@@ -43,7 +45,28 @@ async fn what_must_never_be_is_refused() {
         ("api_keys_kind", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'master', decode(repeat('00', 32), 'hex'), 'x')")),
         ("api_keys_hash_length", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'secret', '\\x00', 'x')")),
 
+        ("merchant_clocks_sandbox_only", format!("insert into merchant_clocks (merchant_id, mode, ahead) values ('{merchant}', 'live', '1 hour')")),
+        ("merchant_clocks_bounds", format!("insert into merchant_clocks (merchant_id, mode, ahead) values ('{merchant}', 'test', '-1 seconds')")),
+        ("merchant_clocks_bounds", format!("insert into merchant_clocks (merchant_id, mode, ahead) values ('{merchant}', 'test', '87600 hours 1 second')")),
         ("merchants_mid_not_ours", "insert into merchants (id, mid, name) values (gen_random_uuid(), 'naru', 'x')".into()),
+        ("billing_keys_billing_key_unique", "insert into billing_keys select gen_random_uuid(), billing_key, merchant_id, mode, customer_key, token, bin, last4, fingerprint, issuer_code, acquirer_code, card_type, owner_type from billing_keys".into()),
+        ("billing_keys_mode", "update billing_keys set mode = 'prod'".into()),
+        ("billing_keys_customer_key", "update billing_keys set customer_key = 'c'".into()),
+        ("billing_keys_customer_key", "update billing_keys set customer_key = 'a customer'".into()),
+        ("billing_keys_token", "update billing_keys set token = ''".into()),
+        ("billing_keys_deleted_means_forgotten", "update billing_keys set deleted_at = now()".into()),
+        ("billing_keys_deleted_means_forgotten", "update billing_keys set token = null".into()),
+        ("billing_keys_bin", "update billing_keys set bin = '4242424242424242'".into()),
+        ("billing_keys_last4", "update billing_keys set last4 = '42424'".into()),
+        ("billing_keys_fingerprint", "update billing_keys set fingerprint = '4242424242424242'".into()),
+        ("billing_keys_codes", "update billing_keys set issuer_code = '6'".into()),
+        ("billing_keys_card_type", "update billing_keys set card_type = '선불'".into()),
+        ("billing_keys_owner_type", "update billing_keys set owner_type = '가족'".into()),
+        ("billing_requests_mode", "update billing_requests set mode = 'prod'".into()),
+        ("billing_requests_customer_key", "update billing_requests set customer_key = 'a customer'".into()),
+        ("billing_requests_auth_key_hash", "update billing_requests set auth_key_hash = 'x', card = '{}'".into()),
+        ("billing_requests_card", "update billing_requests set card = '{}'".into()),
+
         ("payers_email_unique", "insert into payers (id, mode, email, password_hash) select gen_random_uuid(), mode, email, password_hash from payers".into()),
         ("payers_mode", "update payers set mode = 'prod'".into()),
         ("payers_email", "update payers set email = 'Kim@mail.example'".into()),

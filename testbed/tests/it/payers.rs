@@ -242,8 +242,12 @@ async fn instalments_are_chosen_with_the_card() {
     let small = order(49_999).await;
     let refused = payer.authenticate_in(&small, &card, 3).await.expecting_problem(400, "INVALID_CARD_INSTALLMENT_PLAN");
     assert_eq!(refused.text("reason"), "INSTALLMENT_BELOW_AMOUNT");
-    for months in [1, 13, -1] {
-        let refused = payer.authenticate_in(&small, &card, months).await.expecting_problem(400, "INVALID_REQUEST");
+    for (months, code) in [
+        (1, "INVALID_CARD_INSTALLMENT_PLAN"),
+        (13, "EXCEED_MAX_CARD_INSTALLMENT_PLAN"),
+        (-1, "INVALID_CARD_INSTALLMENT_PLAN"),
+    ] {
+        let refused = payer.authenticate_in(&small, &card, months).await.expecting_problem(400, code);
         assert!(refused.text.contains("cardInstallmentPlan"), "{refused:?}");
     }
     let _ = payer.authenticate_in(&small, &card, 0).await.expecting(200);

@@ -1,5 +1,5 @@
 //! Slow chores: letters whose message was lost, letters that settled themselves, and what is old enough to be forgotten:
-//! idempotency keys, sessions, invitations, counts.
+//! idempotency keys, sessions, invitations, requests for billing keys, counts.
 
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ async fn chores(worker: &Worker) -> Result<(), StoreError> {
     all(worker, || store.forget_old_staff_sessions(BATCH_MAX)).await?;
     all(worker, || store.forget_old_invitations(BATCH_MAX)).await?;
     all(worker, || store.forget_old_sessions(BATCH_MAX)).await?;
+    all(worker, || store.forget_old_billing_requests(BATCH_MAX)).await?;
     all(worker, || store.forget_old_counts(BATCH_MAX)).await?;
     Ok(())
 }
