@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::failure::Failure;
 use super::id::{AttemptId, Reference};
 use super::money::Money;
+use super::virtual_account::IssueAnswer;
 use crate::words::words;
 
 words! {
@@ -23,6 +24,12 @@ words! {
         Inquire = "inquire",
         /// Reverse whatever was done under that reference.
         NetCancel = "net_cancel",
+        /// Open an account to pay into.
+        Issue = "issue",
+        /// Close it, if it is empty.
+        Close = "close",
+        /// Pay a deposit back.
+        Return = "return",
     }
 }
 
@@ -170,6 +177,14 @@ words! {
         AlreadyCanceled = "already_cancelled",
         /// It is not what we think it is: not captured, less left, no such approval.
         Disagrees = "disagrees",
+        /// There is money in the account that is to be closed.
+        NotEmpty = "not_empty",
+        /// There is no such bank to pay to.
+        WrongBank = "wrong_bank",
+        /// There is no such account to pay to.
+        WrongNumber = "wrong_number",
+        /// The account to pay to is somebody else's.
+        WrongHolder = "wrong_holder",
         /// Anything else.
         Declined = "declined",
     }
@@ -180,10 +195,14 @@ impl ChangeRefusal {
     #[must_use]
     pub fn word(&self) -> &str {
         match self.why {
-            RefusedBecause::AlreadyCaptured | RefusedBecause::AlreadyCanceled | RefusedBecause::Disagrees => {
-                self.why.as_str()
-            }
-            RefusedBecause::Declined => &self.code,
+            RefusedBecause::AlreadyCaptured
+            | RefusedBecause::AlreadyCanceled
+            | RefusedBecause::Disagrees
+            | RefusedBecause::NotEmpty => self.why.as_str(),
+            RefusedBecause::WrongBank
+            | RefusedBecause::WrongNumber
+            | RefusedBecause::WrongHolder
+            | RefusedBecause::Declined => &self.code,
         }
     }
 }
@@ -225,12 +244,14 @@ pub enum NetCancelAnswer {
 pub enum Answer {
     /// Of [`Call::Approve`].
     Approve(ApproveAnswer),
-    /// Of [`Call::Capture`], [`Call::Cancel`] or [`Call::Refund`].
+    /// Of [`Call::Capture`], [`Call::Cancel`], [`Call::Refund`], [`Call::Close`] or [`Call::Return`].
     Change(Call, ChangeAnswer),
     /// Of [`Call::Inquire`].
     Inquire(InquiryAnswer),
     /// Of [`Call::NetCancel`].
     NetCancel(NetCancelAnswer),
+    /// Of [`Call::Issue`].
+    Issue(IssueAnswer),
 }
 
 impl Answer {
@@ -242,6 +263,7 @@ impl Answer {
             Self::Inquire(_) => Call::Inquire,
             Self::Change(call, _) => *call,
             Self::NetCancel(_) => Call::NetCancel,
+            Self::Issue(_) => Call::Issue,
         }
     }
 
@@ -249,6 +271,7 @@ impl Answer {
     #[must_use]
     pub fn word(&self) -> AnswerWord {
         match self {
+            Self::Issue(answer) => answer.word(),
             Self::Approve(ApproveAnswer::Approved(_))
             | Self::Change(_, ChangeAnswer::Done(_))
             | Self::Inquire(InquiryAnswer::Approved(_)) => AnswerWord::Approved,
@@ -276,6 +299,7 @@ impl Answer {
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         match self {
+            Self::Issue(answer) => answer.code(),
             Self::Approve(ApproveAnswer::Declined(failure)) | Self::Inquire(InquiryAnswer::Declined(failure)) => {
                 failure.acquirer_code.as_deref()
             }

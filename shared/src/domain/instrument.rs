@@ -1,8 +1,10 @@
 //! What a payment is paid with.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use super::operation::Connector;
+use super::virtual_account::VirtualAccount;
 use crate::words::words;
 
 /// What a payment is paid with. Holds what the acquirer gave in exchange for it, never what it can be used with
@@ -12,6 +14,8 @@ use crate::words::words;
 pub enum Instrument {
     /// 카드.
     Card(Card),
+    /// 가상계좌.
+    VirtualAccount(VirtualAccount),
 }
 
 impl Instrument {
@@ -20,6 +24,7 @@ impl Instrument {
     pub const fn connector(&self) -> Connector {
         match self {
             Self::Card(_) => Connector::Card,
+            Self::VirtualAccount(_) => Connector::VirtualAccount,
         }
     }
 
@@ -28,6 +33,16 @@ impl Instrument {
     pub const fn installment_months(&self) -> u8 {
         match self {
             Self::Card(card) => card.installment_months,
+            Self::VirtualAccount(_) => 0,
+        }
+    }
+
+    /// Until when it is to be paid, if it is an account to pay into.
+    #[must_use]
+    pub const fn due_at(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Card(_) => None,
+            Self::VirtualAccount(account) => Some(account.due_at),
         }
     }
 }

@@ -4,7 +4,8 @@
 
 use super::cancel::CancelKind;
 use super::event::PaymentEvent;
-use super::payment::Payment;
+use super::payment::{Payment, PaymentState};
+use super::virtual_account::{AccountEvent, DepositStanding};
 use crate::words::words;
 
 words! {
@@ -16,6 +17,8 @@ words! {
         Receivable = "receivable",
         /// What we owe the merchant.
         Payable = "payable",
+        /// What we owe to whoever paid into an account what its payment could not take.
+        Returnable = "returnable",
     }
 }
 
@@ -30,6 +33,12 @@ words! {
         Refund = "REFUND",
         /// An acquirer bought the sales slip: between our own accounts, and nothing a merchant would list.
         Capture = "CAPTURE",
+        /// Something was paid in that goes back.
+        Deposit = "DEPOSIT",
+        /// It went back.
+        Return = "RETURN",
+        /// The payer's bank took a deposit back.
+        DepositError = "DEPOSIT_ERROR",
     }
 }
 
@@ -60,14 +69,21 @@ pub fn posting(payment: &Payment, event: &PaymentEvent) -> Option<Posting> {
         }
         PaymentEvent::CancelDone { operation, kind, .. } => {
             let amount = state.cancel(*operation)?.amount;
+            let captures = state.instrument().is_none_or(|instrument| instrument.connector().captures());
+            // An account that is closed had nothing in it.
+            if !captures && *kind == CancelKind::Cancel {
+                return None;
+            }
             // What the acquirer still had only approved, or had already bought.
-            let credit = if state.is_captured() { Account::Receivable } else { Account::Authorized };
+            let bought = state.is_captured() || !captures;
+            let credit = if bought { Account::Receivable } else { Account::Authorized };
             let kind = match kind {
                 CancelKind::Cancel => TransactionKind::Cancel,
                 CancelKind::Refund => TransactionKind::Refund,
             };
             (kind, Account::Payable, credit, amount)
         }
+        PaymentEvent::Account(event) => deposited(state, event)?,
         PaymentEvent::Captured { .. }
         | PaymentEvent::Authenticated { .. }
         | PaymentEvent::PayerCanceled
@@ -86,4 +102,36 @@ pub fn posting(payment: &Payment, event: &PaymentEvent) -> Option<Posting> {
         | PaymentEvent::CaptureFailed { .. } => return None,
     };
     (amount > 0).then_some(Posting { kind, debit, credit, amount })
+}
+
+/// What is paid in is ours to collect from the bank, and owed to the merchant, or back to whoever paid it in.
+fn deposited(state: &PaymentState, event: &AccountEvent) -> Option<(TransactionKind, Account, Account, i64)> {
+    let owed_to = |standing| match standing {
+        DepositStanding::Taken => Some(Account::Payable),
+        DepositStanding::Owed => Some(Account::Returnable),
+        DepositStanding::Returned | DepositStanding::TakenBack => None,
+    };
+    match event {
+        AccountEvent::Deposited { deposit, .. } => {
+            let credit = owed_to(deposit.standing)?;
+            let taken = deposit.standing == DepositStanding::Taken;
+            let kind = if taken { TransactionKind::Payment } else { TransactionKind::Deposit };
+            Some((kind, Account::Receivable, credit, deposit.amount))
+        }
+        AccountEvent::TakenBack { key } => {
+            let deposit = state.deposits.iter().find(|deposit| deposit.key == *key)?;
+            Some((TransactionKind::DepositError, owed_to(deposit.standing)?, Account::Receivable, deposit.amount))
+        }
+        AccountEvent::Returned { operation } => {
+            let amount = state.returned_by(*operation)?.amount;
+            Some((TransactionKind::Return, Account::Returnable, Account::Receivable, amount))
+        }
+        AccountEvent::Issued { .. }
+        | AccountEvent::PayeeGiven { .. }
+        | AccountEvent::NothingToReturn { .. }
+        | AccountEvent::Overdue
+        | AccountEvent::CloseQueued { .. }
+        | AccountEvent::Closed { .. }
+        | AccountEvent::NotClosed { .. } => None,
+    }
 }

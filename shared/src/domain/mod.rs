@@ -4,10 +4,12 @@
 //! on it is an operation ([`operation`]); each call of it to an acquirer is an attempt ([`attempt`]). What a worker
 //! does next, and what an answer means, is decided in [`approve`], [`change`] (cancel, refund, capture) and [`net_cancel`]; what a
 //! late one means, in [`evidence`]. What is owed to whom afterwards is in [`ledger`].
+//! An account for the payer to pay into, and what is found in it, is in [`virtual_account`].
 //! What a merchant's people may do is decided in [`staff`].
 
 pub mod approve;
 pub mod attempt;
+pub mod bank;
 pub mod cancel;
 pub mod capture;
 pub mod change;
@@ -24,6 +26,7 @@ pub mod net_cancel;
 pub mod operation;
 pub mod payment;
 pub mod staff;
+pub mod virtual_account;
 
 #[cfg(test)]
 mod fixtures;

@@ -13,6 +13,7 @@ use super::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Reference, Tenan
 use super::instrument::Instrument;
 use super::money::Money;
 use super::operation::{OperationKind, OperationStatus};
+use super::virtual_account::{Account, Deposit, Payee};
 use crate::words::words;
 
 /// How long a payer has to authenticate (Toss Payments: 30 minutes).
@@ -28,7 +29,9 @@ words! {
         /// The payer is authenticated. A confirm queues the approval, whose outcome moves it; without one the
         /// payer cancels, or upkeep expires it after 10 minutes.
         InProgress = "IN_PROGRESS",
-        /// Paid. A cancel that is carried out.
+        /// The payer has an account to pay into. A deposit that is found, or a cancel that is carried out.
+        WaitingForDeposit = "WAITING_FOR_DEPOSIT",
+        /// Paid. A cancel that is carried out; or, of a virtual account, that the payer's bank takes the deposit back.
         Done = "DONE",
         /// Paid, and a part went back. The next cancel that is carried out.
         PartialCanceled = "PARTIAL_CANCELED",
@@ -62,6 +65,8 @@ words! {
         Checkout = "checkout",
         /// The merchant types the card in; approval is queued at once.
         KeyIn = "key_in",
+        /// The merchant asks for an account that the payer pays into; its issue is queued at once.
+        VirtualAccount = "virtual_account",
     }
 }
 
@@ -149,6 +154,18 @@ pub struct PaymentState {
     /// Approvals that nobody wants, on their way back: the work that reverses each, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reversals: Vec<Work>,
+    /// The account to pay into, since the bank opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// What was paid into accounts of it, in the order in which it was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deposits: Vec<Deposit>,
+    /// Where deposits that it can't take go back to, if that was ever said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payee: Option<Payee>,
+    /// The work that closes an account of it, while it is owed or when it was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<Work>,
     /// Whether some of the payer's money ever moved and went back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ever_reversed: bool,
@@ -165,6 +182,11 @@ pub enum Stage {
         /// What with.
         instrument: Instrument,
     },
+    /// There is an account to pay into.
+    WaitingForDeposit {
+        /// What was asked for.
+        instrument: Instrument,
+    },
     /// Paid.
     Done {
         /// What with.
@@ -179,12 +201,13 @@ pub enum Stage {
         /// What the acquirer said to it.
         approval: Approval,
     },
-    /// Paid, and all of it went back.
+    /// Paid, and all of it went back; or cancelled while it waited for its deposit.
     Canceled {
         /// What with.
         instrument: Instrument,
-        /// What the acquirer said to it.
-        approval: Approval,
+        /// What the acquirer said to it, if it was paid.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<Approval>,
     },
     /// Came to nothing.
     Aborted {
@@ -267,6 +290,10 @@ impl PaymentState {
             reserved: 0,
             capture: None,
             reversals: Vec::new(),
+            account: None,
+            deposits: Vec::new(),
+            payee: None,
+            closing: None,
             ever_reversed: false,
         }
     }
@@ -283,6 +310,10 @@ impl PaymentState {
             reserved: 0,
             capture: None,
             reversals: Vec::new(),
+            account: None,
+            deposits: Vec::new(),
+            payee: None,
+            closing: None,
             ever_reversed: false,
         }
     }
@@ -293,6 +324,7 @@ impl PaymentState {
         match self.stage {
             Stage::Ready => PaymentStatus::Ready,
             Stage::InProgress { .. } => PaymentStatus::InProgress,
+            Stage::WaitingForDeposit { .. } => PaymentStatus::WaitingForDeposit,
             Stage::Done { .. } => PaymentStatus::Done,
             Stage::PartialCanceled { .. } => PaymentStatus::PartialCanceled,
             Stage::Canceled { .. } => PaymentStatus::Canceled,
@@ -307,6 +339,7 @@ impl PaymentState {
         match &self.stage {
             Stage::Ready => None,
             Stage::InProgress { instrument }
+            | Stage::WaitingForDeposit { instrument }
             | Stage::Done { instrument, .. }
             | Stage::PartialCanceled { instrument, .. }
             | Stage::Canceled { instrument, .. } => Some(instrument),
@@ -318,10 +351,13 @@ impl PaymentState {
     #[must_use]
     pub const fn approval(&self) -> Option<&Approval> {
         match &self.stage {
-            Stage::Done { approval, .. }
-            | Stage::PartialCanceled { approval, .. }
-            | Stage::Canceled { approval, .. } => Some(approval),
-            Stage::Ready | Stage::InProgress { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => None,
+            Stage::Done { approval, .. } | Stage::PartialCanceled { approval, .. } => Some(approval),
+            Stage::Canceled { approval, .. } => approval.as_ref(),
+            Stage::Ready
+            | Stage::InProgress { .. }
+            | Stage::WaitingForDeposit { .. }
+            | Stage::Aborted { .. }
+            | Stage::Expired { .. } => None,
         }
     }
 
@@ -335,10 +371,11 @@ impl PaymentState {
         own.filter(|work| work.status.is_unsettled()).or(later.min_by_key(|work| work.id)).or(given_up)
     }
 
-    /// The work that follows an approval and has not ended: its capture, and what is to go back.
+    /// The work beside the payment's own course that has not ended: its capture, what is to go back, and an account to close.
     fn afterwards(&self) -> impl Iterator<Item = &Work> {
         let capture = self.capture.iter().filter_map(|capture| capture.work.as_ref());
-        capture.chain(self.cancels.iter().filter(|cancel| cancel.end.is_none()).map(|cancel| &cancel.work))
+        let returns = self.deposits.iter().filter_map(|deposit| deposit.work.as_ref());
+        capture.chain(&self.closing).chain(returns).chain(self.cancels.iter().filter(|cancel| cancel.end.is_none()).map(|cancel| &cancel.work))
     }
 
     /// Whether work is owed on it without anybody's help.
@@ -367,7 +404,7 @@ impl PaymentState {
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         match self.stage {
-            Stage::Ready | Stage::InProgress { .. } => false,
+            Stage::Ready | Stage::InProgress { .. } | Stage::WaitingForDeposit { .. } => false,
             Stage::Done { .. }
             | Stage::PartialCanceled { .. }
             | Stage::Canceled { .. }
@@ -392,6 +429,7 @@ impl PaymentState {
             Course::Reversal => next.reverse(event),
             Course::Cancel => next.give_back(event),
             Course::Capture => next.collect(event),
+            Course::Account => next.hold_account(event),
         }
         .ok_or_else(illegal)?;
         next.money_state = next.money();
@@ -449,6 +487,7 @@ impl PaymentState {
             (
                 Stage::Ready
                 | Stage::InProgress { .. }
+                | Stage::WaitingForDeposit { .. }
                 | Stage::Done { .. }
                 | Stage::PartialCanceled { .. }
                 | Stage::Canceled { .. }
@@ -471,7 +510,8 @@ impl PaymentState {
                 | E::CancelFailed { .. }
                 | E::CaptureQueued { .. }
                 | E::Captured { .. }
-                | E::CaptureFailed { .. },
+                | E::CaptureFailed { .. }
+                | E::Account(_),
             ) => return None,
         }
         Some(())
@@ -487,11 +527,18 @@ impl PaymentState {
             Stage::Done { .. } | Stage::PartialCanceled { .. } => {
                 let going = |cancel: &&Cancel| cancel.end.is_none() && cancel.work.status.is_unsettled();
                 let going: i64 = self.cancels.iter().filter(going).map(|cancel| cancel.amount).sum();
-                if self.refundable() + self.reserved > going { MoneyState::Moved } else { MoneyState::Unknown }
+                let stays = self.refundable() + self.reserved > going;
+                if stays || self.deposited_money() == Some(MoneyState::Moved) {
+                    MoneyState::Moved
+                } else {
+                    MoneyState::Unknown
+                }
             }
-            Stage::Canceled { .. } => MoneyState::Reversed,
+            Stage::Canceled { .. } => self.deposited_money().unwrap_or(MoneyState::Reversed),
+            Stage::WaitingForDeposit { .. } => self.deposited_money().unwrap_or(MoneyState::NotMoved),
             Stage::Ready | Stage::InProgress { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => {
-                if self.ever_reversed { MoneyState::Reversed } else { MoneyState::NotMoved }
+                let reversed = if self.ever_reversed { MoneyState::Reversed } else { MoneyState::NotMoved };
+                self.deposited_money().unwrap_or(reversed)
             }
         }
     }

@@ -182,6 +182,7 @@ impl World {
                         amount,
                         tax_free,
                         reason: "changed my mind".into(),
+                        payee: None,
                         requested_at: now,
                         end: None,
                     };

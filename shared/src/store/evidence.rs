@@ -4,7 +4,7 @@
 //! All of this runs inside a transaction that holds the payment's row.
 
 use super::row::{json, known};
-use super::{Answered, Conn, Outcome, StoreError};
+use super::{Answered, Conn, Outcome, StoreError, account_look};
 use crate::domain::attempt::{AnswerWord, Call, Resolution};
 use crate::domain::course::CaseKind;
 use crate::domain::event::PaymentEvent;
@@ -24,6 +24,8 @@ pub enum Late {
     Reversing(OperationId),
     /// It says that a change was made that was given up: a case is opened for a person.
     Case,
+    /// It is about an account that was done with: it is looked at.
+    Looked,
 }
 
 /// Weighs what a refused outcome says of money: its own answer, and the approval that it would have recorded.
@@ -65,7 +67,7 @@ pub(super) async fn weigh_decision(
         r#"select exists (
             select 1 from attempts a where a.reference = $1 and a.id is distinct from $2 and (
                 (a.call <> 'net_cancel' and a.answer = 'approved')
-                or (a.call in ('approve', 'capture', 'cancel', 'refund') and a.answer in ('unknown', 'pending') and exists (
+                or (a.call not in ('inquire', 'net_cancel') and a.answer in ('unknown', 'pending') and exists (
                     select 1 from attempts n where n.operation_id = a.operation_id and n.fence > a.fence
                         and n.sent_at < a.answered_at)))
         ) as "contradicted!""#,
@@ -90,7 +92,7 @@ async fn weigh(
 ) -> Result<Late, StoreError> {
     let row = sqlx::query!(
         r#"select call, resolution from attempts
-        where reference = $1 and call in ('approve', 'capture', 'cancel', 'refund') order by sent_at limit 1"#,
+        where reference = $1 and call not in ('inquire', 'net_cancel') order by sent_at limit 1"#,
         reference,
     )
     .fetch_optional(&mut *conn)
@@ -105,6 +107,7 @@ async fn weigh(
         Verdict::Kept => Ok(Late::Kept),
         Verdict::Reverse => reverse(conn, reference, trace_id).await.map(Late::Reversing),
         Verdict::Case => open_case(conn, reference, heard).await.map(|()| Late::Case),
+        Verdict::Look => account_look::of_attempt(conn, reference).await.map(|()| Late::Looked),
     }
 }
 
@@ -114,7 +117,7 @@ async fn open_case(conn: Conn<'_>, reference: &str, heard: AnswerWord) -> Result
         r#"insert into cases (id, payment_id, operation_id, reference, kind, detail)
         select gen_random_uuid(), o.payment_id, o.id, $1, $2, $3
         from attempts a join operations o on o.id = a.operation_id
-        where a.reference = $1 and a.call in ('capture', 'cancel', 'refund') order by a.sent_at limit 1
+        where a.reference = $1 and a.call in ('capture', 'cancel', 'refund', 'return') order by a.sent_at limit 1
         on conflict on constraint cases_once do nothing"#,
         reference,
         CaseKind::LateChange.as_str(),

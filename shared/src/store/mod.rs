@@ -4,12 +4,14 @@
 //! Nothing here decides: a statement says where it thinks a row stands, and writes what the domain decided.
 
 mod accept;
+mod account_look;
 mod answer;
 mod api_key;
 mod attempt;
 mod audit;
 mod card;
 mod claim;
+mod deposit;
 mod error;
 mod event;
 mod evidence;
@@ -25,6 +27,7 @@ mod payment;
 mod rate_limit;
 mod record;
 mod row;
+mod sealed_payee;
 mod session;
 mod staff;
 mod sweep;
@@ -36,6 +39,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
 pub use accept::{Acceptance, Created, NewPayment};
+pub use account_look::{CalledBack, Look};
 pub use answer::Settled;
 pub use api_key::{ApiKeyRow, FreshKey, KeyUsed};
 use lending::{Lender, Lent};
@@ -44,6 +48,7 @@ pub use attempt::{AttemptRow, Begun, NewAttempt};
 pub use audit::Actor;
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
+pub use deposit::{Fact, FoundOut};
 pub use error::{StoreError, Written};
 pub use event::EventRow;
 pub use evidence::Late;

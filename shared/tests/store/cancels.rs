@@ -39,6 +39,7 @@ fn cancel(amount: i64) -> PaymentEvent {
             amount,
             tax_free: 0,
             reason: "changed my mind".into(),
+            payee: None,
             requested_at: OffsetDateTime::UNIX_EPOCH,
             end: None,
         },

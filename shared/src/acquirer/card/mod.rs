@@ -138,7 +138,7 @@ impl CardCompany {
             Call::Capture => "v1/captures",
             Call::Cancel => "v1/cancels",
             Call::Refund => "v1/refunds",
-            Call::Approve | Call::Inquire | Call::NetCancel => return ChangeAnswer::NotSent("no_change".into()),
+            Call::Approve | Call::Inquire | Call::NetCancel | Call::Issue | Call::Close | Call::Return => return ChangeAnswer::NotSent("no_change".into()),
         };
         let Some(approval) = order.payment.state.approval() else {
             return ChangeAnswer::NotSent("no_approval".into());
