@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use naru_shared::acquirer::Registers;
+use naru_shared::acquirer::{Registers, TypedCard};
 use naru_shared::broker::{Hint, Outgoing, Relay, WorkQueue};
 use naru_shared::bus::{Bus, Notice};
 use naru_shared::config::{Browsers, PublicUrl};
@@ -45,7 +45,7 @@ pub struct Parts {
     /// Wake-ups for whoever waits here.
     pub hub: Hub,
     /// Who turns a card into a token.
-    pub cards: Arc<dyn Registers>,
+    pub cards: Arc<dyn Registers<TypedCard>>,
     /// How many cards payers have tried.
     pub tries: Tries,
     /// Keys, and whose they are.

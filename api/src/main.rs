@@ -15,10 +15,11 @@ use naru_api::limits::{EdgeSettings, edge, serve};
 use naru_api::passwords::Passwords;
 use naru_api::rates::Rates;
 use naru_api::{ops, routes, together};
-use naru_shared::acquirer::card::{CardCompany, CardConfig};
+use naru_shared::acquirer::card::CardCompany;
 use naru_shared::broker::{Broker, BrokerConfig, LinkState, Relay};
 use naru_shared::bus::{Bus, BusConfig};
 use naru_shared::config::ApiConfig;
+use naru_shared::domain::operation::Connector;
 use naru_shared::store::{Role, Store, StoreOptions};
 use naru_shared::system::{System, environment, stop_signal};
 use naru_shared::telemetry::{Dependency, Need, Readiness, Telemetry, internal_routes};
@@ -80,12 +81,7 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
     Broker::declare_if_reachable(&broker_config).await?;
     let broker = Broker::start(&broker_config, shutdown.clone())?;
     let bus = Bus::connect(&BusConfig { url: config.redis.url.expose().clone(), prefix: config.redis.prefix.clone() })?;
-    let cards = CardCompany::new(&CardConfig {
-        url: config.card_acquirer.url.clone(),
-        dedupes_by_reference: config.card_acquirer.dedupes,
-        settle_window: config.card_acquirer.settle_window,
-        fingerprint_key: naru_shared::keys::card_fingerprint_key(&config.keys.master),
-    })?;
+    let cards = CardCompany::new(&config.acquirers.config(Connector::Card, &config.keys.master))?;
 
     let readiness = Readiness::new();
     let looking = Looking {

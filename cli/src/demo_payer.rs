@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use naru_shared::acquirer::card::{CardCompany, CardConfig};
-use naru_shared::acquirer::{PLATFORM_MID, Registers as _, TypedCard};
+use naru_shared::acquirer::card::CardCompany;
+use naru_shared::acquirer::{AcquirerConfig, PLATFORM_MID, Registers as _, TypedCard};
 use naru_shared::clock::{Ids as _, Random as _};
 use naru_shared::domain::id::{CardId, Mode, PayerId};
-use naru_shared::keys::{card_fingerprint_key, demo_payer_password};
+use naru_shared::domain::operation::Connector;
+use naru_shared::keys::{demo_payer_password, fingerprint_key};
 use naru_shared::secret::{CardExpiry, CardNumber, Email, IdentityNumber, MasterSecret, Password, Secret};
 use naru_shared::store::{NewCard, NewPayer, Store};
 use naru_shared::system::System;
@@ -47,12 +48,12 @@ async fn keep_card(store: &Store, master: &MasterSecret, payer: PayerId, url: Ur
     if !store.cards_of(payer).await?.is_empty() {
         return Ok(());
     }
-    let company = CardCompany::new(&CardConfig {
+    let company = CardCompany::new(&AcquirerConfig {
         url,
         // Nothing is charged here: what these say of charges does not matter.
         dedupes_by_reference: true,
         settle_window: Duration::ZERO,
-        fingerprint_key: card_fingerprint_key(master),
+        fingerprint_key: fingerprint_key(master, Connector::Card),
     })?;
     let typed = TypedCard {
         number: CardNumber::parse(CARD)?,

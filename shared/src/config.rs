@@ -5,15 +5,17 @@
 //! One struct per concern; the doc of each field names its variable and default. Nothing here reads the environment:
 //! a lookup is handed in ([`crate::system::environment`] in programs, a map in tests).
 
+mod acquirers;
 mod browsers;
 mod concerns;
 mod programs;
 mod reader;
 
+pub use acquirers::Acquirers;
 pub use browsers::Browsers;
 pub use concerns::{
-    ApiListen, Broker, CardAcquirer, Database, DemoCards, InternalListen, LogFormat, MasterKeys, Operators, PublicUrl,
-    Redis, Telemetry, Work,
+    ApiListen, Broker, Database, DemoCards, InternalListen, LogFormat, MasterKeys, Operators, PublicUrl, Redis,
+    Telemetry, Work,
 };
 pub use programs::{ApiConfig, CliConfig, WorkerConfig};
 pub use reader::{Concern, ConfigError, Lookup, Problem, Reader, Variable};

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::api_key::{KEY_RANDOM_BYTES, KeyKind};
 use crate::base62;
+use crate::domain::operation::Connector;
 use crate::secret::{MasterSecret, Secret};
 
 /// How the token of an invitation begins, so that a log, a scanner and a person know what it is.
@@ -15,10 +16,22 @@ pub fn api_key_hash_key(master: &MasterSecret) -> [u8; 32] {
     master.derive("api key hash")
 }
 
-/// Keys the fingerprints that tell two cards apart.
+/// Keys the fingerprints that tell two cards apart, or two of whatever else a connector's payers type.
 #[must_use]
-pub fn card_fingerprint_key(master: &MasterSecret) -> [u8; 32] {
-    master.derive("card fingerprint")
+pub fn fingerprint_key(master: &MasterSecret, connector: Connector) -> [u8; 32] {
+    master.derive(&format!("{} fingerprint", connector.as_str()))
+}
+
+/// Seals the accounts that money goes back to.
+#[must_use]
+pub fn payee_key(master: &MasterSecret) -> [u8; 32] {
+    master.derive("refund account")
+}
+
+/// Keys the secret that each payment by virtual account has, so that none has to be kept.
+#[must_use]
+pub fn payment_secret_key(master: &MasterSecret) -> [u8; 32] {
+    master.derive("payment secret")
 }
 
 /// The random part of the sandbox's demo merchant's key: the same again for the same master secret.

@@ -9,6 +9,7 @@ pub mod broker;
 pub mod bus;
 pub mod clock;
 pub mod config;
+mod connectors;
 pub mod crash;
 pub mod domain;
 pub mod keys;

@@ -8,6 +8,7 @@ mod email;
 mod keyed;
 mod master;
 mod password;
+mod payee;
 mod token;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub use email::Email;
 pub use keyed::{keyed_hash, keyed_hash_of_parts, same};
 pub use master::{MasterSecret, WeakMasterSecret};
 pub use password::{Password, SALT_BYTES, Verdict, WeakPassword, check_password};
+pub use payee::TypedPayee;
 pub use token::{OpaqueToken, TOKEN_RANDOM_BYTES};
 
 /// What every secret prints.

@@ -1,5 +1,6 @@
 //! One of our programs, as a process that terrible things can be done to.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ impl Program {
     pub(crate) fn start(
         name: &str,
         binary: &str,
-        environment: &[(&str, String)],
+        environment: &[(impl AsRef<OsStr>, String)],
         folder: &Path,
         ready: String,
         metrics: Option<String>,

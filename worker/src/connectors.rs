@@ -1,40 +1,40 @@
-//! The acquirers this worker can reach. One line per connector.
+//! The acquirers this worker can reach, each behind its circuit breaker.
 
 use std::time::Duration;
 
-use naru_shared::acquirer::card::{CardCompany, CardConfig};
-use naru_shared::acquirer::{Acquirer, NoClient};
+use naru_shared::acquirer::{Acquirer, NoClient, open};
 use naru_shared::config::WorkerConfig;
-use naru_shared::domain::operation::Connector;
+use naru_shared::domain::connector::{Connector, PerConnector};
 
 use crate::gate::Breaker;
 
-/// Every connector, behind its circuit breaker.
-pub(crate) struct Connectors {
-    card: CardCompany,
-    card_breaker: Breaker,
+/// Failures in a row after which an acquirer is left alone, and how often it is asked then.
+const FAILURES_MAX: u32 = 10;
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+
+/// Every connector.
+pub(crate) struct Connectors(PerConnector<Line>);
+
+/// One of them.
+struct Line {
+    acquirer: Box<dyn Acquirer>,
+    breaker: Breaker,
 }
 
 impl Connectors {
     pub(crate) fn new(config: &WorkerConfig) -> Result<Self, NoClient> {
-        let card = CardCompany::new(&CardConfig {
-            url: config.card_acquirer.url.clone(),
-            dedupes_by_reference: config.card_acquirer.dedupes,
-            settle_window: config.card_acquirer.settle_window,
-            fingerprint_key: naru_shared::keys::card_fingerprint_key(&config.keys.master),
-        })?;
-        Ok(Self { card, card_breaker: Breaker::new(Connector::Card, 10, Duration::from_secs(2)) })
+        let lines = PerConnector::make(|connector| {
+            let acquirer = open(connector, &config.acquirers.config(connector, &config.keys.master))?;
+            Ok(Line { acquirer, breaker: Breaker::new(connector, FAILURES_MAX, PROBE_EVERY) })
+        });
+        lines.map(Self)
     }
 
     pub(crate) fn acquirer(&self, connector: Connector) -> &dyn Acquirer {
-        match connector {
-            Connector::Card => &self.card,
-        }
+        &*self.0.of(connector).acquirer
     }
 
     pub(crate) fn breaker(&self, connector: Connector) -> &Breaker {
-        match connector {
-            Connector::Card => &self.card_breaker,
-        }
+        &self.0.of(connector).breaker
     }
 }

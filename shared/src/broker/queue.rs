@@ -62,13 +62,16 @@ impl fmt::Display for WorkQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::operation::Connector;
 
     #[test]
     fn names_read_back() {
         let queues: Vec<WorkQueue> = WorkQueue::all().collect();
-        assert_eq!(queues.len(), 3);
+        assert_eq!(queues.len(), Connector::ALL.len() * Urgency::ALL.len());
+        for connector in Connector::ALL {
+            assert!(Urgency::ALL.iter().all(|&urgency| WorkQueue::new(connector.as_str(), urgency).exists()));
+        }
         for queue in queues {
-            assert!(queue.exists());
             assert_eq!(WorkQueue::parse(&queue.name()), Some(queue));
         }
         assert_eq!(WorkQueue::new("card", Urgency::Recover).name(), "work.recover.card");

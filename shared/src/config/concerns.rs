@@ -1,7 +1,6 @@
 //! One struct per concern.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use url::{Host, Url};
 
@@ -292,49 +291,6 @@ impl Concern for MasterKeys {
     }
 }
 
-/// Who takes cards.
-#[derive(Debug, Clone)]
-pub struct CardAcquirer {
-    /// `NARU_CARD_ACQUIRER_URL`, required: base URL of the card acquirer; in the sandbox, of the simulator.
-    pub url: Url,
-    /// `NARU_CARD_ACQUIRER_DEDUPES`, default `true`: whether the same reference again has no second effect there. Only
-    /// what its contract promises: a wrong `true` may charge twice.
-    pub dedupes: bool,
-    /// `NARU_CARD_SETTLE_WINDOW_MS`, default 5000, at most 600000: how long after it took effect a call may still be
-    /// missing from an inquiry.
-    pub settle_window: Duration,
-}
-
-impl CardAcquirer {
-    const URL: Variable =
-        Variable::required("NARU_CARD_ACQUIRER_URL", "base URL of the card acquirer (the simulator in the sandbox)");
-    const DEDUPES: Variable = Variable::defaulting(
-        "NARU_CARD_ACQUIRER_DEDUPES",
-        "true",
-        "whether the same reference again has no second effect at the card acquirer",
-    );
-    const SETTLE_WINDOW: Variable = Variable::defaulting(
-        "NARU_CARD_SETTLE_WINDOW_MS",
-        "5000",
-        "how long a call may be missing from the card acquirer's inquiry, in milliseconds, at most 600000",
-    );
-}
-
-impl Concern for CardAcquirer {
-    const VARIABLES: &'static [Variable] = &[Self::URL, Self::DEDUPES, Self::SETTLE_WINDOW];
-
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let url = reader.parsed(&Self::URL, web_url);
-        let dedupes = reader.parsed(&Self::DEDUPES, |text| match text {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err("must be `true` or `false`"),
-        });
-        let settle_window = reader.parsed(&Self::SETTLE_WINDOW, |text| whole(text, 0, 600_000));
-        Some(Self { url: url?, dedupes: dedupes?, settle_window: Duration::from_millis(settle_window?) })
-    }
-}
-
 /// Where the demo payer's card is registered.
 #[derive(Debug, Clone)]
 pub struct DemoCards {
@@ -356,6 +312,57 @@ impl Concern for DemoCards {
         let problems = reader.problem_count();
         let url = reader.parsed(&Self::URL, web_url);
         (reader.problem_count() == problems).then_some(Self { url })
+    }
+}
+
+/// Where banks tell of deposits into virtual accounts.
+#[derive(Debug, Clone)]
+pub struct DepositCallbacks {
+    /// `NARU_DEPOSIT_CALLBACK_URL`, unset means that banks are not asked to: deposits are found by looking.
+    pub callback_url: Option<Url>,
+}
+
+impl DepositCallbacks {
+    const URL: Variable = Variable::optional(
+        "NARU_DEPOSIT_CALLBACK_URL",
+        "where banks tell of deposits: the API's address with /callbacks/virtual-account; unset means that deposits are found by looking only",
+    );
+}
+
+impl Concern for DepositCallbacks {
+    const VARIABLES: &'static [Variable] = &[Self::URL];
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let problems = reader.problem_count();
+        let callback_url = reader.parsed(&Self::URL, web_url);
+        (reader.problem_count() == problems).then_some(Self { callback_url })
+    }
+}
+
+/// What banks sign with when they tell of deposits.
+#[derive(Debug, Clone)]
+pub struct CallbackSecret {
+    /// `NARU_DEPOSIT_CALLBACK_SECRET`, at least 16 characters; unset means that no callback is taken.
+    pub secret: Option<Secret<String>>,
+}
+
+impl CallbackSecret {
+    const SECRET: Variable = Variable::optional(
+        "NARU_DEPOSIT_CALLBACK_SECRET",
+        "what the bank signs its deposit callbacks with, at least 16 characters; unset means that none is taken",
+    );
+}
+
+impl Concern for CallbackSecret {
+    const VARIABLES: &'static [Variable] = &[Self::SECRET];
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let problems = reader.problem_count();
+        let secret = reader.parsed(&Self::SECRET, |text| match text.len() {
+            16.. => Ok(Secret::new(text.to_owned())),
+            _ => Err("must have at least 16 characters"),
+        });
+        (reader.problem_count() == problems).then_some(Self { secret })
     }
 }
 
@@ -410,7 +417,7 @@ fn url_of(text: &str, schemes: &[&str]) -> Result<Url, String> {
     }
 }
 
-fn web_url(text: &str) -> Result<Url, String> {
+pub(super) fn web_url(text: &str) -> Result<Url, String> {
     url_of(text, &["http", "https"])
 }
 
@@ -418,7 +425,7 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "must be an address and port, such as 127.0.0.1:8080")
 }
 
-fn whole<T: TryFrom<u64>>(text: &str, min: u64, max: u64) -> Result<T, String> {
+pub(super) fn whole<T: TryFrom<u64>>(text: &str, min: u64, max: u64) -> Result<T, String> {
     let expected = || format!("must be a whole number from {min} to {max}");
     let number: u64 = text.parse().map_err(|_| expected())?;
     match (min..=max).contains(&number) {

@@ -1,9 +1,10 @@
 //! Which concerns each program has.
 
+use super::acquirers::Acquirers;
 use super::browsers::Browsers;
 use super::concerns::{
-    Admission, ApiListen, Broker, CardAcquirer, Database, DemoCards, InternalListen, MasterKeys, Operators, PublicUrl,
-    Redis, Telemetry, Work,
+    Admission, ApiListen, Broker, CallbackSecret, Database, DemoCards, DepositCallbacks, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
+    Telemetry, Work,
 };
 use super::reader::{Concern, ConfigError, Lookup, Reader, Variable};
 
@@ -62,8 +63,10 @@ program! {
         operators: Operators,
         /// What keys are derived from.
         keys: MasterKeys,
-        /// Who turns a card into a token.
-        card_acquirer: CardAcquirer,
+        /// Who turns what a payer types into a token.
+        acquirers: Acquirers,
+        /// What banks sign with when they tell of deposits.
+        callbacks: CallbackSecret,
     }
 }
 
@@ -85,7 +88,9 @@ program! {
         /// What keys are derived from.
         keys: MasterKeys,
         /// Who is asked for the money.
-        card_acquirer: CardAcquirer,
+        acquirers: Acquirers,
+        /// Where banks tell of deposits.
+        deposits: DepositCallbacks,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod bank;
 pub mod cancel;
 pub mod capture;
 pub mod change;
+pub mod connector;
 pub mod course;
 pub mod event;
 pub mod evidence;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+pub use super::connector::Connector;
 use super::failure::Failure;
 use super::id::{OperationId, PaymentId, Reference};
 use super::money::Money;
@@ -86,35 +87,6 @@ impl OperationStatus {
         match self {
             Self::Queued | Self::Processing | Self::Waiting | Self::Unknown => true,
             Self::Succeeded | Self::Failed | Self::Dead => false,
-        }
-    }
-}
-
-words! {
-    /// Who carries it out. One folder in `shared/src/acquirer/`, one family of work queues.
-    Connector {
-        /// The card company.
-        Card = "card",
-        /// The bank of virtual accounts.
-        VirtualAccount = "virtual_account",
-    }
-}
-
-impl Connector {
-    /// Whether its acquirer buys sales slips in a call of its own (매입); until then money is given back without a trace.
-    #[must_use]
-    pub const fn captures(self) -> bool {
-        match self {
-            Self::Card => true,
-            Self::VirtualAccount => false,
-        }
-    }
-
-    /// Whether its acquirer gives back a part of what was paid.
-    #[must_use]
-    pub const fn cancels_in_parts(self) -> bool {
-        match self {
-            Self::Card | Self::VirtualAccount => true,
         }
     }
 }

@@ -8,6 +8,7 @@ use naru_servers::free_ports;
 use naru_shared::api_key::{ApiKey, KeyKind};
 use naru_shared::clock::{Ids as _, Random as _};
 use naru_shared::domain::id::{MerchantId, Mode, Tenant};
+use naru_shared::domain::operation::Connector;
 use naru_shared::keys::api_key_hash_key;
 use naru_shared::secret::MasterSecret;
 use naru_shared::store::{NewApiKey, NewMerchant, Role, Store, StoreOptions};
@@ -204,8 +205,8 @@ impl Builder {
                 .any(|(of, who)| *of == link && (matches!(who, Who::Everyone | Who::Workers) || *who == Who::Worker(n)))
         };
         let mut environment = self.environment_of(common, proxies, is_proxied);
-        environment.push(("NARU_INTERNAL_LISTEN", format!("127.0.0.1:{internal}")));
-        environment.push(("NARU_HOLD_DIR", holds.display().to_string()));
+        environment.push(("NARU_INTERNAL_LISTEN".to_owned(), format!("127.0.0.1:{internal}")));
+        environment.push(("NARU_HOLD_DIR".to_owned(), holds.display().to_string()));
         let ready = format!("http://127.0.0.1:{internal}/readyz");
         let metrics = format!("http://127.0.0.1:{internal}/metrics");
         let program = Program::start(&format!("worker-{n}"), "naru-worker", &environment, folder, ready, Some(metrics));
@@ -225,48 +226,56 @@ impl Builder {
         let is_proxied =
             |link| self.proxied.iter().any(|(of, who)| *of == link && matches!(who, Who::Everyone | Who::Apis));
         let mut environment = self.environment_of(common, proxies, is_proxied);
-        environment.extend([
+        let own = [
             ("NARU_API_LISTEN", format!("127.0.0.1:{port}")),
             // What is behind one address answers alike.
             ("NARU_PUBLIC_URL", format!("http://127.0.0.1:{public_port}")),
             ("NARU_OPS_LISTEN", format!("127.0.0.1:{ops_port}")),
             ("NARU_OPS_TOKEN", operator_token.to_owned()),
             ("NARU_INTERNAL_LISTEN", format!("127.0.0.1:{internal}")),
-        ]);
+        ];
+        environment.extend(own.map(|(name, value)| (name.to_owned(), value)));
         let ready = format!("http://127.0.0.1:{internal}/readyz");
         let metrics = format!("http://127.0.0.1:{internal}/metrics");
         let program = Program::start(&format!("api-{n}"), "naru-api", &environment, folder, ready, Some(metrics));
         program.reached_at(format!("http://127.0.0.1:{port}"))
     }
 
-    fn environment_of<'a>(
-        &'a self,
+    fn environment_of(
+        &self,
         common: &Common,
         proxies: &[(Link, Proxy)],
         is_proxied: impl Fn(Link) -> bool,
-    ) -> Vec<(&'a str, String)> {
+    ) -> Vec<(String, String)> {
         let through = |link: Link, url: &str| match proxies.iter().find(|(of, _)| *of == link && is_proxied(link)) {
             Some((_, proxy)) => with_port(url, proxy.port()),
             None => url.to_owned(),
         };
         let Common { addresses, acquirer, prefix, master } = common;
         let settle_window = self.settle_window.unwrap_or(self.inquiry_lag);
-        let mut environment = vec![
+        let environment = [
             ("DATABASE_URL", through(Link::Postgres, &addresses.postgres)),
             // Several gateways share one server.
             ("NARU_DATABASE_CONNECTIONS", "8".to_owned()),
             ("AMQP_URL", through(Link::Amqp, &addresses.amqp)),
             ("REDIS_URL", through(Link::Redis, &addresses.redis)),
             ("NARU_REDIS_PREFIX", prefix.clone()),
-            ("NARU_CARD_ACQUIRER_URL", through(Link::Acquirer, acquirer)),
-            ("NARU_CARD_ACQUIRER_DEDUPES", self.dedupes.to_string()),
-            ("NARU_CARD_SETTLE_WINDOW_MS", settle_window.as_millis().to_string()),
             ("NARU_MASTER_SECRET", master.clone()),
             // Browsers without TLS, at addresses that tests choose.
             ("NARU_INSECURE_COOKIES", "true".to_owned()),
             ("NARU_TRUSTED_PROXIES", "127.0.0.1".to_owned()),
         ];
-        environment.extend(self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        let mut environment: Vec<_> = environment.map(|(name, value)| (name.to_owned(), value)).into();
+        // The simulator is all of them.
+        for connector in Connector::ALL {
+            let word = connector.as_str().to_uppercase();
+            environment.extend([
+                (format!("NARU_{word}_ACQUIRER_URL"), through(Link::Acquirer, acquirer)),
+                (format!("NARU_{word}_ACQUIRER_DEDUPES"), self.dedupes.to_string()),
+                (format!("NARU_{word}_SETTLE_WINDOW_MS"), settle_window.as_millis().to_string()),
+            ]);
+        }
+        environment.extend(self.environment.iter().cloned());
         environment
     }
 

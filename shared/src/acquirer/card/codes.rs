@@ -1,15 +1,11 @@
-//! The card company's words, in ours. Response codes are those of ISO 8583, field 39.
+//! The card company's words, in ours.
 
-use crate::domain::attempt::{ChangeRefusal, RefusedBecause};
-use crate::domain::failure::{Failure, FailureCode};
+use crate::domain::failure::FailureCode;
 use crate::domain::instrument::{CardType, OwnerType};
 
-/// Its own code for "nothing was done, come back": maintenance, or too much to do.
-pub(super) const BUSY: &str = "M1";
-
-/// What a refusal with this response code means to a merchant.
-pub(super) fn decline(code: &str) -> Failure {
-    let meaning = match code {
+/// What a refusal means to a merchant.
+pub(super) fn meaning(code: &str, _: Option<&str>) -> FailureCode {
+    match code {
         "14" | "82" => FailureCode::InvalidCardNumber,
         "41" | "43" => FailureCode::InvalidCardLostOrStolen,
         "51" | "61" => FailureCode::RejectCardPayment,
@@ -22,24 +18,7 @@ pub(super) fn decline(code: &str) -> Failure {
         "91" | "96" => FailureCode::ProviderError,
         // 05 "do not honor", and whatever else it may say: it said no.
         _ => FailureCode::RejectCardCompany,
-    };
-    Failure::declined(meaning, self::code(code))
-}
-
-/// Why it would not change an approval.
-pub(super) fn refusal(reason: Option<&str>, code: &str) -> ChangeRefusal {
-    let why = match reason {
-        Some("already_captured") => RefusedBecause::AlreadyCaptured,
-        Some("already_cancelled") => RefusedBecause::AlreadyCanceled,
-        Some("not_captured" | "insufficient_balance" | "no_original") => RefusedBecause::Disagrees,
-        Some(_) | None => RefusedBecause::Declined,
-    };
-    ChangeRefusal { why, code: self::code(code) }
-}
-
-/// Its code as it may go into logs, rows and answers: what can be one.
-pub(super) fn code(word: &str) -> String {
-    word.chars().filter(char::is_ascii_alphanumeric).take(8).collect()
+    }
 }
 
 pub(super) fn card_type(word: &str) -> CardType {

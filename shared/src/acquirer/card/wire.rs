@@ -1,6 +1,8 @@
-//! What goes over the wire to the card company and comes back.
+//! What only the card company is told, and tells.
 
 use serde::{Deserialize, Serialize};
+
+use super::super::wire::is_token;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,73 +30,16 @@ pub(super) struct Registered {
 }
 
 impl Registered {
-    /// Whether what is to be stored for years is what a card company sends: printable, and not endless.
+    /// Whether what is to be stored for years is what a card company sends.
     pub(super) fn is_sound(&self) -> bool {
         let code = |code: &str| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let token = (1..=200).contains(&self.token.len()) && self.token.bytes().all(|byte| byte.is_ascii_graphic());
-        token && code(&self.issuer_code) && code(&self.acquirer_code)
+        is_token(&self.token) && code(&self.issuer_code) && code(&self.acquirer_code)
     }
 }
 
+/// What an approval by card says beside what every approval says.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Approve<'a> {
-    pub reference: &'a str,
-    pub merchant_id: &'a str,
-    pub order_id: &'a str,
-    pub token: &'a str,
-    pub amount: i64,
-    pub currency: &'a str,
+pub(super) struct Terms {
     pub installment_months: u8,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct NetCancel<'a> {
-    pub reference: &'a str,
-    pub original_reference: &'a str,
-    pub merchant_id: &'a str,
-    pub amount: i64,
-    pub currency: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Change<'a> {
-    pub reference: &'a str,
-    pub original_reference: &'a str,
-    pub merchant_id: &'a str,
-    pub order_id: &'a str,
-    pub amount: i64,
-    pub currency: &'a str,
-}
-
-/// An approval, a change of one, or what an inquiry tells of one.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Transaction {
-    pub reference: String,
-    pub result: String,
-    #[serde(default)]
-    pub response_code: String,
-    /// Why a change was declined.
-    pub reason: Option<String>,
-    pub amount: Option<i64>,
-    pub currency: Option<String>,
-    pub approval_number: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Reversal {
-    pub original_reference: String,
-    pub result: String,
-    pub response_code: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Complaint {
-    #[serde(default)]
-    pub response_code: String,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::super::NoClient;
+use super::NoClient;
 use super::wire::Complaint;
 
 /// How long connecting may take. Until then nothing was sent.
