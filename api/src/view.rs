@@ -1,9 +1,11 @@
 //! A payment as merchants see it: Toss Payments' v1 object, every member always there, and ours beside it.
 
+mod account;
+
 use naru_shared::domain::cancel::{Cancel, CancelEnd, CancelKind};
 use naru_shared::domain::failure::{Failure, FailureCode};
 use naru_shared::domain::id::OperationId;
-use naru_shared::domain::instrument::{CardType, Instrument, OwnerType};
+use naru_shared::domain::instrument::{Card, CardType, Instrument, OwnerType};
 use naru_shared::domain::money::TaxSplit;
 use naru_shared::domain::payment::{Payment, PaymentState, PaymentStatus, Stage};
 use serde::Serialize;
@@ -13,6 +15,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::{format_description, offset};
 use utoipa::ToSchema;
 
+pub use self::account::{DepositView, RefundAccountView, VirtualAccountView};
 use crate::app::App;
 use crate::headers::Language;
 use crate::problem::Code;
@@ -56,7 +59,7 @@ pub struct PaymentView {
     /// `NORMAL`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Where it stands: `READY`, `IN_PROGRESS`, `DONE`, `PARTIAL_CANCELED`, `CANCELED`, `ABORTED`, `EXPIRED`.
+    /// Where it stands: `READY`, `IN_PROGRESS`, `WAITING_FOR_DEPOSIT`, `DONE`, `PARTIAL_CANCELED`, `CANCELED`, `ABORTED`, `EXPIRED`.
     pub status: &'static str,
     /// When it was created, at +09:00.
     pub requested_at: String,
@@ -68,7 +71,7 @@ pub struct PaymentView {
     pub culture_expense: bool,
     /// ISO 4217.
     pub currency: &'static str,
-    /// `카드`; null until the payer has chosen.
+    /// `카드` or `가상계좌`; null until the payer has chosen.
     pub method: Option<&'static str>,
     /// What it costs, in minor units. Never changes.
     pub total_amount: i64,
@@ -86,8 +89,8 @@ pub struct PaymentView {
     pub is_partial_cancelable: bool,
     /// The card it is paid with.
     pub card: Option<CardView>,
-    /// Null for cards.
-    pub virtual_account: Option<Value>,
+    /// The account to pay into, once there is one.
+    pub virtual_account: Option<VirtualAccountView>,
     /// Null for cards.
     pub transfer: Option<Value>,
     /// Null for cards.
@@ -104,7 +107,7 @@ pub struct PaymentView {
     pub discount: Option<Value>,
     /// What was asked to go back of it, in order; null when nothing ever was.
     pub cancels: Option<Vec<CancelView>>,
-    /// Null for cards.
+    /// Of a virtual account: with what news of its deposit is told from somebody else's.
     pub secret: Option<String>,
     /// Null.
     pub receipt: Option<Value>,
@@ -123,6 +126,8 @@ pub struct PaymentView {
     pub sequence: i64,
     /// The work that is queued on it.
     pub operation: Option<OperationView>,
+    /// What was paid into its virtual account, in the order in which it was found; null when nothing ever was.
+    pub deposits: Option<Vec<DepositView>>,
 }
 
 /// A card, masked.
@@ -153,6 +158,35 @@ pub struct CardView {
     pub is_interest_free: bool,
     /// Null.
     pub interest_payer: Option<String>,
+}
+
+impl CardView {
+    fn of(card: &Card, payment: &Payment) -> Self {
+        let state = &payment.state;
+        Self {
+            amount: payment.total.amount(),
+            issuer_code: card.issuer_code.clone(),
+            acquirer_code: card.acquirer_code.clone(),
+            number: card.masked(),
+            installment_plan_months: card.installment_months,
+            approve_no: state.approval().map_or_else(|| "00000000".to_owned(), |approval| approval.number.clone()),
+            use_card_point: false,
+            card_type: match card.card_type {
+                CardType::Credit => "신용",
+                CardType::Check => "체크",
+                CardType::Gift => "기프트",
+                CardType::Unknown => "미확인",
+            },
+            owner_type: match card.owner_type {
+                OwnerType::Person => "개인",
+                OwnerType::Company => "법인",
+                OwnerType::Unknown => "미확인",
+            },
+            acquire_status: acquire_status(state),
+            is_interest_free: false,
+            interest_payer: None,
+        }
+    }
 }
 
 /// Money that goes back.
@@ -280,6 +314,7 @@ impl PaymentView {
             Stage::Aborted { failure, .. } => Some(failure),
             Stage::Ready
             | Stage::InProgress { .. }
+            | Stage::WaitingForDeposit { .. }
             | Stage::Done { .. }
             | Stage::PartialCanceled { .. }
             | Stage::Canceled { .. }
@@ -299,7 +334,10 @@ impl PaymentView {
             use_escrow: false,
             culture_expense: false,
             currency: payment.total.currency().code(),
-            method: state.instrument().map(|Instrument::Card(_)| "카드"),
+            method: state.instrument().map(|instrument| match instrument {
+                Instrument::Card(_) => "카드",
+                Instrument::VirtualAccount(_) => "가상계좌",
+            }),
             total_amount: total,
             balance_amount: balance,
             supplied_amount: tax.supplied,
@@ -309,30 +347,15 @@ impl PaymentView {
             is_partial_cancelable: state
                 .instrument()
                 .is_none_or(|instrument| instrument.connector().cancels_in_parts()),
-            card: state.instrument().map(|Instrument::Card(card)| CardView {
-                amount: total,
-                issuer_code: card.issuer_code.clone(),
-                acquirer_code: card.acquirer_code.clone(),
-                number: card.masked(),
-                installment_plan_months: card.installment_months,
-                approve_no: approval.map_or_else(|| "00000000".to_owned(), |approval| approval.number.clone()),
-                use_card_point: false,
-                card_type: match card.card_type {
-                    CardType::Credit => "신용",
-                    CardType::Check => "체크",
-                    CardType::Gift => "기프트",
-                    CardType::Unknown => "미확인",
-                },
-                owner_type: match card.owner_type {
-                    OwnerType::Person => "개인",
-                    OwnerType::Company => "법인",
-                    OwnerType::Unknown => "미확인",
-                },
-                acquire_status: acquire_status(state),
-                is_interest_free: false,
-                interest_payer: None,
-            }),
-            virtual_account: None,
+            card: match state.instrument() {
+                Some(Instrument::Card(card)) => Some(CardView::of(card, payment)),
+                Some(Instrument::VirtualAccount(_)) | None => None,
+            },
+            virtual_account: match state.instrument() {
+                Some(Instrument::VirtualAccount(account)) => VirtualAccountView::of(account, payment),
+                Some(Instrument::Card(_)) | None => None,
+            },
+            deposits: Some(state.deposits.iter().map(DepositView::of).collect::<Vec<_>>()).filter(|all| !all.is_empty()),
             transfer: None,
             mobile_phone: None,
             gift_certificate: None,
@@ -341,7 +364,7 @@ impl PaymentView {
             cash_receipts: None,
             discount: None,
             cancels: Some(state.cancels.iter().map(CancelView::of).collect::<Vec<_>>()).filter(|all| !all.is_empty()),
-            secret: None,
+            secret: state.account.as_ref().map(|_| app.keys.payment_secret(payment.id)),
             receipt: None,
             checkout: CheckoutView { url: app.checkout_url(&payment.checkout_id) },
             country: "KR",

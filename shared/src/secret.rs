@@ -19,7 +19,7 @@ use zeroize::Zeroize;
 pub(crate) use card::luhn;
 pub use card::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, NotACardField};
 pub use email::Email;
-pub use keyed::{keyed_hash, keyed_hash_of_parts, same};
+pub use keyed::{keyed_hash, keyed_hash_of_message, keyed_hash_of_parts, same};
 pub use master::{MasterSecret, WeakMasterSecret};
 pub use password::{Password, SALT_BYTES, Verdict, WeakPassword, check_password};
 pub use payee::TypedPayee;

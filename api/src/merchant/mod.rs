@@ -9,6 +9,8 @@ mod events;
 mod find;
 mod key_in;
 mod list;
+mod refund_account;
+mod virtual_account;
 
 use axum::extract::DefaultBodyLimit;
 use utoipa_axum::router::OpenApiRouter;
@@ -28,6 +30,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(find::find_by_order))
         .routes(routes!(cancel::cancel))
         .routes(routes!(capture::capture))
+        .routes(routes!(virtual_account::virtual_account))
+        .routes(routes!(refund_account::refund_account))
         .routes(routes!(events::events))
         // The body readers have their own bound, and their own words for it.
         .layer(DefaultBodyLimit::disable())

@@ -124,6 +124,7 @@ mod tests {
             ("NARU_MASTER_SECRET", MasterSecret::encode(&random)),
             ("NARU_OPS_TOKEN", "0123456789abcdef0123".into()),
             ("NARU_CARD_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
+            ("NARU_VIRTUAL_ACCOUNT_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
         ])
     }
 

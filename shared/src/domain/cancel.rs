@@ -148,7 +148,7 @@ impl PaymentState {
     fn is_cancelable(&self, amount: i64) -> Result<(), NotCancelable> {
         match self.stage {
             Stage::Done { .. } | Stage::PartialCanceled { .. } => {}
-            Stage::WaitingForDeposit { .. } if self.cancelable_whole() != Some(amount) => {
+            Stage::WaitingForDeposit { .. } if self.reserved == 0 && self.cancelable_whole() != Some(amount) => {
                 return Err(NotCancelable::PartWhileWaiting);
             }
             Stage::WaitingForDeposit { .. } => {}

@@ -339,9 +339,13 @@ async fn a_refusal_that_was_heard_and_not_decided_is_asked_after() {
         let claimed = house.claims(house.worker, operation).await.unwrap();
         let expected = match why {
             RefusedBecause::AlreadyCanceled => Step::Verify { call: Call::Cancel, reference },
-            RefusedBecause::AlreadyCaptured | RefusedBecause::Disagrees | RefusedBecause::Declined => {
-                Step::Inquire { reference }
-            }
+            RefusedBecause::AlreadyCaptured
+            | RefusedBecause::Disagrees
+            | RefusedBecause::NotEmpty
+            | RefusedBecause::WrongBank
+            | RefusedBecause::WrongNumber
+            | RefusedBecause::WrongHolder
+            | RefusedBecause::Declined => Step::Inquire { reference },
         };
         assert_eq!(claimed.first_step(claimed.operation.created_at, &mut two_seconds), expected, "{why:?}");
     }

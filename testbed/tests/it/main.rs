@@ -28,5 +28,6 @@ mod schedule;
 mod streams;
 mod torture;
 mod trace;
+mod virtual_accounts;
 mod worker;
 mod zombie;

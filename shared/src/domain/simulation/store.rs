@@ -323,7 +323,7 @@ impl Store {
     fn weigh(&mut self, reference: &Reference, call: Call, heard: AnswerWord, now: OffsetDateTime) {
         let asked = self.attempts.iter().find(|a| a.reference == *reference && moves_money(a.call)).unwrap();
         match judge(call, heard, asked.call, asked.resolution) {
-            Verdict::Nothing | Verdict::Kept => return,
+            Verdict::Nothing | Verdict::Kept | Verdict::Look => return,
             Verdict::Case => {
                 self.cases += 1;
                 return;
@@ -363,7 +363,13 @@ impl Store {
 /// Whether its effect outlives the call.
 pub(super) const fn moves_money(call: Call) -> bool {
     match call {
-        Call::Approve | Call::Capture | Call::Cancel | Call::Refund => true,
+        Call::Approve
+        | Call::Capture
+        | Call::Cancel
+        | Call::Refund
+        | Call::Issue
+        | Call::Close
+        | Call::Return => true,
         Call::Inquire | Call::NetCancel => false,
     }
 }
