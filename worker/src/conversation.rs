@@ -202,8 +202,9 @@ impl Talk<'_> {
                 }
             }
             (Some(bank), Call::Refund | Call::Return) => match payee::of(self.worker, claimed).await {
-                Ok((account, deposit, to)) => {
-                    let pay_out = PayOut { account: &account, deposit: deposit.as_deref(), to: &to };
+                Ok((deposit, to)) => {
+                    let (account, is_refund) = (&deposit.reference, call == Call::Refund);
+                    let pay_out = PayOut { account, deposit: &deposit.key, is_refund, to: &to };
                     bank.pay_out(self.order(), pay_out, reference).await
                 }
                 Err(fault) => ChangeAnswer::NotSent(fault.into()),

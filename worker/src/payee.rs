@@ -1,36 +1,31 @@
 //! Where the money of a virtual account goes back to: opened for one call, and never kept open.
 
 use naru_shared::domain::course::Claimed;
-use naru_shared::domain::id::Reference;
 use naru_shared::domain::operation::OperationKind;
+use naru_shared::domain::virtual_account::Deposit;
 use naru_shared::secret::TypedPayee;
 use uuid::Uuid;
 
 use crate::Worker;
 
-/// The account that the money is in, the deposit that goes back (if one does), and where to; or, in a word, why that is not
-/// known. Nothing was sent then, and it is tried again.
-pub(crate) async fn of(
-    worker: &Worker,
-    claimed: &Claimed,
-) -> Result<(Reference, Option<String>, TypedPayee), &'static str> {
+/// The deposit that the money comes from, and where to; or, in a word, why that is not known. Nothing was sent then, and it is
+/// tried again.
+pub(crate) async fn of<'a>(worker: &Worker, claimed: &'a Claimed) -> Result<(&'a Deposit, TypedPayee), &'static str> {
     let state = &claimed.payment.state;
-    let returned = match claimed.operation.kind {
+    let deposit = match claimed.operation.kind {
         OperationKind::ReturnDeposit => state.returned_by(claimed.operation.id),
+        OperationKind::Cancel => state.taken_deposit(),
         OperationKind::Approve
-        | OperationKind::Cancel
         | OperationKind::Capture
         | OperationKind::NetCancel
         | OperationKind::IssueAccount
         | OperationKind::CloseAccount => None,
     };
-    let account = returned.map(|deposit| &deposit.reference).or(state.account.as_ref().map(|account| &account.reference));
-    let account = account.ok_or("no_account")?.clone();
-    let deposit = returned.map(|deposit| deposit.key.clone());
+    let deposit = deposit.ok_or("no_deposit")?;
     // An account that was given for this operation; else the one for whatever goes back of the payment.
     for owner in [claimed.operation.id.0, claimed.payment.id.0] {
         if let Some(to) = open(worker, owner).await? {
-            return Ok((account, deposit, to));
+            return Ok((deposit, to));
         }
     }
     tracing::error!("where the money goes back to is not known, though it was said");

@@ -142,8 +142,10 @@ pub trait Acquirer: Send + Sync {
 pub struct PayOut<'a> {
     /// Our name for the account.
     pub account: &'a Reference,
-    /// The deposit that goes back, by the bank's name; nothing when a payment is refunded.
-    pub deposit: Option<&'a str>,
+    /// The deposit that it comes from, by the bank's name: one that was taken back is not refunded with another's money.
+    pub deposit: &'a str,
+    /// Whether the payment is refunded; else the deposit goes back that it could not take.
+    pub is_refund: bool,
     /// Where to.
     pub to: &'a TypedPayee,
 }

@@ -159,14 +159,21 @@ impl Store {
     }
 }
 
-/// An account was opened: it is looked at soon, and at once if the bank called back before its answer was heard.
-pub(super) async fn begin(conn: Conn<'_>, payment: PaymentId, reference: &Reference) -> Result<(), StoreError> {
+/// An account was opened: it is looked at soon, at its due time at the latest, and at once if the bank called back before its answer was heard.
+pub(super) async fn begin(
+    conn: Conn<'_>,
+    payment: PaymentId,
+    reference: &Reference,
+    due_at: Option<OffsetDateTime>,
+) -> Result<(), StoreError> {
     sqlx::query!(
-        r#"insert into account_looks (reference, payment_id, look_at) values ($1, $2, now() + make_interval(secs => $3))
+        r#"insert into account_looks (reference, payment_id, look_at)
+        values ($1, $2, least($4::timestamptz, now() + make_interval(secs => $3)))
         on conflict (reference) do update set look_at = now(), looks = 0"#,
         reference.as_str(),
         payment.0,
         FIRST_AFTER,
+        due_at as _,
     )
     .execute(conn)
     .await

@@ -388,7 +388,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         .map_err(StoreError::write)?;
     }
     if let Some(account) = outcome.issued() {
-        account_look::begin(&mut *conn, outcome.payment, &account.reference).await?;
+        account_look::begin(&mut *conn, outcome.payment, &account.reference, Some(account.due_at)).await?;
     }
     if decision.looks {
         account_look::at_once(&mut *conn, outcome.payment).await?;
@@ -487,7 +487,7 @@ async fn bury(conn: Conn<'_>, outcome: &Outcome, standing: &PaymentState) -> Res
             evidence::reverse(conn, reference.as_str(), &outcome.trace_id).await.map(Late::Reversing)
         }
         (OperationKind::IssueAccount, Some((reference, Resolution::Approved))) => {
-            account_look::begin(&mut *conn, outcome.payment, reference).await?;
+            account_look::begin(&mut *conn, outcome.payment, reference, None).await?;
             resolve(conn, reference, Resolution::Approved).await.map(|()| Late::Looked)
         }
         (_, Some((reference, resolution))) => resolve(conn, reference, *resolution).await.map(|()| Late::Kept),

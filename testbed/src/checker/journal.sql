@@ -26,7 +26,7 @@ from checker.entry where entry ->> 'effect' <> 'none' and entry ->> 'method' = '
 -- Every account that was opened, with our payment.
 create view checker.issued as
 select distinct on (e.entry ->> 'reference') e.entry ->> 'reference' as reference, o.payment_id,
-    e.entry #>> '{details,accountNumber}' as number
+    e.entry #>> '{details,issue,accountNumber}' as number
 from checker.entry e
 join attempts a on a.reference = e.entry ->> 'reference' and a.call = 'issue'
 join operations o on o.id = a.operation_id

@@ -177,7 +177,7 @@ impl Gateway {
     ///
     /// # Panics
     /// When none comes there.
-    pub async fn first_at(&self, point: &str, work: impl Future<Output = Accepted>) -> (&Worker, Hold, Accepted) {
+    pub async fn first_at<T>(&self, point: &str, work: impl Future<Output = T>) -> (&Worker, Hold, T) {
         let mut holds: Vec<(&Worker, Hold)> = self
             .workers
             .iter()

@@ -309,7 +309,7 @@ impl HoldsAccounts for AccountBank {
                 order_id: &order.payment.order_id,
                 amount: order.amount.amount(),
                 currency: order.amount.currency().code(),
-                purpose: if pay_out.deposit.is_some() { "return_deposit" } else { "refund" },
+                purpose: if pay_out.is_refund { "refund" } else { "return_deposit" },
                 transaction_key: pay_out.deposit,
                 bank_code: pay_out.to.bank().as_str(),
                 account_number: pay_out.to.number(),

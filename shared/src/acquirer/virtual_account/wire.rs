@@ -37,8 +37,7 @@ pub(super) struct PayOut<'a> {
     pub amount: i64,
     pub currency: &'a str,
     pub purpose: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub transaction_key: Option<&'a str>,
+    pub transaction_key: &'a str,
     pub bank_code: &'static str,
     pub account_number: &'a str,
     pub holder_name: &'a str,
