@@ -20,7 +20,12 @@ const PREFLIGHT_LASTS: Duration = Duration::from_secs(600);
 /// Every public call.
 pub fn public(app: App, readiness: Readiness) -> Router {
     let (router, document) = described();
-    router.merge(callbacks::routes()).with_state(app).merge(description(document)).merge(problem_pages()).merge(health_routes(readiness))
+    router
+        .merge(callbacks::routes())
+        .with_state(app)
+        .merge(description(document))
+        .merge(problem_pages())
+        .merge(health_routes(readiness))
 }
 
 /// The document that describes every public call.

@@ -355,7 +355,8 @@ impl PaymentView {
                 Some(Instrument::VirtualAccount(account)) => VirtualAccountView::of(account, payment),
                 Some(Instrument::Card(_)) | None => None,
             },
-            deposits: Some(state.deposits.iter().map(DepositView::of).collect::<Vec<_>>()).filter(|all| !all.is_empty()),
+            deposits: Some(state.deposits.iter().map(DepositView::of).collect::<Vec<_>>())
+                .filter(|all| !all.is_empty()),
             transfer: None,
             mobile_phone: None,
             gift_certificate: None,

@@ -292,9 +292,7 @@ impl Talk<'_> {
                 | OperationKind::CloseAccount
                 | OperationKind::ReturnDeposit,
                 None,
-            ) => {
-                claimed.after_change_inquiry(&reference, &answer, self.now(), &mut delays)
-            }
+            ) => claimed.after_change_inquiry(&reference, &answer, self.now(), &mut delays),
             (OperationKind::Approve | OperationKind::NetCancel | OperationKind::IssueAccount, None) => {
                 claimed.after_inquiry(&reference, &answer, self.now(), &mut delays)
             }
@@ -316,9 +314,7 @@ impl Talk<'_> {
             | OperationKind::IssueAccount
             | OperationKind::CloseAccount
             | OperationKind::ReturnDeposit
-            | OperationKind::NetCancel => {
-                claimed.after_reversal(&reference, &answer, self.now(), &mut delays)
-            }
+            | OperationKind::NetCancel => claimed.after_reversal(&reference, &answer, self.now(), &mut delays),
         })
     }
 

@@ -8,9 +8,7 @@ use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::operation::{Connector, OperationKind};
 use naru_shared::domain::payment::{PaymentSource, PaymentState};
-use naru_shared::domain::virtual_account::{
-    AMOUNT_MIN, VALID_HOURS, VALID_HOURS_MAX, VirtualAccount, queued,
-};
+use naru_shared::domain::virtual_account::{AMOUNT_MIN, VALID_HOURS, VALID_HOURS_MAX, VirtualAccount, queued};
 use naru_shared::store::{Acceptance, NewOperation, StoreError};
 use naru_shared::system::System;
 use serde::Deserialize;

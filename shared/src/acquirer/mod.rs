@@ -6,10 +6,10 @@
 //! `company.rs`.
 
 pub mod card;
-pub mod virtual_account;
 mod client;
 mod codes;
 mod company;
+pub mod virtual_account;
 mod wire;
 
 use std::time::Duration;

@@ -350,7 +350,8 @@ impl CallbackSecret {
     const SECRET: Variable = Variable::optional(
         "NARU_DEPOSIT_CALLBACK_SECRET",
         "what the bank signs its deposit callbacks with, at least 16 characters; unset means that none is taken",
-    );
+    )
+    .secret();
 }
 
 impl Concern for CallbackSecret {

@@ -3,8 +3,8 @@
 use super::acquirers::Acquirers;
 use super::browsers::Browsers;
 use super::concerns::{
-    Admission, ApiListen, Broker, CallbackSecret, Database, DemoCards, DepositCallbacks, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
-    Telemetry, Work,
+    Admission, ApiListen, Broker, CallbackSecret, Database, DemoCards, DepositCallbacks, InternalListen, MasterKeys,
+    Operators, PublicUrl, Redis, Telemetry, Work,
 };
 use super::reader::{Concern, ConfigError, Lookup, Reader, Variable};
 

@@ -165,7 +165,11 @@ impl Claimed {
             OperationKind::CloseAccount => Call::Close,
             OperationKind::ReturnDeposit => Call::Return,
             OperationKind::Cancel if self.operation.connector == Connector::VirtualAccount => {
-                if matches!(self.payment.state.stage, Stage::WaitingForDeposit { .. }) { Call::Close } else { Call::Refund }
+                if matches!(self.payment.state.stage, Stage::WaitingForDeposit { .. }) {
+                    Call::Close
+                } else {
+                    Call::Refund
+                }
             }
             OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
                 if self.payment.state.is_captured() { Call::Refund } else { Call::Cancel }
@@ -302,7 +306,13 @@ impl Claimed {
         }
     }
 
-    pub(super) fn change_again(&self, reference: &Reference, spent: bool, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+    pub(super) fn change_again(
+        &self,
+        reference: &Reference,
+        spent: bool,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
         let claims_before = i32::try_from(self.operation.fence - 1).unwrap_or(i32::MAX);
         let tries = if spent { self.operation.attempt_count } else { claims_before };
         let due_at = (now + delays(tries)).min(self.operation.deadline_at.max(now) + CLAIMED_EARLY_BY);

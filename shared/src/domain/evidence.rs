@@ -27,13 +27,7 @@ pub enum Verdict {
 pub const fn judge(call: Call, heard: AnswerWord, asked: Call, decided: Option<Resolution>) -> Verdict {
     let may_be_done = match (call, heard) {
         (
-            Call::Approve
-            | Call::Capture
-            | Call::Cancel
-            | Call::Refund
-            | Call::Issue
-            | Call::Close
-            | Call::Return,
+            Call::Approve | Call::Capture | Call::Cancel | Call::Refund | Call::Issue | Call::Close | Call::Return,
             AnswerWord::Approved | AnswerWord::Pending | AnswerWord::Unknown,
         )
         | (Call::Inquire, AnswerWord::Approved | AnswerWord::Pending) => true,

@@ -194,10 +194,7 @@ pub const fn urgency(kind: OperationKind, status: OperationStatus) -> Urgency {
             | OperationStatus::Dead,
         ) => Urgency::Pay,
         (
-            OperationKind::Cancel
-            | OperationKind::Capture
-            | OperationKind::CloseAccount
-            | OperationKind::ReturnDeposit,
+            OperationKind::Cancel | OperationKind::Capture | OperationKind::CloseAccount | OperationKind::ReturnDeposit,
             OperationStatus::Queued
             | OperationStatus::Waiting
             | OperationStatus::Succeeded

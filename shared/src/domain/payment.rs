@@ -375,7 +375,10 @@ impl PaymentState {
     fn afterwards(&self) -> impl Iterator<Item = &Work> {
         let capture = self.capture.iter().filter_map(|capture| capture.work.as_ref());
         let returns = self.deposits.iter().filter_map(|deposit| deposit.work.as_ref());
-        capture.chain(&self.closing).chain(returns).chain(self.cancels.iter().filter(|cancel| cancel.end.is_none()).map(|cancel| &cancel.work))
+        capture
+            .chain(&self.closing)
+            .chain(returns)
+            .chain(self.cancels.iter().filter(|cancel| cancel.end.is_none()).map(|cancel| &cancel.work))
     }
 
     /// Whether work is owed on it without anybody's help.

@@ -314,10 +314,7 @@ impl World {
                 None => claimed.after_change_inquiry(&reference, answer, now, &mut delays),
             },
             (_, OperationKind::Cancel | OperationKind::Capture) => unreachable!("nothing undoes a change"),
-            (
-                _,
-                OperationKind::IssueAccount | OperationKind::CloseAccount | OperationKind::ReturnDeposit,
-            )
+            (_, OperationKind::IssueAccount | OperationKind::CloseAccount | OperationKind::ReturnDeposit)
             | (Answer::Issue(_), _) => unreachable!("no account is asked for"),
             (Answer::Approve(answer), _) => claimed.after_approve(&reference, answer, now, &mut delays),
             (Answer::Inquire(answer), _) => claimed.after_inquiry(&reference, answer, now, &mut delays),

@@ -434,7 +434,8 @@ impl PaymentState {
             return if known { None } else { simple(AccountEvent::Closed { operation: None, own: true }) };
         }
         let wanted = own.is_some_and(|account| {
-            self.approval().is_some_and(|_| !matches!(self.stage, Stage::Canceled { .. })) || (waits && !account.expired)
+            self.approval().is_some_and(|_| !matches!(self.stage, Stage::Canceled { .. }))
+                || (waits && !account.expired)
         });
         let is_open = |cancel: &Cancel| cancel.end.is_none();
         let busy = self.closing.is_some() || self.cancels.iter().any(is_open);
@@ -446,7 +447,13 @@ impl PaymentState {
         Some(Finding { event, owes: Some((OperationKind::CloseAccount, amount?, reference.clone())) })
     }
 
-    fn deposited(&self, reference: &Reference, found: &FoundDeposit, fresh: OperationId, now: OffsetDateTime) -> Finding {
+    fn deposited(
+        &self,
+        reference: &Reference,
+        found: &FoundDeposit,
+        fresh: OperationId,
+        now: OffsetDateTime,
+    ) -> Finding {
         let (standing, because) = match self.takes(reference, found) {
             _ if found.is_taken_back => (DepositStanding::TakenBack, None),
             Ok(()) => (DepositStanding::Taken, None),
@@ -491,7 +498,10 @@ impl PaymentState {
         use AccountEvent as A;
         use PaymentEvent as E;
         let event = match event {
-            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } | E::WorkDied { work } | E::WorkRearmed { work } => {
+            E::RetryScheduled { work, .. }
+            | E::OutcomeUnknown { work }
+            | E::WorkDied { work }
+            | E::WorkRearmed { work } => {
                 *self.account_work(work.id)? = work.clone();
                 return Some(());
             }
@@ -791,7 +801,8 @@ impl Claimed {
 
     /// The same change again when what stands in its way may be gone, after a look at the account.
     pub(super) fn after_a_look(&self, reference: &Reference, now: OffsetDateTime, delays: Delays<'_>) -> Step {
-        let due_at = (now + delays(self.operation.attempt_count + 1)).min(self.operation.deadline_at.max(now) + CLAIMED_EARLY_BY);
+        let due_at = (now + delays(self.operation.attempt_count + 1))
+            .min(self.operation.deadline_at.max(now) + CLAIMED_EARLY_BY);
         let work = self.work(OperationStatus::Waiting, Some(due_at), 1);
         decide(
             Decision {
@@ -828,9 +839,7 @@ impl Claimed {
             }
             // There is, or was, a deposit that we have not seen: whoever looks at the account tells the payment.
             (_, R::NotEmpty | R::Disagrees | R::AlreadyCanceled) => self.after_a_look(reference, now, delays),
-            (OperationKind::ReturnDeposit, _) => {
-                decide(for_a_person(self).resolving(reference, Resolution::Declined))
-            }
+            (OperationKind::ReturnDeposit, _) => decide(for_a_person(self).resolving(reference, Resolution::Declined)),
             (OperationKind::CloseAccount, _) => decide(
                 Decision { letter: Some(LetterKind::NeedsPerson), ..self.change_died() }
                     .resolving(reference, Resolution::Declined),
@@ -896,10 +905,7 @@ impl IssueInquiry {
     #[must_use]
     pub fn kept(&self) -> InquiryAnswer {
         match self {
-            Self::Issued(facts) => InquiryAnswer::Approved(ApprovalFacts {
-                money: facts.money,
-                number: String::new(),
-            }),
+            Self::Issued(facts) => InquiryAnswer::Approved(ApprovalFacts { money: facts.money, number: String::new() }),
             Self::Declined(failure) => InquiryAnswer::Declined(failure.clone()),
             Self::Pending => InquiryAnswer::Pending,
             Self::NotFound => InquiryAnswer::NotFound,

@@ -30,11 +30,7 @@ impl Store {
     /// # Errors
     /// When Postgres can't be asked.
     pub async fn sealed_payee(&self, owner: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
-        read!(
-            self,
-            sqlx::query_scalar!("select sealed from sealed_payees where owner = $1", owner),
-            fetch_optional
-        )
+        read!(self, sqlx::query_scalar!("select sealed from sealed_payees where owner = $1", owner), fetch_optional)
     }
 
     /// Forgets what is needed no more: of operations that are settled or were never accepted, and of payments whose accounts

@@ -165,7 +165,8 @@ async fn a_return_waits_for_somebody_who_says_where_to() {
     let declined = async || (gateway.bank.asked(&order_id, "pay_out").await == 1).then_some(());
     eventually("the bank declines", SOON, declined).await;
     let _ = until(&gateway, &key, "it waits for another account", SOON, is_dead).await;
-    let _ = gateway.another_shop().await.refund_account(&key, &payee()).await.expecting_problem(404, "NOT_FOUND_PAYMENT");
+    let _ =
+        gateway.another_shop().await.refund_account(&key, &payee()).await.expecting_problem(404, "NOT_FOUND_PAYMENT");
     let call = || gateway.shop.refund_account(&key, &payee()).idempotency_key("say-it-once");
     let given = call().await.expecting(200);
     assert_eq!(call().await.expecting(200).body, given.body);
@@ -174,7 +175,8 @@ async fn a_return_waits_for_somebody_who_says_where_to() {
     gateway.check().await;
 
     let card = gateway.shop.key_in(&Payment::of(12_000)).await.expecting(200);
-    let refused = gateway.shop.refund_account(card.payment_key(), &payee()).await.expecting_problem(409, "INVALID_REQUEST");
+    let refused =
+        gateway.shop.refund_account(card.payment_key(), &payee()).await.expecting_problem(409, "INVALID_REQUEST");
     assert_eq!(refused.text("reason"), "NOT_A_VIRTUAL_ACCOUNT");
 }
 
@@ -368,7 +370,11 @@ async fn refunds_that_are_refused_wait_or_take_long() {
     let _ = until(&gateway, &key, "it is on its way", SOON, is("PENDING")).await;
     let done = until(&gateway, &key, "it is there", FOUND * 2, is("COMPLETED")).await;
     assert_eq!((done.text("status"), done.number("balanceAmount")), ("PARTIAL_CANCELED", 11_000), "{done:?}");
-    let _ = gateway.shop.cancel_with(&key, &to("0614", 1_000)).await.expecting_problem(400, "INVALID_REFUND_ACCOUNT_NUMBER");
+    let _ = gateway
+        .shop
+        .cancel_with(&key, &to("0614", 1_000))
+        .await
+        .expecting_problem(400, "INVALID_REFUND_ACCOUNT_NUMBER");
     let _ = until(&gateway, &key, "the last was refused", SOON, is("PARTIAL_FAILED")).await;
     assert_eq!(gateway.bank.money(&order_id).await.refunded, 4_000);
     gateway.check().await;
@@ -410,7 +416,8 @@ async fn a_callback_is_signed_fresh_and_taken_once() {
         let (answered, text) = send(body, at, secret).await;
         assert!(answered == status && text.contains(what), "{body}: {answered} {text}");
     }
-    let unsigned = gateway.shop.anonymous_request(reqwest::Method::POST, "/callbacks/virtual-account").body(good.clone());
+    let unsigned =
+        gateway.shop.anonymous_request(reqwest::Method::POST, "/callbacks/virtual-account").body(good.clone());
     assert_eq!(unsigned.send().await.expect("the API answers").status(), 403);
     assert_eq!(looks().await, 0, "nobody was believed");
 
@@ -491,7 +498,13 @@ async fn what_can_not_be_asked_for_is_refused() {
 }
 
 /// Kills the worker that talks to the bank about this, `before` or `after` that took effect; another one is alive.
-async fn killed_when_asked(gateway: &Gateway, order_id: &str, call: &str, effect: &str, asks: impl Future<Output = ()>) {
+async fn killed_when_asked(
+    gateway: &Gateway,
+    order_id: &str,
+    call: &str,
+    effect: &str,
+    asks: impl Future<Output = ()>,
+) {
     let held = gateway.bank.hold(order_id, call, effect).await;
     asks.await;
     held.reached().await;
@@ -564,8 +577,7 @@ async fn no_number_that_money_goes_back_to_rests_anywhere() {
     let order_id = order();
     let number = "77665544332211";
     let account = json!({ "bank": "88", "accountNumber": number, "holderName": "홍길동" });
-    let key =
-        opened(&gateway, &order_id, json!({ "refundReceiveAccount": account })).await.payment_key().to_owned();
+    let key = opened(&gateway, &order_id, json!({ "refundReceiveAccount": account })).await.payment_key().to_owned();
     let found = async || {
         let tables = "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'";
         let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(gateway.db()).await.expect("Postgres answers");
@@ -580,14 +592,20 @@ async fn no_number_that_money_goes_back_to_rests_anywhere() {
     };
     assert_eq!(found().await, Vec::<String>::new());
     let sealed = async || {
-        let sealed: i64 =
-            sqlx::query_scalar("select count(*) from sealed_payees").fetch_one(gateway.db()).await.expect("Postgres answers");
+        let sealed: i64 = sqlx::query_scalar("select count(*) from sealed_payees")
+            .fetch_one(gateway.db())
+            .await
+            .expect("Postgres answers");
         sealed
     };
     assert_eq!(sealed().await, 1, "it rests sealed while it may be needed");
     let _ = gateway.bank.deposit(&order_id, json!({ "amount": 5_000 })).await;
     let _ = until_deposits(&gateway, &key, &[("returned", "short")]).await;
-    let _ = gateway.shop.cancel_with(&key, &json!({ "cancelReason": "고객 변심", "refundReceiveAccount": account })).await.expecting(200);
+    let _ = gateway
+        .shop
+        .cancel_with(&key, &json!({ "cancelReason": "고객 변심", "refundReceiveAccount": account }))
+        .await
+        .expecting(200);
     assert_eq!(found().await, Vec::<String>::new());
     for program in gateway.apis.iter().chain(gateway.workers.iter().map(|worker| &**worker)) {
         assert!(!program.log().contains(number), "{} logged it", program.name());

@@ -13,9 +13,7 @@ use naru_shared::crash::hold_point;
 use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::OperationId;
 use naru_shared::domain::operation::{Connector, OperationStatus, urgency};
-use naru_shared::domain::virtual_account::{
-    AccountEvent, AccountFacts, DepositStanding, IssueInquiry, next_look,
-};
+use naru_shared::domain::virtual_account::{AccountEvent, AccountFacts, DepositStanding, IssueInquiry, next_look};
 use naru_shared::store::{Fact, FoundOut, Look, StoreError};
 use naru_shared::system::System;
 use naru_shared::telemetry::TraceContext;

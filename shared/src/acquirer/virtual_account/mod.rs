@@ -245,12 +245,7 @@ impl Acquirer for AccountBank {
         self.inquire(order, reference).boxed()
     }
 
-    fn net_cancel<'a>(
-        &'a self,
-        _: Order<'a>,
-        _: &'a Reference,
-        _: &'a Reference,
-    ) -> BoxFuture<'a, NetCancelAnswer> {
+    fn net_cancel<'a>(&'a self, _: Order<'a>, _: &'a Reference, _: &'a Reference) -> BoxFuture<'a, NetCancelAnswer> {
         async { NetCancelAnswer::NoAnswer("no_net_cancels".into()) }.boxed()
     }
 

@@ -363,13 +363,7 @@ impl Store {
 /// Whether its effect outlives the call.
 pub(super) const fn moves_money(call: Call) -> bool {
     match call {
-        Call::Approve
-        | Call::Capture
-        | Call::Cancel
-        | Call::Refund
-        | Call::Issue
-        | Call::Close
-        | Call::Return => true,
+        Call::Approve | Call::Capture | Call::Cancel | Call::Refund | Call::Issue | Call::Close | Call::Return => true,
         Call::Inquire | Call::NetCancel => false,
     }
 }
