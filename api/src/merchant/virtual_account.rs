@@ -109,7 +109,7 @@ pub(super) async fn virtual_account(
     let hours = check.optional(fields.valid_hours, |check, hours| {
         check.require("validHours", hours, hours >= 1, "must be from 1 to 2160")
     });
-    let due = check.optional(fields.due_date.as_deref(), |check, text| due_date(check, text));
+    let due = check.optional(fields.due_date.as_deref(), due_date);
     let (order, name, hours, due) = check.finish(|| Some((order?, name?, hours?, due?)))?;
     let due_at = until(hours, due)?;
     let bank = Bank::named(&fields.bank).ok_or_else(|| Problem::of(Code::InvalidBank))?;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use naru_shared::clock::Clock as _;
+use naru_shared::system::System;
 use naru_testbed::{Answer, Gateway, Payment, eventually};
 use serde_json::{Value, json};
 
@@ -291,7 +293,7 @@ async fn a_deposit_at_each_step_of_a_cancel() {
 
 /// So many seconds from now, as a merchant writes it.
 fn due_in(seconds: i64) -> String {
-    let due = time::OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
+    let due = System.now() + time::Duration::seconds(seconds);
     due.format(&time::format_description::well_known::Rfc3339).expect("it is a time")
 }
 
@@ -403,7 +405,7 @@ async fn a_callback_is_signed_fresh_and_taken_once() {
         let answer = answer.expect("the API answers");
         (answer.status().as_u16(), answer.text().await.unwrap_or_default())
     };
-    let now = || time::OffsetDateTime::now_utc().unix_timestamp();
+    let now = || System.now().unix_timestamp();
     let secret = "sandbox-callback-secret";
     let good = body("evt-1", &reference);
     for (body, at, secret, status, what) in [

@@ -284,7 +284,11 @@ impl HoldsAccounts for AccountBank {
             match self.change("closures", &body, order, reference).await {
                 // It says what was asked for with the account, of which nothing moved.
                 ChangeAnswer::Done(_) => ChangeAnswer::Done(ChangeFacts { money: Some(order.amount) }),
-                other => other,
+                other @ (ChangeAnswer::Declined(_)
+                | ChangeAnswer::Pending
+                | ChangeAnswer::Busy(_)
+                | ChangeAnswer::NotSent(_)
+                | ChangeAnswer::Unknown(_)) => other,
             }
         }
         .boxed()

@@ -26,7 +26,8 @@ impl Wrong {
 }
 
 /// Fields in which a person may write what they like: there an attack is only a strange name, and accepted.
-pub(crate) const FREE_TEXTS: [&str; 5] = ["orderName", "customerName", "cancelReason", "name", "nickname"];
+pub(crate) const FREE_TEXTS: [&str; 6] =
+    ["orderName", "customerName", "cancelReason", "name", "nickname", "holderName"];
 
 /// Fields that take any text that is long enough: nobody is shown them.
 const PASSWORDS: [&str; 3] = ["password", "currentPassword", "newPassword"];
