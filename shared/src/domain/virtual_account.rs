@@ -12,21 +12,26 @@
 //! Past its due time a payment stays `WAITING_FOR_DEPOSIT`, `expired`, and its account is closed. Closing ends only when
 //! the bank says that it is closed and empty.
 
-use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime};
+mod course;
+mod finding;
 
-use super::attempt::{AnswerWord, ApprovalFacts, ChangeRefusal, Fault, InquiryAnswer, RefusedBecause, Resolution};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::attempt::{AnswerWord, ApprovalFacts, Fault, InquiryAnswer};
 use super::bank::Bank;
 use super::cancel::{Cancel, CancelEnd, CancelKind};
-use super::course::{Claimed, Decision, Delays, Next, Step, decide};
 use super::event::{EventClass, PaymentEvent};
-use super::failure::{Failure, FailureCode, FailureReason};
+use super::failure::Failure;
 use super::id::{OperationId, Reference};
 use super::instrument::Instrument;
 use super::money::Money;
-use super::operation::{CLAIMED_EARLY_BY, Connector, LetterKind, OperationKind, OperationResult, OperationStatus};
+use super::operation::{OperationKind, OperationStatus};
 use super::payment::{Approval, MoneyState, PaymentState, Stage, Work};
 use crate::words::words;
+
+pub(super) use self::course::{decided_before, first_step};
+pub use self::finding::{Finding, next_look};
 
 /// The least that is paid into an account, in won.
 pub const AMOUNT_MIN: i64 = 200;
@@ -36,15 +41,6 @@ pub const VALID_HOURS: i64 = 168;
 pub const VALID_HOURS_MAX: i64 = 2_160;
 /// Deposits of one payment at most: its standing is written whole with every version. What comes beyond them a person returns.
 pub const DEPOSITS_MAX: usize = 100;
-
-/// How long after a change an account is first looked at.
-const FIRST_LOOK: Duration = Duration::seconds(15);
-/// How long it is not looked at, at most, while a deposit may come in time.
-const LOOK_MAX: Duration = Duration::hours(6);
-/// The same, when that time is over.
-const LATE_LOOK_MAX: Duration = Duration::hours(24);
-/// An account that can't be closed, because the payment's money is in it, is looked at for so long after its due time.
-const LOOKED_AT_FOR: Duration = Duration::days(30);
 
 /// A virtual account as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -324,26 +320,6 @@ impl IssueAnswer {
     }
 }
 
-/// What a look at an account brought to light, one thing at a time, and the work that is owed for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What happened.
-    pub event: AccountEvent,
-    /// The work owed from now on: its kind, how much, and the deposit or account it is about.
-    pub owes: Option<(OperationKind, i64, Reference)>,
-}
-
-/// When an account is looked at again, after it was looked at so often since its last change: each time after twice as
-/// long, and just after its due time.
-#[must_use]
-pub fn next_look(now: OffsetDateTime, due_at: OffsetDateTime, looks: i32) -> OffsetDateTime {
-    let longest = if now < due_at { LOOK_MAX } else { LATE_LOOK_MAX };
-    let doublings = u32::try_from(looks.clamp(0, 16)).unwrap_or(16);
-    let next = now + (FIRST_LOOK * 2_i32.pow(doublings)).min(longest);
-    // Not due before it is due.
-    if now < due_at { next.min(due_at) } else { next }
-}
-
 impl PaymentState {
     /// A payment whose account is being opened.
     #[must_use]
@@ -372,125 +348,6 @@ impl PaymentState {
     #[must_use]
     pub fn returned_by(&self, operation: OperationId) -> Option<&Deposit> {
         self.deposits.iter().find(|deposit| deposit.work.as_ref().is_some_and(|work| work.id == operation))
-    }
-
-    /// Whether an account needs no more looking at: closed with nothing owed, or long over.
-    #[must_use]
-    pub fn is_done_with(&self, reference: &Reference, found: &AccountFacts, now: OffsetDateTime) -> bool {
-        let of_it = |deposit: &&Deposit| deposit.reference == *reference;
-        let owed = self.owed_deposits().any(|deposit| of_it(&deposit));
-        let is_over = self.account.as_ref().is_some_and(|account| now >= account.due_at + LOOKED_AT_FOR);
-        !owed && (found.is_closed || (is_over && self.approval().is_some()))
-    }
-
-    /// The next thing that `found`, which is what the bank says of the account of `reference`, brings to light; nothing when
-    /// all of it is known. `fresh` names the work that it owes.
-    #[must_use]
-    pub fn finding(
-        &self,
-        reference: &Reference,
-        found: &AccountFacts,
-        fresh: OperationId,
-        now: OffsetDateTime,
-    ) -> Option<Finding> {
-        match self.stage {
-            // What is in an account that nobody was told of yet is found when it is.
-            Stage::Ready => return None,
-            Stage::InProgress { .. } if self.operation.is_some() => return None,
-            Stage::InProgress { .. }
-            | Stage::WaitingForDeposit { .. }
-            | Stage::Done { .. }
-            | Stage::PartialCanceled { .. }
-            | Stage::Canceled { .. }
-            | Stage::Aborted { .. }
-            | Stage::Expired { .. } => {}
-        }
-        let simple = |event| Some(Finding { event, owes: None });
-        for deposit in &found.deposits {
-            match self.deposits.iter().find(|known| known.key == deposit.key) {
-                None if self.deposits.len() < DEPOSITS_MAX => {
-                    return Some(self.deposited(reference, deposit, fresh, now));
-                }
-                Some(known) if deposit.is_taken_back && known.standing != DepositStanding::TakenBack => {
-                    // What went back before can't be taken back, whoever says so.
-                    if known.standing != DepositStanding::Returned {
-                        return simple(AccountEvent::TakenBack { key: deposit.key.clone() });
-                    }
-                }
-                None | Some(_) => {}
-            }
-        }
-        let own = self.account.as_ref().filter(|account| account.reference == *reference);
-        let waits = matches!(self.stage, Stage::WaitingForDeposit { .. });
-        if let Some(account) = own
-            && waits
-            && !account.expired
-            && now >= account.due_at
-        {
-            return simple(AccountEvent::Overdue);
-        }
-        if found.is_closed {
-            let known = own.is_none_or(|account| account.closed);
-            return if known { None } else { simple(AccountEvent::Closed { operation: None, own: true }) };
-        }
-        let wanted = own.is_some_and(|account| {
-            self.approval().is_some_and(|_| !matches!(self.stage, Stage::Canceled { .. }))
-                || (waits && !account.expired)
-        });
-        let is_open = |cancel: &Cancel| cancel.end.is_none();
-        let busy = self.closing.is_some() || self.cancels.iter().any(is_open);
-        if wanted || busy || found.balance > 0 || self.owed_deposits().next().is_some() {
-            return None;
-        }
-        let amount = self.account.as_ref().map(|account| account.amount).or(found.money.map(Money::amount));
-        let event = AccountEvent::CloseQueued { work: queued(fresh, OperationKind::CloseAccount) };
-        Some(Finding { event, owes: Some((OperationKind::CloseAccount, amount?, reference.clone())) })
-    }
-
-    fn deposited(
-        &self,
-        reference: &Reference,
-        found: &FoundDeposit,
-        fresh: OperationId,
-        now: OffsetDateTime,
-    ) -> Finding {
-        let (standing, because) = match self.takes(reference, found) {
-            _ if found.is_taken_back => (DepositStanding::TakenBack, None),
-            Ok(()) => (DepositStanding::Taken, None),
-            Err(because) => (DepositStanding::Owed, Some(because)),
-        };
-        let owed = standing == DepositStanding::Owed;
-        let deposit = Deposit {
-            key: found.key.clone(),
-            reference: reference.clone(),
-            amount: found.amount,
-            depositor_name: found.depositor_name.clone(),
-            deposited_at: found.at,
-            standing,
-            because,
-            work: owed.then(|| queued(fresh, OperationKind::ReturnDeposit)),
-        };
-        let owes = owed.then(|| (OperationKind::ReturnDeposit, found.amount, Reference(found.key.clone())));
-        Finding { event: AccountEvent::Deposited { deposit, at: now }, owes }
-    }
-
-    /// Whether it can take a deposit.
-    fn takes(&self, reference: &Reference, found: &FoundDeposit) -> Result<(), NotTaken> {
-        let Some(account) = self.account.as_ref().filter(|account| account.reference == *reference) else {
-            return Err(NotTaken::Unwanted);
-        };
-        match self.stage {
-            Stage::WaitingForDeposit { .. } if found.amount < account.amount => Err(NotTaken::Short),
-            Stage::WaitingForDeposit { .. } if found.amount > account.amount => Err(NotTaken::Over),
-            Stage::WaitingForDeposit { .. } if found.at > account.due_at => Err(NotTaken::Late),
-            Stage::WaitingForDeposit { .. } => Ok(()),
-            Stage::Done { .. } | Stage::PartialCanceled { .. } => Err(NotTaken::Second),
-            Stage::Ready
-            | Stage::InProgress { .. }
-            | Stage::Canceled { .. }
-            | Stage::Aborted { .. }
-            | Stage::Expired { .. } => Err(NotTaken::Unwanted),
-        }
     }
 
     /// What an account's event changes; nothing when it can't be.
@@ -660,229 +517,6 @@ impl PaymentState {
 #[must_use]
 pub const fn queued(id: OperationId, kind: OperationKind) -> Work {
     Work { id, kind, status: OperationStatus::Queued, attempt: 0, next_attempt_at: None }
-}
-
-pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
-    if let Some(open) = claimed.open.first() {
-        return Step::Inquire { reference: open.reference.clone() };
-    }
-    if claimed.is_past_deadline(now) {
-        return decide(not_issued(claimed));
-    }
-    Step::Issue { again: None }
-}
-
-/// What is decided about a change of an account before anything is sent, if anything is.
-pub(super) fn decided_before(claimed: &Claimed) -> Option<Decision> {
-    let state = &claimed.payment.state;
-    let operation = claimed.operation.id;
-    match claimed.operation.kind {
-        OperationKind::Cancel if claimed.operation.connector == Connector::VirtualAccount => {
-            let cancel = state.cancel(operation)?;
-            let whole = state.account.as_ref().is_some_and(|account| account.amount == cancel.amount);
-            let waits = matches!(state.stage, Stage::WaitingForDeposit { .. });
-            let reason = match waits {
-                true if !whole => FailureReason::DepositTakenBack,
-                true if state.owed_deposits().next().is_some() => FailureReason::DepositedMeanwhile,
-                false if cancel.payee.is_none() => FailureReason::DepositedMeanwhile,
-                true | false => return None,
-            };
-            Some(claimed.change_failed(Failure::ours(FailureCode::RefundRejected, reason)))
-        }
-        OperationKind::ReturnDeposit => {
-            let deposit = state.returned_by(operation)?;
-            if deposit.standing == DepositStanding::TakenBack {
-                return Some(nothing_to_return(claimed));
-            }
-            // Somebody must say where to: their saying so sends it back to work.
-            state.payee.is_none().then(|| for_a_person(claimed))
-        }
-        OperationKind::Cancel
-        | OperationKind::IssueAccount
-        | OperationKind::CloseAccount
-        | OperationKind::Approve
-        | OperationKind::Capture
-        | OperationKind::NetCancel => None,
-    }
-}
-
-fn nothing_to_return(claimed: &Claimed) -> Decision {
-    let failure = Failure::ours(FailureCode::RefundRejected, FailureReason::DepositTakenBack);
-    let event = PaymentEvent::Account(AccountEvent::NothingToReturn { operation: claimed.operation.id });
-    let result = OperationResult::Failed { failure, money_state: MoneyState::NotMoved };
-    Decision { event: Some(event), ..Decision::of(Next::Settled(result)) }
-}
-
-/// Given up until somebody says where the money goes.
-pub(super) fn for_a_person(claimed: &Claimed) -> Decision {
-    Decision { letter: Some(LetterKind::NeedsPerson), ..claimed.change_died() }
-}
-
-/// Too late. Nothing more is sent; the letter tells, it can't be replayed: nobody waits for that account any more.
-fn not_issued(claimed: &Claimed) -> Decision {
-    let failure = Failure::ours(FailureCode::ProviderError, FailureReason::IssueDeadlinePassed);
-    Decision { letter: Some(LetterKind::Information), ..claimed.failed(failure, false) }
-}
-
-impl Claimed {
-    /// What an answer to [`Step::Issue`] means.
-    #[must_use]
-    pub fn after_issue(
-        &self,
-        reference: &Reference,
-        answer: &IssueAnswer,
-        now: OffsetDateTime,
-        delays: Delays<'_>,
-    ) -> Step {
-        match answer {
-            IssueAnswer::Issued(facts) => self.issued(reference, facts, now, delays),
-            IssueAnswer::Declined(failure) => {
-                decide(self.failed(failure.clone(), false).resolving(reference, Resolution::Declined))
-            }
-            IssueAnswer::Busy(_) | IssueAnswer::NotSent(_) if self.was_sent(reference) => {
-                self.unknown(now, None, delays, None)
-            }
-            IssueAnswer::Busy(_) => self.change_again(reference, false, now, delays),
-            IssueAnswer::NotSent(_) => self.change_again(reference, true, now, delays),
-            IssueAnswer::Pending | IssueAnswer::Unknown(_) => self.unknown(now, None, delays, None),
-        }
-    }
-
-    /// What an answer to [`Step::Inquire`] means for an account that was asked for.
-    #[must_use]
-    pub fn after_issue_inquiry(
-        &self,
-        reference: &Reference,
-        answer: &IssueInquiry,
-        now: OffsetDateTime,
-        delays: Delays<'_>,
-    ) -> Step {
-        match answer {
-            IssueInquiry::Issued(facts) => self.issued(reference, facts, now, delays),
-            IssueInquiry::Declined(failure) => {
-                decide(self.failed(failure.clone(), false).resolving(reference, Resolution::Declined))
-            }
-            IssueInquiry::NotFound if self.manners.dedupes_by_reference && !self.is_past_deadline(now) => {
-                Step::Issue { again: Some(reference.clone()) }
-            }
-            IssueInquiry::NotFound => match self.believable_at(reference) {
-                Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
-                Some(_) | None => {
-                    decide(self.at_once(OperationStatus::Waiting, now).resolving(reference, Resolution::NotMoved))
-                }
-            },
-            IssueInquiry::Pending | IssueInquiry::NoAnswer(_) => self.unknown(now, None, delays, None),
-        }
-    }
-
-    fn issued(&self, reference: &Reference, facts: &AccountFacts, now: OffsetDateTime, delays: Delays<'_>) -> Step {
-        let due_at = self.payment.state.instrument().and_then(|instrument| instrument.due_at());
-        let (true, Some(due_at)) = (facts.money == Some(self.operation.amount), due_at) else {
-            // An account with other terms than ours: a person finds out; looks at it go on.
-            return self.unknown(now, None, delays, Some(LetterKind::NeedsPerson));
-        };
-        let account = Account {
-            reference: reference.clone(),
-            number: facts.number.clone(),
-            amount: self.operation.amount.amount(),
-            due_at,
-            operation: self.operation.id,
-            expired: false,
-            closed: false,
-        };
-        decide(
-            Decision {
-                event: Some(PaymentEvent::Account(AccountEvent::Issued { account })),
-                ..Decision::of(Next::Settled(OperationResult::Succeeded))
-            }
-            .resolving(reference, Resolution::Approved),
-        )
-    }
-
-    /// The same change again when what stands in its way may be gone, after a look at the account.
-    pub(super) fn after_a_look(&self, reference: &Reference, now: OffsetDateTime, delays: Delays<'_>) -> Step {
-        let due_at = (now + delays(self.operation.attempt_count + 1))
-            .min(self.operation.deadline_at.max(now) + CLAIMED_EARLY_BY);
-        let work = self.work(OperationStatus::Waiting, Some(due_at), 1);
-        decide(
-            Decision {
-                event: Some(PaymentEvent::RetryScheduled { work, reversed: false }),
-                looks: true,
-                ..Decision::of(Next::Waiting { due_at, spent: true })
-            }
-            .resolving(reference, Resolution::Declined),
-        )
-    }
-
-    /// What a refusal of an account's change means.
-    pub(super) fn account_refused(
-        &self,
-        reference: &Reference,
-        refusal: &ChangeRefusal,
-        now: OffsetDateTime,
-        delays: Delays<'_>,
-    ) -> Step {
-        use RefusedBecause as R;
-        let operation = self.operation.id;
-        match (self.operation.kind, refusal.why) {
-            (OperationKind::CloseAccount, R::NotEmpty) => {
-                let failure = Failure::ours(FailureCode::RefundRejected, FailureReason::DepositedMeanwhile);
-                let result = OperationResult::Failed { failure, money_state: MoneyState::NotMoved };
-                decide(
-                    Decision {
-                        event: Some(PaymentEvent::Account(AccountEvent::NotClosed { operation })),
-                        looks: true,
-                        ..Decision::of(Next::Settled(result))
-                    }
-                    .resolving(reference, Resolution::Declined),
-                )
-            }
-            // There is, or was, a deposit that we have not seen: whoever looks at the account tells the payment.
-            (_, R::NotEmpty | R::Disagrees | R::AlreadyCanceled) => self.after_a_look(reference, now, delays),
-            (OperationKind::ReturnDeposit, _) => decide(for_a_person(self).resolving(reference, Resolution::Declined)),
-            (OperationKind::CloseAccount, _) => decide(
-                Decision { letter: Some(LetterKind::NeedsPerson), ..self.change_died() }
-                    .resolving(reference, Resolution::Declined),
-            ),
-            (
-                OperationKind::Cancel
-                | OperationKind::IssueAccount
-                | OperationKind::Approve
-                | OperationKind::Capture
-                | OperationKind::NetCancel,
-                why,
-            ) => {
-                let code = match why {
-                    R::WrongBank => FailureCode::InvalidBank,
-                    R::WrongNumber => FailureCode::InvalidRefundAccountNumber,
-                    R::WrongHolder => FailureCode::InvalidRefundAccountInfo,
-                    R::AlreadyCaptured | R::AlreadyCanceled | R::Disagrees | R::NotEmpty | R::Declined => {
-                        FailureCode::RefundRejected
-                    }
-                };
-                let failure = Failure::declined(code, refusal.code.clone());
-                decide(self.change_failed(failure).resolving(reference, Resolution::Declined))
-            }
-        }
-    }
-
-    /// The event that a change of an account was made with.
-    pub(super) fn account_changed(&self, kind: OperationKind) -> Option<AccountEvent> {
-        let operation = self.operation.id;
-        let own = |account: &Account| self.operation.target.as_ref() == Some(&account.reference);
-        match kind {
-            OperationKind::ReturnDeposit => Some(AccountEvent::Returned { operation }),
-            OperationKind::CloseAccount => Some(AccountEvent::Closed {
-                operation: Some(operation),
-                own: self.payment.state.account.as_ref().is_some_and(own),
-            }),
-            OperationKind::IssueAccount
-            | OperationKind::Approve
-            | OperationKind::Cancel
-            | OperationKind::Capture
-            | OperationKind::NetCancel => None,
-        }
-    }
 }
 
 /// What came of asking after an account that was asked for.

@@ -3,6 +3,7 @@ use time::Duration;
 
 use super::super::bank::Bank;
 use super::super::cancel::{Cancel, NotCancelable};
+use super::super::failure::{FailureCode, FailureReason};
 use super::super::fixtures::{START, id, later, own, won};
 use super::super::ledger::{self, posting};
 use super::super::operation::OperationStatus as S;
