@@ -191,6 +191,7 @@ mod tests {
                 "NARU_OPS_TOKEN",
                 "NARU_MASTER_SECRET",
                 "NARU_CARD_ACQUIRER_URL",
+                "NARU_VIRTUAL_ACCOUNT_ACQUIRER_URL",
             ]
         );
         let shown = error.to_string();
