@@ -21,7 +21,7 @@ alter table operations
     drop constraint operations_target,
     add constraint operations_kind check (kind in
         ('approve', 'cancel', 'capture', 'net_cancel', 'issue_account', 'close_account', 'return_deposit')),
-    add constraint operations_connector check (connector in ('card', 'virtual_account')),
+    add constraint operations_connector check (connector in ('card', 'transfer', 'mobile', 'points', 'virtual_account')),
     add constraint operations_target check
         ((kind in ('net_cancel', 'close_account', 'return_deposit')) = (target_reference is not null));
 

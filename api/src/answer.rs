@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use naru_shared::domain::id::{OperationId, PaymentKey};
 use naru_shared::domain::operation::OperationResult;
 use naru_shared::domain::payment::{MoneyState, Payment};
-use naru_shared::store::{KeyUse, NewKey, Settled, Started, StoreError};
+use naru_shared::store::{NewKey, Settled, Started, StoreError};
 
 use crate::app::App;
 use crate::context::RequestContext;
@@ -24,7 +24,8 @@ use crate::view::{FailureView, PaymentView, problem_code};
 /// Where the payment's events are.
 const EVENTS: HeaderName = HeaderName::from_static("naru-events");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Says that an answer was given before.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// How long a client should wait whose key is still at work.
 const STILL_AT_WORK: Duration = Duration::from_secs(1);
 /// How long the last look at an outcome may take, when the time to wait is over.
@@ -237,7 +238,7 @@ impl Keyed {
         let used = app.store.find_key(tenant, &self.key.route, &self.key.key).await.map_err(refuse)?;
         let Some(used) = used else { return Ok(None) };
         if used.fingerprint != self.key.fingerprint {
-            return Err(self.reused(&used));
+            return Err(self.reused(used.members));
         }
         let answer = match used.started {
             Started::Operation(operation) => {
@@ -265,8 +266,10 @@ impl Keyed {
         }
     }
 
-    fn reused(&self, used: &KeyUse) -> Problem {
-        let first: Option<Fingerprint> = serde_json::from_value(used.members.clone()).ok();
+    /// The refusal of a key that was used with a body of these members.
+    #[must_use]
+    pub fn reused(&self, members: serde_json::Value) -> Problem {
+        let first: Option<Fingerprint> = serde_json::from_value(members).ok();
         let differing = first.map(|first| self.fingerprint.differing(&first)).unwrap_or_default();
         Problem::because(Reason::IdempotencyKeyReused).errors(
             differing

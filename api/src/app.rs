@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use naru_shared::acquirer::{Registers, TypedCard};
+use naru_shared::acquirer::{Registers, TypedAccount, TypedCard, TypedCode, TypedMember, TypedPhone};
 use naru_shared::broker::{Hint, Outgoing, Relay, WorkQueue};
 use naru_shared::bus::{Bus, Notice};
 use naru_shared::config::{Browsers, PublicUrl};
@@ -24,6 +24,7 @@ use crate::key_uses::KeyUses;
 use crate::passwords::Passwords;
 use crate::rates::Rates;
 use crate::together::Together;
+use crate::turns::Turns;
 
 /// What every handler needs. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +48,14 @@ pub struct Parts {
     pub hub: Hub,
     /// Who turns a card into a token.
     pub cards: Arc<dyn Registers<TypedCard>>,
+    /// Who turns a bank account into one.
+    pub accounts: Arc<dyn Registers<TypedAccount>>,
+    /// Who sends a code to a phone.
+    pub phones: Arc<dyn Registers<TypedPhone>>,
+    /// Who turns that code into a token.
+    pub codes: Arc<dyn Registers<TypedCode>>,
+    /// Who turns a membership into one.
+    pub members: Arc<dyn Registers<TypedMember>>,
     /// How many cards payers have tried.
     pub tries: Tries,
     /// Keys, and whose they are.
@@ -61,6 +70,8 @@ pub struct Parts {
     pub browsers: Browsers,
     /// How sessions are set and read.
     pub cookies: Cookies,
+    /// Whose turn it is to cancel a payment.
+    pub turns: Turns,
     /// How much is waiting for the acquirers.
     pub backlog: Backlog,
     /// What the world reaches us by.
@@ -123,6 +134,12 @@ impl App {
     #[must_use]
     pub fn checkout_url(&self, id: &CheckoutId) -> String {
         self.public.join(&format!("/checkout/v1/{id}"))
+    }
+
+    /// Where the card for a billing key is sent.
+    #[must_use]
+    pub fn billing_url(&self, request_id: &str) -> String {
+        self.public.join(&format!("/checkout/v1/billing/{request_id}"))
     }
 
     /// Where a payment's events are.

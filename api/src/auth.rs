@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::browser::Address;
 use crate::headers::Credentials;
 use crate::problem::{Problem, Reason};
+use crate::test_code::refuse_as_asked;
 use crate::unavailable::refuse;
 
 /// How long a key that was looked up is believed: a revoked one stops working within this.
@@ -126,6 +127,8 @@ async fn owner(app: &App, parts: &mut Parts, key: &ApiKey) -> Result<Arc<Princip
     let principal = app.keys.principal(key, &parts.headers).await?;
     let Ok(address) = Address::from_request_parts(parts, app).await;
     app.key_uses.note(ApiKeyId(principal.key), &address.place(), System.monotonic());
+    // Before anything else of the request is looked at.
+    refuse_as_asked(principal.tenant.mode, &parts.headers)?;
     Ok(principal)
 }
 

@@ -15,7 +15,8 @@ use serde_json::{Map, Value};
 
 pub use check::Check;
 pub use json::parse_object;
-pub use query::Params;
+pub use query::{Params, TossParams};
+pub(crate) use receive::is_json;
 pub use receive::{BODY_BYTES_MAX, BODY_TIME_MAX};
 
 use crate::context::RequestContext;
@@ -82,13 +83,21 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for OwnBody<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let understood = parse_object(&receive::receive(request).await?)?;
-        let (fields, unknown) = typed::read(&understood)?;
-        if unknown.is_empty() {
-            return Ok(Self { fields, understood });
-        }
-        let errors = unknown.into_iter().map(|path| FieldError::new(path, "is not a field of this call"));
-        Err(Problem::because(Reason::UnknownFields).errors(errors.collect()))
+        Ok(Self { fields: own_fields(&understood)?, understood })
     }
+}
+
+/// The fields of a call of our own.
+///
+/// # Errors
+/// `INVALID_FIELDS` or `UNKNOWN_FIELDS`.
+pub fn own_fields<T: DeserializeOwned>(object: &Map<String, Value>) -> Result<T, Problem> {
+    let (fields, unknown) = typed::read(object)?;
+    if unknown.is_empty() {
+        return Ok(fields);
+    }
+    let errors = unknown.into_iter().map(|path| FieldError::new(path, "is not a field of this call"));
+    Err(Problem::because(Reason::UnknownFields).errors(errors.collect()))
 }
 
 /// Takes out the member that `path` names, so that what was ignored makes no difference later.

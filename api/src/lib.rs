@@ -29,6 +29,8 @@ pub mod problem;
 pub mod rates;
 pub mod routes;
 pub mod sse;
+mod test_code;
 pub mod together;
+pub mod turns;
 pub mod unavailable;
 pub mod view;

@@ -14,8 +14,12 @@ use naru_api::key_uses::KeyUses;
 use naru_api::limits::{EdgeSettings, edge, serve};
 use naru_api::passwords::Passwords;
 use naru_api::rates::Rates;
+use naru_api::turns::Turns;
 use naru_api::{ops, routes, together};
 use naru_shared::acquirer::card::CardCompany;
+use naru_shared::acquirer::mobile::Carrier;
+use naru_shared::acquirer::points::Issuer;
+use naru_shared::acquirer::transfer::Bank;
 use naru_shared::broker::{Broker, BrokerConfig, LinkState, Relay};
 use naru_shared::bus::{Bus, BusConfig};
 use naru_shared::config::ApiConfig;
@@ -81,7 +85,11 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
     Broker::declare_if_reachable(&broker_config).await?;
     let broker = Broker::start(&broker_config, shutdown.clone())?;
     let bus = Bus::connect(&BusConfig { url: config.redis.url.expose().clone(), prefix: config.redis.prefix.clone() })?;
-    let cards = CardCompany::new(&config.acquirers.config(Connector::Card, &config.keys.master))?;
+    let acquirer = |connector| config.acquirers.config(connector, &config.keys.master);
+    let cards = CardCompany::new(&acquirer(Connector::Card))?;
+    let accounts = Bank::new(&acquirer(Connector::Transfer))?;
+    let carrier = Arc::new(Carrier::new(&acquirer(Connector::Mobile))?);
+    let members = Issuer::new(&acquirer(Connector::Points))?;
 
     let readiness = Readiness::new();
     let looking = Looking {
@@ -98,10 +106,15 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
         outcomes: together::outcomes(store.clone()),
         keys: KeyRing::new(store.clone(), &config.keys.master),
         key_uses,
+        turns: Turns::new(),
         backlog: Backlog::watch(store.clone(), config.admission.backlog_max, shutdown.clone()),
         hub: Hub::start(store.clone(), bus.subscribe(shutdown.clone()), shutdown.clone()),
         relay: Relay::start(broker.publisher()),
         cards: Arc::new(cards),
+        accounts: Arc::new(accounts),
+        phones: Arc::clone(&carrier) as Arc<_>,
+        codes: carrier,
+        members: Arc::new(members),
         tries: Tries::default(),
         rates: Rates::new(store.clone(), &config.keys.master),
         passwords: Passwords::new()?,

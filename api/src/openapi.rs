@@ -46,6 +46,15 @@ refusals! {
         404: "No such payment of yours",
         503: "Not to be told now: come back",
     }
+    /// Of the sandbox's clock.
+    ClockRefusals {
+        400: "A field is wrong, or the clock is past that time",
+        401: "The key is nobody's",
+        403: "Live keys have no clock of their own, client keys don't set it",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        503: "Not set, or not known: look",
+    }
     /// Of reading a page.
     ListRefusals {
         400: "A parameter is wrong",
@@ -76,6 +85,46 @@ refusals! {
         422: "The idempotency key was used with another body",
         503: "Not accepted, or not known: see `moneyState`",
         504: "Accepted, outcome still open after 8 seconds",
+    }
+    /// Of a call that issues a billing key.
+    BillingRefusals {
+        400: "A field is wrong, the card is, or the authKey is not good",
+        401: "The key is nobody's",
+        403: "The card was declined, or it is another customer's",
+        409: "The idempotency key is at work",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        422: "The idempotency key was used with another body",
+        503: "Not issued, or not known: ask again",
+    }
+    /// Of charging a billing key.
+    ChargeRefusals {
+        400: "A field is wrong, the card is, the key was deleted, or the order has a living payment",
+        401: "The key is nobody's",
+        403: "The card was declined, or it is another customer's",
+        404: "No such billing key of yours",
+        409: "The idempotency key is at work",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        422: "The idempotency key was used with another body",
+        503: "Not accepted, or not known: see `moneyState`",
+        504: "Accepted, outcome still open after 8 seconds",
+    }
+    /// Of deleting a billing key.
+    BillingKeyRefusals {
+        401: "The key is nobody's",
+        403: "A key of this kind can't do this",
+        404: "No such billing key of yours",
+        503: "Not deleted, or not known: delete it again",
+    }
+    /// Of asking for a billing key.
+    BillingRequestRefusals {
+        400: "A field is wrong",
+        401: "The key is nobody's",
+        403: "The origin is not registered",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        503: "Not now: come back",
     }
     /// Of a call that gives money back, or has it captured.
     CancelRefusals {

@@ -78,6 +78,12 @@ impl Passwords {
     }
 }
 
+/// Whoever would change a password does not know it.
+pub fn wrong_current_password() -> Problem {
+    Problem::because(Reason::CurrentPasswordWrong)
+        .detail("현재 비밀번호가 올바르지 않습니다.", "The current password is wrong.")
+}
+
 fn overloaded() -> Problem {
     metrics::counter!("naru_passwords_overloaded_total").increment(1);
     Problem::because(Reason::Overloaded).retry_after(COME_BACK)

@@ -5,6 +5,7 @@
 
 mod code;
 mod document;
+mod foreign;
 mod pages;
 mod reason;
 mod render;
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 
 pub use code::Code;
 pub use document::{FieldError, MoneyState, ProblemDocument};
+pub use foreign::Foreign;
 pub use pages::problem_pages;
 pub use reason::Reason;
 pub use render::{Audience, render_problems};
@@ -29,6 +31,8 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Inner {
     code: Code,
+    /// What it is called instead, when somebody asked for that.
+    foreign: Option<&'static Foreign>,
     reason: Option<Reason>,
     detail: Option<Text>,
     money: MoneyState,
@@ -62,10 +66,19 @@ impl Problem {
         Self::new(reason.code(), Some(reason))
     }
 
+    /// A problem that somebody asked for and that we have no code for.
+    #[must_use]
+    pub fn of_foreign(code: &'static Foreign) -> Self {
+        let mut problem = Self::new(Code::UnknownPaymentError, None);
+        problem.inner.foreign = Some(code);
+        problem
+    }
+
     fn new(code: Code, reason: Option<Reason>) -> Self {
         Self {
             inner: Box::new(Inner {
                 code,
+                foreign: None,
                 reason,
                 detail: None,
                 money: reason.map_or(code.money(), Reason::money),
@@ -155,6 +168,12 @@ impl Problem {
         self.inner.code
     }
 
+    /// Its code as it is on the wire.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.inner.foreign.map_or(self.inner.code.as_str(), |foreign| foreign.code)
+    }
+
     /// Our finer cause.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
@@ -170,7 +189,8 @@ impl Problem {
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        let status = self.inner.reason.map_or(self.inner.code.status(), Reason::status);
+        let of_code = self.inner.foreign.map_or(self.inner.code.status(), |foreign| foreign.status);
+        let status = self.inner.reason.map_or(of_code, Reason::status);
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 

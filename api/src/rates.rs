@@ -38,7 +38,11 @@ pub const SIGN_IN_FROM_ADDRESS: Rate = Rate { scope: "sign_in_address", limit: 2
 pub const SIGN_UP_FROM_ADDRESS: Rate = Rate { scope: "sign_up_address", limit: 20, window: MINUTE };
 /// Cards that a payer registers.
 pub const CARDS_OF_PAYER: Rate = Rate { scope: "payer_cards", limit: 5, window: HOUR };
-/// Cards that were declined when somebody at an address registered them or authenticated with them.
+/// Codes that a carrier is asked to send to one phone.
+pub const CODES_TO_PHONE: Rate = Rate { scope: "phone_codes", limit: 5, window: HOUR };
+/// Cards that are tried for one billing key.
+pub const CARDS_OF_BILLING_REQUEST: Rate = Rate { scope: "billing_cards", limit: 10, window: HOUR };
+/// Cards, accounts, phones and members that were declined when somebody at an address registered them or authenticated with them.
 pub const DECLINES_FROM_ADDRESS: Rate = Rate { scope: "declines_address", limit: 10, window: HOUR };
 
 /// Who is counted, by a hash.

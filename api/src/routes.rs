@@ -56,6 +56,8 @@ fn cross_origin() -> CorsLayer {
             naru("last-event-id"),
             naru("prefer"),
             naru("traceparent"),
+            naru("naru-test-code"),
+            naru("tosspayments-test-code"),
         ])
         .expose_headers([
             header::LOCATION,

@@ -82,7 +82,8 @@ pub fn accepts(store: Store) -> Together<Acceptance, Created> {
                     };
                     stream::iter(batch).map(alone).buffered(ALONE_AT_ONCE).collect().await
                 }
-                answer => vec![answer; batch.len()],
+                Err(error) => vec![Err(error); batch.len()],
+                Ok(created) => created.into_iter().map(Ok).collect(),
             }
         }
     })

@@ -6,7 +6,7 @@ use naru_shared::domain::id::CheckoutId;
 use naru_shared::store::{StoreError, Written};
 
 use crate::app::App;
-use crate::problem::{Problem, Reason};
+use crate::problem::{MoneyState, Problem, Reason};
 
 /// How long a client should wait before it asks again.
 const COME_BACK: Duration = Duration::from_secs(1);
@@ -31,6 +31,19 @@ pub fn refuse_payer(app: &App, checkout_id: &CheckoutId, error: StoreError) -> P
     problem.location(&app.checkout_url(checkout_id)).detail(
         "요청이 처리되었는지 아직 알 수 없습니다. 결제를 다시 조회해 주세요.",
         "Whether this was done is not known yet: look at the payment again.",
+    )
+}
+
+/// The problem of a failed statement that moves no money: the same again does no harm, should it have been written.
+#[must_use]
+pub fn refuse_free(error: StoreError) -> Problem {
+    if !is_perhaps_written(&error) {
+        return refuse(error).money(MoneyState::NotMoved);
+    }
+    tracing::warn!(error = format!("{error:?}"), "not known: the answer to a commit was lost");
+    Problem::because(Reason::CommitUnknown).money(MoneyState::NotMoved).retryable(true).retry_after(COME_BACK).detail(
+        "요청이 처리되었는지 아직 알 수 없습니다. 같은 요청을 다시 보내도 됩니다.",
+        "Whether this was done is not known yet. The same request may be sent again.",
     )
 }
 

@@ -1,13 +1,15 @@
 //! A payment as merchants see it: Toss Payments' v1 object, every member always there, and ours beside it.
 
 mod account;
+mod means;
 
 use naru_shared::domain::cancel::{Cancel, CancelEnd, CancelKind};
 use naru_shared::domain::failure::{Failure, FailureCode};
 use naru_shared::domain::id::OperationId;
-use naru_shared::domain::instrument::{Card, CardType, Instrument, OwnerType};
+use naru_shared::domain::installment::InterestPayer;
+use naru_shared::domain::instrument::{CardType, Instrument, OwnerType};
 use naru_shared::domain::money::TaxSplit;
-use naru_shared::domain::payment::{Payment, PaymentState, PaymentStatus, Stage};
+use naru_shared::domain::payment::{Payment, PaymentSource, PaymentState, PaymentStatus, Stage};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -16,6 +18,7 @@ use time::macros::{format_description, offset};
 use utoipa::ToSchema;
 
 pub use self::account::{DepositView, RefundAccountView, VirtualAccountView};
+use self::means::{EasyPayView, MobilePhoneView, TransferView};
 use crate::app::App;
 use crate::headers::Language;
 use crate::problem::Code;
@@ -56,7 +59,7 @@ pub struct PaymentView {
     pub order_id: String,
     /// What is bought.
     pub order_name: String,
-    /// `NORMAL`.
+    /// `NORMAL`, or `BILLING` when a billing key was charged.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Where it stands: `READY`, `IN_PROGRESS`, `WAITING_FOR_DEPOSIT`, `DONE`, `PARTIAL_CANCELED`, `CANCELED`, `ABORTED`, `EXPIRED`.
@@ -71,7 +74,7 @@ pub struct PaymentView {
     pub culture_expense: bool,
     /// ISO 4217.
     pub currency: &'static str,
-    /// `카드` or `가상계좌`; null until the payer has chosen.
+    /// `카드`, `계좌이체`, `휴대폰`, `간편결제` or `가상계좌`; null until the payer has chosen.
     pub method: Option<&'static str>,
     /// What it costs, in minor units. Never changes.
     pub total_amount: i64,
@@ -91,14 +94,14 @@ pub struct PaymentView {
     pub card: Option<CardView>,
     /// The account to pay into, once there is one.
     pub virtual_account: Option<VirtualAccountView>,
-    /// Null for cards.
-    pub transfer: Option<Value>,
-    /// Null for cards.
-    pub mobile_phone: Option<Value>,
-    /// Null for cards.
+    /// The account it is paid from.
+    pub transfer: Option<TransferView>,
+    /// The phone on whose bill it is.
+    pub mobile_phone: Option<MobilePhoneView>,
+    /// Null.
     pub gift_certificate: Option<Value>,
-    /// Null for cards.
-    pub easy_pay: Option<Value>,
+    /// The points it is paid with.
+    pub easy_pay: Option<EasyPayView>,
     /// Null.
     pub cash_receipt: Option<Value>,
     /// Null.
@@ -154,10 +157,10 @@ pub struct CardView {
     pub owner_type: &'static str,
     /// 매입 상태: `READY`, `REQUESTED`, `COMPLETED`, `CANCEL_REQUESTED` or `CANCELED`.
     pub acquire_status: &'static str,
-    /// Never.
+    /// Whether somebody else than the payer pays the interest of instalments.
     pub is_interest_free: bool,
-    /// Null.
-    pub interest_payer: Option<String>,
+    /// Who does: `BUYER`, `CARD_COMPANY` or `MERCHANT`; null for a single payment, and until it is approved.
+    pub interest_payer: Option<&'static str>,
 }
 
 impl CardView {
@@ -201,7 +204,7 @@ pub struct CancelView {
     pub tax_free_amount: i64,
     /// 과세 제외 금액.
     pub tax_exemption_amount: i64,
-    /// What could still be cancelled after it.
+    /// What could still be cancelled after it; until it is done, and when it was refused, what can be cancelled beside it.
     pub refundable_amount: i64,
     /// Nothing: there are no discounts.
     pub card_discount_amount: i64,
@@ -225,11 +228,12 @@ pub struct CancelView {
 }
 
 impl CancelView {
-    fn of(cancel: &Cancel) -> Self {
+    /// `left`: what can be cancelled as the payment stands.
+    fn of(cancel: &Cancel, left: i64) -> Self {
         let (status, at, refundable, kind) = match &cancel.end {
-            None => ("IN_PROGRESS", cancel.requested_at, 0, None),
+            None => ("IN_PROGRESS", cancel.requested_at, left, None),
             Some(CancelEnd::Done { kind, canceled_at, refundable }) => ("DONE", *canceled_at, *refundable, Some(*kind)),
-            Some(CancelEnd::Aborted { .. }) => ("ABORTED", cancel.requested_at, 0, None),
+            Some(CancelEnd::Aborted { .. }) => ("ABORTED", cancel.requested_at, left, None),
         };
         Self {
             cancel_amount: cancel.amount,
@@ -251,7 +255,8 @@ impl CancelView {
 }
 
 /// What a transaction is called on the wire.
-fn transaction_key(operation: OperationId) -> String {
+#[must_use]
+pub fn transaction_key(operation: OperationId) -> String {
     operation.0.simple().to_string()
 }
 
@@ -298,6 +303,8 @@ pub struct OperationView {
     pub attempt: i32,
     /// When it is tried next, at +09:00; null when that is now.
     pub next_attempt_at: Option<String>,
+    /// Whether it takes longer than usual.
+    pub delayed: bool,
 }
 
 impl PaymentView {
@@ -310,6 +317,7 @@ impl PaymentView {
         // What was cancelled of it no longer counts, for the tax office neither.
         let tax = TaxSplit::of(balance, payment.tax_free - state.tax_free_returned());
         let approval = state.approval();
+        let interest = approval.and_then(|approval| approval.interest_payer);
         let failure = match &state.stage {
             Stage::Aborted { failure, .. } => Some(failure),
             Stage::Ready
@@ -327,17 +335,17 @@ impl PaymentView {
             payment_key: payment.key.to_string(),
             order_id: payment.order_id.clone(),
             order_name: payment.order_name.clone(),
-            kind: "NORMAL",
+            kind: match payment.source {
+                PaymentSource::Checkout | PaymentSource::KeyIn => "NORMAL",
+                PaymentSource::Billing => "BILLING",
+            },
             status: state.status().as_str(),
             requested_at: seoul(payment.created_at),
             approved_at: approval.map(|approval| seoul(approval.approved_at)),
             use_escrow: false,
             culture_expense: false,
             currency: payment.total.currency().code(),
-            method: state.instrument().map(|instrument| match instrument {
-                Instrument::Card(_) => "카드",
-                Instrument::VirtualAccount(_) => "가상계좌",
-            }),
+            method: state.instrument().map(|instrument| instrument.method().as_str()),
             total_amount: total,
             balance_amount: balance,
             supplied_amount: tax.supplied,
@@ -347,24 +355,43 @@ impl PaymentView {
             is_partial_cancelable: state
                 .instrument()
                 .is_none_or(|instrument| instrument.connector().cancels_in_parts()),
-            card: match state.instrument() {
-                Some(Instrument::Card(card)) => Some(CardView::of(card, payment)),
-                Some(Instrument::VirtualAccount(_)) | None => None,
-            },
-            virtual_account: match state.instrument() {
-                Some(Instrument::VirtualAccount(account)) => VirtualAccountView::of(account, payment),
-                Some(Instrument::Card(_)) | None => None,
-            },
+            card: state.instrument().and_then(Instrument::card).map(|card| CardView {
+                amount: total,
+                issuer_code: card.issuer_code.clone(),
+                acquirer_code: card.acquirer_code.clone(),
+                number: card.masked(),
+                installment_plan_months: card.installment_months,
+                approve_no: approval.map_or_else(|| "00000000".to_owned(), |approval| approval.number.clone()),
+                use_card_point: false,
+                card_type: match card.card_type {
+                    CardType::Credit => "신용",
+                    CardType::Check => "체크",
+                    CardType::Gift => "기프트",
+                    CardType::Unknown => "미확인",
+                },
+                owner_type: match card.owner_type {
+                    OwnerType::Person => "개인",
+                    OwnerType::Company => "법인",
+                    OwnerType::Unknown => "미확인",
+                },
+                acquire_status: acquire_status(state),
+                is_interest_free: interest.is_some_and(|payer| payer != InterestPayer::Buyer),
+                interest_payer: interest.map(InterestPayer::as_str),
+            }),
+            virtual_account: state.instrument().and_then(|account| VirtualAccountView::of(account, payment)),
             deposits: Some(state.deposits.iter().map(DepositView::of).collect::<Vec<_>>())
                 .filter(|all| !all.is_empty()),
-            transfer: None,
-            mobile_phone: None,
+            transfer: state.instrument().and_then(TransferView::of),
+            mobile_phone: state.instrument().and_then(|phone| MobilePhoneView::of(app, payment, phone)),
             gift_certificate: None,
-            easy_pay: None,
+            easy_pay: state.instrument().and_then(|points| EasyPayView::of(points, total)),
             cash_receipt: None,
             cash_receipts: None,
             discount: None,
-            cancels: Some(state.cancels.iter().map(CancelView::of).collect::<Vec<_>>()).filter(|all| !all.is_empty()),
+            cancels: Some(
+                state.cancels.iter().map(|cancel| CancelView::of(cancel, state.refundable())).collect::<Vec<_>>(),
+            )
+            .filter(|all| !all.is_empty()),
             secret: state.account.as_ref().map(|_| app.keys.payment_secret(payment.id)),
             receipt: None,
             checkout: CheckoutView { url: app.checkout_url(&payment.checkout_id) },
@@ -378,6 +405,7 @@ impl PaymentView {
                 status: work.status.as_str(),
                 attempt: work.attempt,
                 next_attempt_at: work.next_attempt_at.map(seoul_millis),
+                delayed: state.delayed == Some(work.id),
             }),
         }
     }

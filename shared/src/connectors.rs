@@ -10,6 +10,12 @@ macro_rules! every_connector {
         $make! {
             /// 카드: the card company.
             Card card "card" "CARD" card::CardCompany,
+            /// 계좌이체: the bank that draws from the payer's account.
+            Transfer transfer "transfer" "TRANSFER" transfer::Bank,
+            /// 휴대폰: the carrier that puts it on the payer's bill.
+            Mobile mobile "mobile" "MOBILE" mobile::Carrier,
+            /// 포인트: the issuer of the payer's points.
+            Points points "points" "POINTS" points::Issuer,
             /// 가상계좌: the bank that opens accounts for payers to pay into.
             VirtualAccount virtual_account "virtual_account" "VIRTUAL_ACCOUNT" virtual_account::AccountBank,
         }

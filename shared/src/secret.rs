@@ -7,6 +7,7 @@ mod card;
 mod email;
 mod keyed;
 mod master;
+mod means;
 mod password;
 mod payee;
 mod token;
@@ -21,6 +22,7 @@ pub use card::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, NotACa
 pub use email::Email;
 pub use keyed::{keyed_hash, keyed_hash_of_message, keyed_hash_of_parts, same};
 pub use master::{MasterSecret, WeakMasterSecret};
+pub use means::{AccountNumber, BirthDate, MemberNumber, MemberPassword, PhoneNumber, SmsCode};
 pub use password::{Password, SALT_BYTES, Verdict, WeakPassword, check_password};
 pub use payee::TypedPayee;
 pub use token::{OpaqueToken, TOKEN_RANDOM_BYTES};

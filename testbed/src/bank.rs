@@ -123,6 +123,13 @@ impl Bank {
         Expected { bank: self.clone(), order_id: order_id.to_owned() }
     }
 
+    /// How many points a member has there, by the token that was given for it.
+    pub async fn points(&self, token: &str) -> i64 {
+        self.call(Method::GET, &format!("/points/v1/members/{token}"), None).await["balance"]
+            .as_i64()
+            .unwrap_or_default()
+    }
+
     /// A token for a card, as the API gets one.
     pub(crate) async fn register(&self, card_number: &str, mid: &str) -> Value {
         let card = json!({ "number": card_number, "expiryYear": "39", "expiryMonth": "12", "merchantId": mid });

@@ -18,6 +18,9 @@ use crate::run;
 /// The password of everybody whom a test makes.
 pub const PASSWORD: &str = "a password of nobody";
 
+/// What a session's cookie is called where there is no TLS.
+const STAFF_COOKIE: &str = "naru_staff";
+
 /// Who does what a test does without the API.
 const TEST: Actor<'static> = Actor { staff: None, address: None, trace_id: "00000000000000000000000000000001" };
 
@@ -82,7 +85,7 @@ impl Company {
         let found = self.store.find_sign_in(&email, None).await.expect("Postgres answers").expect("they are there");
         let begun = self.store.begin_staff_session(&found, None, &token.hash(), &TEST).await;
         assert!(begun.expect("Postgres answers"), "they could not sign in");
-        let cookie = format!("__Host-naru_staff={}", token.expose());
+        let cookie = format!("{STAFF_COOKIE}={}", token.expose());
         Desk { id, email: address, cookie, base: self.base.clone(), http: self.http.clone() }
     }
 

@@ -69,6 +69,13 @@ impl Payment {
             "successUrl": format!("{ORIGIN}/paid"), "failUrl": format!("{ORIGIN}/failed") }))
     }
 
+    /// The body of `POST /v1/billing/{billingKey}`.
+    #[must_use]
+    pub fn charge_body(&self, customer_key: &str) -> Value {
+        self.body(json!({ "customerKey": customer_key, "amount": self.amount, "orderId": self.order_id,
+            "orderName": "a pair of socks a month" }))
+    }
+
     fn body(&self, mut body: Value) -> Value {
         if let Some(members) = body.as_object_mut() {
             members.extend(self.more.clone());

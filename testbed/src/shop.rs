@@ -4,7 +4,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::http::{CALL_LIMIT, Call, client};
-use crate::{Answer, Payer, Payment, Program, Stream};
+use crate::{Answer, Means, Payer, Payment, Program, Stream};
 
 /// A merchant with keys of its own. Cheap to clone.
 #[derive(Clone)]
@@ -95,6 +95,21 @@ impl Shop {
         self.call(Method::GET, &format!("/v1/payments?{query}"))
     }
 
+    /// `GET /v1/payments/{paymentKey}/timeline`
+    pub fn timeline(&self, payment_key: &str) -> Call {
+        self.call(Method::GET, &format!("/v1/payments/{payment_key}/timeline"))
+    }
+
+    /// `POST /v1/clock`: sets this merchant's clock forward by so many seconds.
+    pub fn advance(&self, seconds: i64) -> Call {
+        self.post("/v1/clock", &json!({ "advanceSeconds": seconds }))
+    }
+
+    /// `GET /v1/clock`
+    pub fn clock(&self) -> Call {
+        self.call(Method::GET, "/v1/clock")
+    }
+
     /// `GET /v1/payments/{paymentKey}/events` as JSON.
     pub fn events(&self, payment_key: &str) -> Call {
         self.call(Method::GET, &events_path(payment_key)).header("accept", "application/json")
@@ -159,6 +174,25 @@ impl Shop {
         let payer = self.payer_of(&created);
         let _ = payer.authenticate(payment).await.expecting(200);
         created
+    }
+
+    /// The same, with what is no card.
+    ///
+    /// # Panics
+    /// When either is refused.
+    pub async fn authenticated_with(&self, payment: &Payment, means: &Means) -> Answer {
+        let created = self.create(payment).await.expecting(200);
+        let _ = self.payer_of(&created).pay_with(means).await.expecting(200);
+        created
+    }
+
+    /// And has it confirmed, waiting for 30 s at most.
+    ///
+    /// # Panics
+    /// When the payer is refused, or the shop gets no answer.
+    pub async fn pay_with(&self, payment: &Payment, means: &Means) -> Answer {
+        let created = self.authenticated_with(payment, means).await;
+        self.confirm(created.payment_key(), &payment.order_id, payment.amount).prefer("wait=30").await
     }
 
     /// The payer of a payment that was created.

@@ -106,6 +106,11 @@ async fn one_by_one(worker: &Worker, batch: Vec<Finished>) {
                 tracing::warn!(operation = %outcome.operation, fence = outcome.fence, late, "a late decision is refused");
                 finished.receipt.done();
             }
+            Ok(Recorded::Doubted) => {
+                metrics::counter!("naru_worker_late_changes_total").increment(1);
+                tracing::warn!(operation = %outcome.operation, "somebody has heard that it was made: it is asked after again");
+                finished.receipt.done();
+            }
             Ok(Recorded::Unfit { late }) => {
                 metrics::counter!("naru_worker_illegal_decisions_total").increment(1);
                 let late = told(late);

@@ -279,7 +279,7 @@ impl Talk<'_> {
             return self.inquire_issue(reference).await;
         }
         let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
-        let started = System.monotonic();
+        let (started, asked) = (System.monotonic(), self.now());
         let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
         let heard = self.heard(attempt, &Answer::Inquire(answer.clone()), started, None);
         self.keep(heard).await;
@@ -292,29 +292,31 @@ impl Talk<'_> {
                 | OperationKind::CloseAccount
                 | OperationKind::ReturnDeposit,
                 None,
-            ) => claimed.after_change_inquiry(&reference, &answer, self.now(), &mut delays),
+            ) => claimed.after_change_inquiry(&reference, &answer, asked, self.now(), &mut delays),
             (OperationKind::Approve | OperationKind::NetCancel | OperationKind::IssueAccount, None) => {
-                claimed.after_inquiry(&reference, &answer, self.now(), &mut delays)
+                claimed.after_inquiry(&reference, &answer, asked, self.now(), &mut delays)
             }
         })
     }
 
     async fn net_cancel(&mut self, reference: Reference, because: Because) -> Option<Step> {
         let (attempt, _) = self.write_down(Call::NetCancel, &reference, Some(because)).await?;
-        let started = System.monotonic();
+        let (started, asked) = (System.monotonic(), self.now());
         let answer: NetCancelAnswer = self.acquirer.net_cancel(self.order(), &Reference::of(attempt), &reference).await;
         let heard = self.heard(attempt, &Answer::NetCancel(answer.clone()), started, None);
         self.keep(heard).await;
         let claimed = &self.held.claimed;
         Some(match claimed.operation.kind {
-            OperationKind::Approve => claimed.after_net_cancel(&reference, because, &answer, self.now(), &mut delays),
+            OperationKind::Approve => {
+                claimed.after_net_cancel(&reference, because, &answer, asked, self.now(), &mut delays)
+            }
             // Nothing asks for the net-cancel of a change; a net-cancel by itself is all that is left.
             OperationKind::Cancel
             | OperationKind::Capture
             | OperationKind::IssueAccount
             | OperationKind::CloseAccount
             | OperationKind::ReturnDeposit
-            | OperationKind::NetCancel => claimed.after_reversal(&reference, &answer, self.now(), &mut delays),
+            | OperationKind::NetCancel => claimed.after_reversal(&reference, &answer, asked, self.now(), &mut delays),
         })
     }
 

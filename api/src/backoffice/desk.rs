@@ -108,7 +108,7 @@ impl FromRequestParts<App> for Desk {
 }
 
 /// The problem of a change that failed in Postgres. No money hangs on it; what may have been done can be looked at.
-pub(super) fn refuse_change(error: StoreError) -> Problem {
+pub(crate) fn refuse_change(error: StoreError) -> Problem {
     let perhaps = matches!(error, StoreError::Unavailable { written: Written::Perhaps, .. });
     let problem = refuse(error).money(MoneyState::NotMoved);
     match perhaps {

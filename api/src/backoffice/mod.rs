@@ -21,6 +21,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub(crate) use desk::refuse_change;
+
 /// Nothing has to be said.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NothingToSay {}

@@ -11,7 +11,8 @@ use super::session::Tries;
 use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::openapi::StaffSignInRefusals;
-use crate::problem::{Problem, Reason};
+use crate::passwords::wrong_current_password;
+use crate::problem::Problem;
 use crate::unavailable::refuse;
 
 /// The old password and the new.
@@ -58,7 +59,7 @@ pub(super) async fn change(
     let staff = desk.session.staff;
     let was = app.store.kept_password(staff).await.map_err(refuse)?.map(Secret::new);
     let verdict = app.passwords.check(current, was.as_ref()).await?;
-    let wrong = || Problem::because(Reason::PasswordWrong);
+    let wrong = wrong_current_password;
     let (Some(was), Verdict::Right | Verdict::RightButOld) = (was, verdict) else {
         return Err(wrong());
     };

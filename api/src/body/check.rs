@@ -14,17 +14,24 @@
 
 use std::borrow::Cow;
 
-use naru_shared::secret::{CardExpiry, CardNumber, CardPassword, Cvc, Email, IdentityNumber, NotACardField};
+use naru_shared::acquirer::PhoneCompany;
+use naru_shared::domain::bank::Bank;
+use naru_shared::secret::{
+    AccountNumber, BirthDate, CardExpiry, CardNumber, CardPassword, Cvc, Email, IdentityNumber, MemberNumber,
+    MemberPassword, NotACardField, PhoneNumber, SmsCode,
+};
 use time::format_description::well_known::Rfc3339;
 use time::{Date, OffsetDateTime, UtcOffset};
 use url::{Host, Url};
 
-use crate::problem::{FieldError, Problem};
+use crate::problem::{Code, FieldError, Problem};
 
 /// Collects what is wrong with a request's fields.
 #[derive(Debug, Default)]
 pub struct Check {
     errors: Vec<FieldError>,
+    /// What is wrong in a way that has a code of its own; said when nothing else is wrong.
+    refusal: Option<Problem>,
 }
 
 impl Check {
@@ -45,14 +52,15 @@ impl Check {
     /// What `build` makes of the checked values, if nothing was wrong.
     ///
     /// # Errors
-    /// `INVALID_FIELDS` with everything that was wrong.
+    /// `INVALID_FIELDS` with everything that was wrong; or what has a code of its own, if that was all.
     pub fn finish<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Problem> {
         if self.errors.is_empty()
+            && self.refusal.is_none()
             && let Some(value) = build()
         {
             return Ok(value);
         }
-        Err(Problem::fields(self.errors))
+        Err(self.refusal.filter(|_| self.errors.is_empty()).unwrap_or_else(|| Problem::fields(self.errors)))
     }
 
     /// `value` when `good`, else a note.
@@ -150,13 +158,17 @@ impl Check {
         self.require(field, text, text == "KRW", "must be KRW")
     }
 
-    /// `cardInstallmentPlan`: 0, or 2 to 12 months.
+    /// `cardInstallmentPlan`: 0, or 2 to 12 months. Toss Payments has codes for what is wrong with it.
     pub fn instalments(&mut self, field: &str, months: i64) -> Option<u8> {
-        let months = u8::try_from(months).ok().filter(|months| matches!(months, 0 | 2..=12));
-        if months.is_none() {
-            self.wrong(field, "must be 0 or from 2 to 12");
+        let fitting = u8::try_from(months).ok().filter(|months| matches!(months, 0 | 2..=12));
+        if fitting.is_none() {
+            let problem = match months > 12 {
+                true => Problem::of(Code::ExceedMaxCardInstallmentPlan),
+                false => Problem::of(Code::InvalidCardInstallmentPlan),
+            };
+            self.refusal = Some(problem.errors(vec![FieldError::new(field, "must be 0 or from 2 to 12")]));
         }
-        months
+        fitting
     }
 
     /// An address of the merchant's: absolute, `https` (`http` to this machine only), no user, at most 2000 characters.
@@ -237,6 +249,54 @@ impl Check {
         self.card_field(field, IdentityNumber::parse(text))
     }
 
+    /// A bank, by its code or its Korean name.
+    pub fn bank(&mut self, field: &str, text: &str) -> Option<Bank> {
+        let bank = Bank::named(text);
+        if bank.is_none() {
+            self.wrong(field, "must be the code or name of a Korean bank");
+        }
+        bank
+    }
+
+    /// A bank account's number.
+    pub fn account_number(&mut self, field: &str, text: &str) -> Option<AccountNumber> {
+        self.card_field(field, AccountNumber::parse(text))
+    }
+
+    /// A mobile phone's carrier.
+    pub fn carrier(&mut self, field: &str, text: &str) -> Option<PhoneCompany> {
+        let carrier = PhoneCompany::parse(text);
+        if carrier.is_none() {
+            self.wrong(field, "must be SKT, KT, LGU or MVNO");
+        }
+        carrier
+    }
+
+    /// A mobile phone's number.
+    pub fn phone_number(&mut self, field: &str, text: &str) -> Option<PhoneNumber> {
+        self.card_field(field, PhoneNumber::parse(text))
+    }
+
+    /// A birthday of six digits.
+    pub fn birth_date(&mut self, field: &str, text: &str) -> Option<BirthDate> {
+        self.card_field(field, BirthDate::parse(text))
+    }
+
+    /// A code of six digits that came to a phone.
+    pub fn sms_code(&mut self, field: &str, text: &str) -> Option<SmsCode> {
+        self.card_field(field, SmsCode::parse(text))
+    }
+
+    /// A member's number.
+    pub fn member_number(&mut self, field: &str, text: &str) -> Option<MemberNumber> {
+        self.card_field(field, MemberNumber::parse(text))
+    }
+
+    /// A member's password.
+    pub fn member_password(&mut self, field: &str, text: &str) -> Option<MemberPassword> {
+        self.card_field(field, MemberPassword::parse(text))
+    }
+
     fn card_field<T>(&mut self, field: &str, parsed: Result<T, NotACardField>) -> Option<T> {
         parsed.map_err(|why| self.wrong(field, why.to_string())).ok()
     }
@@ -272,7 +332,7 @@ mod tests {
     fn accepts<T>(check: impl FnOnce(&mut Check) -> Option<T>) -> bool {
         let mut all = Check::new();
         let value = check(&mut all);
-        assert_eq!(value.is_some(), all.errors.is_empty(), "a value or an error");
+        assert_eq!(value.is_some(), all.errors.is_empty() && all.refusal.is_none(), "a value or an error");
         value.is_some()
     }
 

@@ -7,11 +7,16 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::typed;
+use crate::context::RequestContext;
 use crate::problem::{FieldError, Problem, Reason};
 
 /// The parameters of a call. Unknown, repeated or unreadable ones are refused by name; an empty one is absent.
 #[derive(Debug)]
 pub struct Params<T>(pub T);
+
+/// The parameters of a call that Toss Payments also has: unknown ones are ignored, and named in `Naru-Ignored-Fields`.
+#[derive(Debug)]
+pub struct TossParams<T>(pub T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
@@ -21,7 +26,29 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for TossParams<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let (params, unknown) = read_some(parts.uri.query().unwrap_or_default())?;
+        RequestContext::of(&parts.extensions).ignore_fields(unknown);
+        Ok(Self(params))
+    }
+}
+
 fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let (params, unknown) = read_some(query)?;
+    match unknown.is_empty() {
+        true => Ok(params),
+        false => {
+            let errors = unknown.into_iter().map(|name| FieldError::new(name, "is not a parameter of this call"));
+            Err(Problem::because(Reason::InvalidQuery).errors(errors.collect()))
+        }
+    }
+}
+
+/// The parameters, and the names of those that the call does not have.
+fn read_some<T: DeserializeOwned>(query: &str) -> Result<(T, Vec<String>), Problem> {
     let mut given = Map::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         // Percent-encoding can write bytes that are no text, and control characters.
@@ -35,15 +62,8 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
         let value = if value.is_empty() { Value::Null } else { Value::from(value) };
         given.insert(name.into_owned(), value);
     }
-    let (params, unknown) = typed::read(&given)
-        .map_err(|problem| Problem::because(Reason::InvalidQuery).errors(problem.field_errors().to_vec()))?;
-    match unknown.is_empty() {
-        true => Ok(params),
-        false => {
-            let errors = unknown.into_iter().map(|name| FieldError::new(name, "is not a parameter of this call"));
-            Err(Problem::because(Reason::InvalidQuery).errors(errors.collect()))
-        }
-    }
+    typed::read(&given)
+        .map_err(|problem| Problem::because(Reason::InvalidQuery).errors(problem.field_errors().to_vec()))
 }
 
 fn refused(name: String, reason: &'static str) -> Problem {

@@ -1,11 +1,12 @@
 //! Whether a request that changes something came from a page of ours. A cookie alone does not say so: browsers send it along
-//! with what other sites' pages ask for, too. (That a body is JSON, which no other site's form can send, [`crate::body`] sees to.)
+//! with what other sites' pages ask for, too.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 
 use crate::app::App;
+use crate::body::is_json;
 use crate::problem::{Problem, Reason};
 
 const FETCH_SITE: &str = "sec-fetch-site";
@@ -15,7 +16,7 @@ const FETCH_SITE: &str = "sec-fetch-site";
 pub struct OwnPage;
 
 impl OwnPage {
-    fn check(headers: &HeaderMap, own_origin: &str) -> Result<Self, Problem> {
+    fn check(method: &Method, headers: &HeaderMap, own_origin: &str) -> Result<Self, Problem> {
         let only = |name: &str| -> Option<Option<&str>> {
             let mut values = headers.get_all(name).iter();
             match (values.next(), values.next()) {
@@ -35,6 +36,10 @@ impl OwnPage {
         if !ours {
             return Err(Problem::because(Reason::ForeignPage));
         }
+        // A form of another site can send everything but this.
+        if method == Method::POST && !is_json(headers) {
+            return Err(Problem::because(Reason::UnsupportedMediaType));
+        }
         Ok(Self)
     }
 }
@@ -43,7 +48,7 @@ impl FromRequestParts<App> for OwnPage {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        Self::check(&parts.headers, &app.public.origin())
+        Self::check(&parts.method, &parts.headers, &app.public.origin())
     }
 }
 
@@ -77,12 +82,16 @@ mod tests {
             let mut headers = HeaderMap::new();
             site.map(|site| headers.insert(FETCH_SITE, site.parse().unwrap()));
             origin.map(|origin| headers.insert(header::ORIGIN, origin.parse().unwrap()));
-            let refused = OwnPage::check(&headers, OURS).err().and_then(|problem| problem.reason());
-            assert_eq!(refused, (!allowed).then_some(Reason::ForeignPage), "{site:?} {origin:?}");
+            assert_eq!(OwnPage::check(&Method::DELETE, &headers, OURS).is_ok(), allowed, "{site:?} {origin:?}");
+            let refused = OwnPage::check(&Method::POST, &headers, OURS).unwrap_err().reason();
+            let expected = if allowed { Reason::UnsupportedMediaType } else { Reason::ForeignPage };
+            assert_eq!(refused, Some(expected), "{site:?} {origin:?}");
+            headers.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+            assert_eq!(OwnPage::check(&Method::POST, &headers, OURS).is_ok(), allowed, "{site:?} {origin:?}");
         }
         let mut twice = HeaderMap::new();
         twice.append(header::ORIGIN, OURS.parse().unwrap());
         twice.append(header::ORIGIN, evil.parse().unwrap());
-        assert!(OwnPage::check(&twice, OURS).is_err());
+        assert!(OwnPage::check(&Method::DELETE, &twice, OURS).is_err());
     }
 }

@@ -3,28 +3,29 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use naru_shared::domain::event::PaymentEvent;
-use naru_shared::domain::installment::{self, NoInstallments};
-use naru_shared::domain::instrument::{Card, Instrument};
+use naru_shared::domain::installment::NoInstallments;
+use naru_shared::domain::instrument::Card;
 use naru_shared::domain::money::Money;
 use naru_shared::domain::payment::{Payment, PaymentStatus};
 use naru_shared::store::{Advance, Clock};
+use serde_json::{Map, Value};
 
+use super::means::{MeansFields, TypedMeans};
 use super::{CheckoutPayment, find};
 use crate::app::App;
-use crate::body::{Check, OwnBody};
+use crate::body::OwnBody;
 use crate::browser::Address;
 use crate::context::RequestContext;
-use crate::merchant::{CardFields, register};
 use crate::openapi::PayerRefusals;
 use crate::problem::{Code, Problem, Reason};
 use crate::unavailable::refuse_payer;
 
-/// Says what to pay with: the card is exchanged for the card company's token at once, and forgotten.
+/// Says what to pay with: it is exchanged for the acquirer's token at once, and forgotten.
 #[utoipa::path(
     post,
     path = "/checkout/v1/{checkoutId}/authenticate",
     tag = "Checkout",
-    request_body = CardFields,
+    request_body = MeansFields,
     params(("checkoutId" = String, Path, description = "From `checkout.url`")),
     responses(
         (status = 200, description = "Authenticated: go to `nextUrl`", body = CheckoutPayment),
@@ -36,52 +37,53 @@ pub(super) async fn authenticate(
     context: RequestContext,
     address: Address,
     Path(checkout_id): Path<String>,
-    body: OwnBody<CardFields>,
+    body: OwnBody<Map<String, Value>>,
 ) -> Result<Json<CheckoutPayment>, Problem> {
-    let mut check = Check::new();
-    let card = body.fields.check(&mut check);
-    let card = check.finish(|| card)?;
-    drop(body);
+    let means = TypedMeans::read(body.into_fields())?;
     let payment = find(&app, &checkout_id).await?;
     refuse_unless_ready(&payment)?;
-    let months = card.installment_months;
-    installment::allowed(months, payment.total).map_err(no_installments)?;
+    means.suits(&payment)?;
     app.tries.count(payment.id)?;
     let registering = app.rates.registering(address).await.inspect_err(|_| app.tries.give_back(payment.id))?;
-    let registered = register(&app, &payment.mid, &card, context.trace).await;
-    drop(card);
+    let registered = means.register(&app, &payment, context.trace).await;
+    let months = means.installment_months();
+    drop(means);
     match &registered {
         Ok(_) => app.tries.forget(payment.id),
         Err(problem) if problem.status().is_server_error() => app.tries.give_back(payment.id),
         Err(_) => app.rates.declined(address).await,
     }
     drop(registering);
-    let token = in_months(registered?, months, payment.total)?;
+    let instrument = TypedMeans::on_its_terms(months, registered?, &payment)?;
 
-    let event = PaymentEvent::Authenticated { instrument: Instrument::Card(token) };
-    let next = payment.state.on(&event).map_err(|_| Problem::of(Code::AlreadyProcessedPayment))?;
+    let event = PaymentEvent::Authenticated { instrument };
     let trace_id = context.trace.trace_hex();
-    let change = Advance {
-        payment: &payment,
-        next: &next,
-        event: &event,
-        clock: Clock::InTime,
-        operation: None,
-        key: None,
-        trace_id: &trace_id,
-    };
-    let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
-    match app.store.advance_payment(&change).await.map_err(lost)? {
-        Some(advanced) => {
+    let mut payment = payment;
+    loop {
+        let next = payment.state.on(&event).map_err(|_| Problem::of(Code::AlreadyProcessedPayment))?;
+        let change = Advance {
+            payment: &payment,
+            next: &next,
+            event: &event,
+            clock: Clock::InTime,
+            operation: None,
+            key: None,
+            trace_id: &trace_id,
+        };
+        let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
+        if let Some(advanced) = app.store.advance_payment(&change).await.map_err(lost)? {
             app.wake(payment.id, advanced.version, &next);
-            Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)))
+            return Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)));
         }
-        // Somebody was faster, or the clock was: say which.
-        None => {
-            refuse_unless_ready(&find(&app, &checkout_id).await?)?;
-            Err(Problem::because(Reason::PaymentExpired))
-        }
+        payment = moved_on(payment, find(&app, &checkout_id).await?)?;
     }
+}
+
+/// A payment that somebody moved on before it was authenticated, if it still can be: its payer's page was opened. Otherwise
+/// says who was faster, another page or the clock.
+pub(crate) fn moved_on(before: Payment, now: Payment) -> Result<Payment, Problem> {
+    refuse_unless_ready(&now)?;
+    if now.version == before.version { Err(Problem::because(Reason::PaymentExpired)) } else { Ok(now) }
 }
 
 /// A card that is paid back in so many months, if it and the payment allow for that.
@@ -89,7 +91,8 @@ pub(crate) fn in_months(card: Card, months: u8, total: Money) -> Result<Card, Pr
     card.in_months(months, total).map_err(no_installments)
 }
 
-fn no_installments(why: NoInstallments) -> Problem {
+/// The problem of a payment that can't be paid back so.
+pub(crate) fn no_installments(why: NoInstallments) -> Problem {
     match why {
         NoInstallments::BelowAmount => Problem::because(Reason::InstallmentBelowAmount),
         NoInstallments::NotThisCard => Problem::of(Code::NotSupportedMonthlyInstallmentPlan),

@@ -1,7 +1,11 @@
 //! The payer's side of one payment, `/checkout/v1`: by an opaque id that is good for that payment only.
 
 mod authenticate;
+mod billing;
 mod cancel;
+mod means;
+mod phone;
+mod scanned;
 mod show;
 mod tries;
 
@@ -18,16 +22,21 @@ use crate::problem::{Code, Problem};
 use crate::unavailable::refuse;
 use crate::view::{FailureView, PaymentView};
 
-pub(crate) use authenticate::{in_months, refuse_unless_ready};
+pub(crate) use authenticate::{in_months, moved_on, no_installments, refuse_unless_ready};
 pub(crate) use cancel::cancel_before_paying;
+pub(crate) use means::refuse_method;
 pub use tries::Tries;
 
 /// Every call of the payer's side.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(show::show))
+        .routes(routes!(scanned::scanned))
         .routes(routes!(authenticate::authenticate))
+        .routes(routes!(phone::verify))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(billing::request_billing))
+        .routes(routes!(billing::authenticate_billing))
         .layer(DefaultBodyLimit::disable())
 }
 
@@ -49,6 +58,8 @@ pub(crate) struct CheckoutPayment {
     money_state: &'static str,
     /// Raised by one with every change.
     sequence: i64,
+    /// By which method it is paid; null until the payer has chosen.
+    method: Option<&'static str>,
     /// The card it is paid with, masked.
     card_number: Option<String>,
     /// Where the payer goes next: to the merchant, when authenticated or failed.
@@ -69,6 +80,7 @@ impl CheckoutPayment {
             status: view.status,
             money_state: view.money_state,
             sequence: view.sequence,
+            method: view.method,
             card_number: view.card.map(|card| card.number),
             next_url,
             failure: view.failure,

@@ -45,7 +45,7 @@ pub(super) async fn observe(State(random): State<Arc<dyn Random>>, mut request: 
             %method,
             route,
             status,
-            code = problem.map(|problem| problem.code().as_str()),
+            code = problem.map(Problem::name),
             reason = problem.and_then(Problem::reason).map(crate::problem::Reason::as_str),
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "answered"

@@ -12,7 +12,7 @@ use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::money::Money;
 use naru_shared::domain::operation::{OperationKind, OperationStatus};
-use naru_shared::domain::payment::{Payment, Work};
+use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
 use naru_shared::secret::TypedPayee;
 use naru_shared::store::{Advance, Clock, NewOperation, Place};
 use naru_shared::system::System;
@@ -111,6 +111,7 @@ pub(super) async fn cancel(
     let tenant = merchant.tenant();
     // What is no account of a payment that needs none does no harm, as with Toss Payments.
     let given = given.map(RefundAccountFields::read);
+    let turn = app.turns.take(payment_key).await;
     let began = System.monotonic();
     while System.monotonic().duration_since(began) < RACE_FOR {
         let payment = app.store.find_payment(tenant, Place::Key(payment_key)).await.map_err(refuse)?;
@@ -154,7 +155,7 @@ pub(super) async fn cancel(
             tax_free,
             reason: asked.reason.to_owned(),
             payee: payee.map(TypedPayee::shown).or_else(|| payment.state.payee.clone()),
-            requested_at: System.now(),
+            requested_at: payment.merchant_time(System.now()),
             end: None,
         };
         let event = PaymentEvent::CancelQueued { cancel };
@@ -190,6 +191,7 @@ pub(super) async fn cancel(
         };
         match app.store.advance_payment(&change).await {
             Ok(Some(advanced)) => {
+                drop(turn);
                 // Behind other work of the payment, its turn is told by whoever settles that.
                 if !payment.state.has_unsettled_work() {
                     app.hint(operation, connector, OperationKind::Cancel, advanced.at, context.trace);
@@ -217,7 +219,7 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
             .with("paymentStatus", state.status().as_str())
     };
     if let Some(believed) = asked.refundable
-        && state.approval().is_some()
+        && matches!(state.status(), PaymentStatus::Done | PaymentStatus::PartialCanceled)
         && believed != state.refundable()
     {
         return Err(about(Problem::of(Code::NotMatchesRefundableAmount)).with("refundableAmount", state.refundable()));
@@ -234,6 +236,9 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
     if again {
         return Err(about(Problem::of(Code::ForbiddenConsecutiveRequest)));
     }
+    if state.refundable() > 0 && state.cancelable_until().is_some_and(|until| System.now() >= until) {
+        return Err(about(Problem::of(Code::ExceedMaxRefundDue)));
+    }
     state.cancelable(payment.tax_free, asked.amount, asked.tax_free).map_err(|why| match why {
         NotCancelable::NotPaid => about(Problem::of(Code::NotCancelablePayment)),
         NotCancelable::AllCanceled => about(Problem::of(Code::AlreadyCanceledPayment)),
@@ -244,6 +249,7 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
             .with("taxFreeAmountMin", least)
             .with("taxFreeAmountMax", most),
         NotCancelable::PartWhileWaiting => about(Problem::of(Code::NotAllowedPartialRefundWaitingDeposit)),
+        NotCancelable::OnlyWhole => about(Problem::of(Code::NotAllowedPartialRefund)),
         NotCancelable::TooMany => about(Problem::because(Reason::TooManyCancels)).with("cancelsMax", CANCELS_MAX),
     })
 }

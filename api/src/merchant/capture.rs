@@ -6,12 +6,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::domain::event::PaymentEvent;
-use naru_shared::domain::id::OperationId;
+use naru_shared::domain::id::{OperationId, Tenant};
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::money::Money;
 use naru_shared::domain::operation::{OperationKind, OperationStatus};
-use naru_shared::domain::payment::Work;
-use naru_shared::store::{Advance, Clock, NewOperation, Place};
+use naru_shared::domain::payment::{Payment, Work};
+use naru_shared::store::{Advance, Clock, NewOperation, Place, Started};
 use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -79,6 +79,7 @@ pub(super) async fn capture(
         let payment = payment.ok_or_else(|| Problem::of(Code::NotFoundPayment))?;
         let state = &payment.state;
         if state.is_captured() {
+            join(&app, tenant, keyed.as_ref(), &payment, Started::Version(payment.version)).await?;
             return Ok(paid(&app, &payment, &context));
         }
         // To miss nothing: watch, then read or accept.
@@ -86,10 +87,7 @@ pub(super) async fn capture(
         let accepted = |operation, seen| Accepted { operation, key: &payment.key, order_id: &payment.order_id, seen };
         let open = state.capture.as_ref().and_then(|capture| capture.work.as_ref());
         if let Some(work) = open.filter(|work| work.status.is_unsettled()) {
-            if let Some(keyed) = &keyed {
-                let joined = app.store.join_with_key(tenant, &keyed.key, payment.id, work.id).await;
-                joined.map_err(|error| refuse(error).location(&app.payment_url(&payment.key)))?;
-            }
+            join(&app, tenant, keyed.as_ref(), &payment, Started::Operation(work.id)).await?;
             return outcome(&app, &context, prefer, watching, accepted(work.id, 0)).await;
         }
         let operation = OperationId(System.ordered());
@@ -143,4 +141,17 @@ pub(super) async fn capture(
         }
     }
     Err(Problem::because(Reason::Overloaded).retry_after(Duration::from_secs(1)))
+}
+
+/// Lets a request's key point at what another one started.
+async fn join(
+    app: &App,
+    tenant: Tenant,
+    keyed: Option<&Keyed>,
+    payment: &Payment,
+    started: Started,
+) -> Result<(), Problem> {
+    let Some(keyed) = keyed else { return Ok(()) };
+    let joined = app.store.join_with_key(tenant, &keyed.key, payment.id, started).await;
+    joined.map_err(|error| refuse(error).location(&app.payment_url(&payment.key)))
 }

@@ -1,6 +1,6 @@
 //! Card fields, from the request to the acquirer's token. They live for one request.
 
-use naru_shared::acquirer::{RegisterError, TypedCard};
+use naru_shared::acquirer::{RegisterError, Registers, Typed, TypedCard};
 use naru_shared::clock::Clock as _;
 use naru_shared::domain::instrument::Card;
 use naru_shared::system::System;
@@ -70,9 +70,22 @@ impl CardFields {
 /// Exchanges a card for the acquirer's token, at once.
 ///
 /// # Errors
-/// What the card company has against the card, or `ACQUIRER_UNAVAILABLE`. Nothing was charged in either case.
+/// As [`exchange`].
 pub(crate) async fn register(app: &App, mid: &str, card: &TypedCard, trace: TraceContext) -> Result<Card, Problem> {
-    let registered = app.cards.register(mid, card, &trace.to_header()).await;
+    exchange(&*app.cards, mid, card, trace).await
+}
+
+/// Exchanges what a payer typed for the acquirer's token, at once.
+///
+/// # Errors
+/// What the acquirer has against it, or `ACQUIRER_UNAVAILABLE`. Nothing was charged in either case.
+pub(crate) async fn exchange<T: Typed>(
+    acquirer: &dyn Registers<T>,
+    mid: &str,
+    typed: &T,
+    trace: TraceContext,
+) -> Result<T::Kept, Problem> {
+    let registered = acquirer.register(mid, typed, &trace.to_header()).await;
     let outcome = match &registered {
         Ok(_) => "registered",
         Err(RegisterError::Declined(_)) => "declined",
@@ -88,7 +101,7 @@ pub(crate) async fn register(app: &App, mid: &str, card: &TypedCard, trace: Trac
             }
         }
         RegisterError::Unavailable(fault) => {
-            tracing::warn!(fault, "a card could not be registered");
+            tracing::warn!(fault, "what a payer typed could not be registered");
             Problem::because(Reason::AcquirerUnavailable).retry_after(std::time::Duration::from_secs(2))
         }
     })

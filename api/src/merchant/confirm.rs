@@ -7,7 +7,7 @@ use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::OperationId;
 use naru_shared::domain::operation::{OperationKind, OperationStatus};
 use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
-use naru_shared::store::{Advance, Clock, NewOperation, Place, StoreError};
+use naru_shared::store::{Advance, Clock, NewOperation, Place, Started, StoreError};
 use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -149,7 +149,7 @@ async fn run(
         let accepted = |operation, seen| Accepted { operation, key: &payment.key, order_id, seen };
         if let Some(work) = approval_at_work(&payment) {
             if let Some(keyed) = &keyed {
-                let joined = app.store.join_with_key(tenant, &keyed.key, payment.id, work).await;
+                let joined = app.store.join_with_key(tenant, &keyed.key, payment.id, Started::Operation(work)).await;
                 joined.map_err(|error| refuse_order(app, order_id, error))?;
             }
             metrics::counter!("naru_confirms_joined_total").increment(1);

@@ -6,9 +6,10 @@ use axum::response::{IntoResponse, Response};
 use naru_shared::api_key::KeyKind;
 use naru_shared::clock::{Ids as _, Random as _};
 use naru_shared::domain::id::{CheckoutId, PaymentId, PaymentKey, Tenant};
+use naru_shared::domain::instrument::Method;
 use naru_shared::domain::money::{Currency, Money};
 use naru_shared::domain::payment::{Payment, PaymentDetails, PaymentSource, PaymentState};
-use naru_shared::store::{Acceptance, NewPayment, Place, Principal, StoreError};
+use naru_shared::store::{Acceptance, Created, NewPayment, Place, Principal, StoreError};
 use naru_shared::system::System;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -25,8 +26,6 @@ use crate::problem::{Code, Problem, Reason};
 use crate::unavailable::{refuse, refuse_order};
 use crate::view::PaymentView;
 
-/// The least that a card can be charged, in won.
-pub(super) const CARD_AMOUNT_MIN: i64 = 100;
 /// Pairs of a merchant's own at most.
 const METADATA_MAX: usize = 5;
 
@@ -91,8 +90,8 @@ impl OrderFields {
 }
 
 /// The least that can be charged is checked last: it has a code of its own.
-pub(super) fn check_minimum(order: &Order) -> Result<(), Problem> {
-    if order.total.amount() < CARD_AMOUNT_MIN {
+pub(super) fn check_minimum(order: &Order, method: Method) -> Result<(), Problem> {
+    if order.total.amount() < method.connector().amount_min() {
         return Err(Problem::of(Code::BelowMinimumAmount));
     }
     Ok(())
@@ -122,7 +121,8 @@ pub(super) struct CreateFields {
     /// At most 5 pairs of texts of the merchant's own.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
-    /// `카드` or `CARD`.
+    /// By which method the payer is to pay, and by no other: `카드`, `계좌이체`, `휴대폰` or `간편결제`, or `CARD`, `TRANSFER`,
+    /// `MOBILE_PHONE` or `EASY_PAY`. The payer chooses if absent.
     method: Option<String>,
     /// Where the payer goes when authenticated. Its origin is registered with the merchant.
     success_url: String,
@@ -174,19 +174,21 @@ pub(super) async fn create(
         metadata: fields.metadata,
     };
     let order = order.check(&mut check);
-    let method = check.require(
-        "method",
-        (),
-        fields.method.is_none_or(|method| matches!(method.as_str(), "카드" | "CARD")),
-        "must be 카드 or CARD",
-    );
+    let method = check.optional(fields.method.as_deref(), |check, word| {
+        let method = Method::named(word);
+        if method.is_none() {
+            check.wrong(
+                "method",
+                "must be 카드, 계좌이체, 휴대폰 or 간편결제, or CARD, TRANSFER, MOBILE_PHONE or EASY_PAY",
+            );
+        }
+        method
+    });
     let success = check.url("successUrl", &fields.success_url);
     let fail = check.url("failUrl", &fields.fail_url);
-    let (mut order, success, fail) = check.finish(|| {
-        method?;
-        Some((order?, success?, fail?))
-    })?;
-    check_minimum(&order)?;
+    let (mut order, method, success, fail) = check.finish(|| Some((order?, method?, success?, fail?)))?;
+    check_minimum(&order, method.unwrap_or(Method::Card))?;
+    order.details.method = method;
     for url in [&success, &fail] {
         let origin = url.origin().ascii_serialization();
         if !creator.origins.contains(&origin) {
@@ -210,7 +212,7 @@ pub(super) async fn create(
     let key = keyed.as_ref().map(|keyed| &*keyed.key);
     let created = app.accepts.ask(Acceptance::new(&draft.new_payment(tenant, &trace_id), None, key)).await;
     match created {
-        Ok(created) => Ok(render(&draft.payment(&creator, created.at))),
+        Ok(created) => Ok(render(&draft.payment(&creator, created))),
         Err(StoreError::Constraint { constraint }) => {
             let order_id = &draft.order.order_id;
             let answer = refused(&app, &context, tenant, order_id, &constraint, keyed.as_ref(), render).await;
@@ -279,7 +281,7 @@ impl Draft {
     }
 
     /// The payment that it became.
-    fn payment(self, creator: &Principal, at: time::OffsetDateTime) -> Payment {
+    fn payment(self, creator: &Principal, created: Created) -> Payment {
         Payment {
             id: self.id,
             key: self.key,
@@ -295,7 +297,8 @@ impl Draft {
             operation_count: 0,
             version: 1,
             state: self.state,
-            created_at: at,
+            created_at: created.shown_at,
+            ahead: created.shown_at - created.at,
         }
     }
 }

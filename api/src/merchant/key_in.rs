@@ -4,7 +4,8 @@ use axum::extract::State;
 use axum::response::Response;
 use naru_shared::clock::Ids as _;
 use naru_shared::domain::id::OperationId;
-use naru_shared::domain::instrument::Instrument;
+use naru_shared::domain::installment;
+use naru_shared::domain::instrument::{Instrument, Method};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus};
 use naru_shared::domain::payment::{PaymentSource, PaymentState, Work};
 use naru_shared::store::{Acceptance, NewOperation, StoreError};
@@ -19,6 +20,7 @@ use crate::answer::{Accepted, Keyed, outcome, paid};
 use crate::app::App;
 use crate::auth::Merchant;
 use crate::body::{Check, TossBody};
+use crate::checkout::{in_months, no_installments};
 use crate::context::RequestContext;
 use crate::headers::{IdempotencyKey, Prefer};
 use crate::openapi::ApproveRefusals;
@@ -124,7 +126,7 @@ pub(super) async fn key_in(
     .check(&mut check);
     let before = check.optional(fields.approve_before.as_deref(), |check, text| check.moment("approveBefore", text));
     let (order, card, before) = check.finish(|| Some((order?, card?, before?)))?;
-    check_minimum(&order)?;
+    check_minimum(&order, Method::Card)?;
 
     let tenant = merchant.tenant();
     let keyed = Keyed::of(&app, key, "POST /v1/payments/key-in".into(), &fingerprint);
@@ -134,8 +136,11 @@ pub(super) async fn key_in(
         return Ok(answer);
     }
     app.backlog.admit()?;
+    let months = card.installment_months;
+    installment::allowed(months, order.total).map_err(no_installments)?;
     let token = register(&app, &merchant.0.mid, &card, context.trace).await?;
     drop(card);
+    let token = in_months(token, months, order.total)?;
 
     let operation = OperationId(System.ordered());
     let work = Work {

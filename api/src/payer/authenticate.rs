@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use naru_shared::domain::event::PaymentEvent;
-use naru_shared::domain::instrument::Instrument;
+use naru_shared::domain::instrument::{Instrument, Method};
 use naru_shared::domain::payment::Payment;
 use naru_shared::store::{Advance, Clock};
 use serde::Deserialize;
@@ -15,10 +15,10 @@ use super::session::Payer;
 use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::browser::OwnPage;
-use crate::checkout::{CheckoutPayment, find, in_months, refuse_unless_ready};
+use crate::checkout::{CheckoutPayment, find, in_months, moved_on, refuse_method, refuse_unless_ready};
 use crate::context::RequestContext;
 use crate::openapi::OwnPaymentRefusals;
-use crate::problem::{Code, Problem, Reason};
+use crate::problem::{Code, Problem};
 use crate::unavailable::refuse_payer;
 
 /// Which card, and in how many months.
@@ -59,31 +59,29 @@ pub(super) async fn authenticate(
     let payment = find_in_world(&app, &payer, &checkout_id).await?;
     let stored = find_card(&app, &payer, &body.fields.card_id).await?;
     refuse_unless_ready(&payment)?;
+    refuse_method(&payment, Method::Card)?;
     let card = in_months(stored.card, months, payment.total)?;
 
     let event = PaymentEvent::Authenticated { instrument: Instrument::Card(card) };
-    let next = payment.state.on(&event).map_err(|_| Problem::of(Code::AlreadyProcessedPayment))?;
     let trace_id = context.trace.trace_hex();
-    let change = Advance {
-        payment: &payment,
-        next: &next,
-        event: &event,
-        clock: Clock::InTime,
-        operation: None,
-        key: None,
-        trace_id: &trace_id,
-    };
-    let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
-    match app.store.authenticate_payment(&change, payer.id).await.map_err(lost)? {
-        Some(advanced) => {
+    let mut payment = payment;
+    loop {
+        let next = payment.state.on(&event).map_err(|_| Problem::of(Code::AlreadyProcessedPayment))?;
+        let change = Advance {
+            payment: &payment,
+            next: &next,
+            event: &event,
+            clock: Clock::InTime,
+            operation: None,
+            key: None,
+            trace_id: &trace_id,
+        };
+        let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
+        if let Some(advanced) = app.store.authenticate_payment(&change, payer.id).await.map_err(lost)? {
             app.wake(payment.id, advanced.version, &next);
-            Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)))
+            return Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)));
         }
-        // Somebody was faster, or the clock was: say which.
-        None => {
-            refuse_unless_ready(&find_in_world(&app, &payer, &checkout_id).await?)?;
-            Err(Problem::because(Reason::PaymentExpired))
-        }
+        payment = moved_on(payment, find_in_world(&app, &payer, &checkout_id).await?)?;
     }
 }
 

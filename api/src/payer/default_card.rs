@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::card::{CardsOnFile, card_id, cards, missing};
-use super::refuse_own;
 use super::session::Payer;
 use super::sign_out::Nothing;
 use crate::app::App;
@@ -12,6 +11,7 @@ use crate::body::OwnBody;
 use crate::browser::OwnPage;
 use crate::openapi::CardRefusals;
 use crate::problem::Problem;
+use crate::unavailable::refuse_free;
 
 /// Has a card offered first.
 #[utoipa::path(
@@ -34,7 +34,7 @@ pub(super) async fn prefer_card(
     _body: OwnBody<Nothing>,
 ) -> Result<Json<CardsOnFile>, Problem> {
     let card = card_id(&card).ok_or_else(missing)?;
-    match app.store.prefer_card(payer.id, card).await.map_err(refuse_own)? {
+    match app.store.prefer_card(payer.id, card).await.map_err(refuse_free)? {
         true => cards(&app, &payer).await,
         false => Err(missing()),
     }

@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::card::{CardsOnFile, card_id, cards, missing};
-use super::refuse_own;
 use super::session::Payer;
 use crate::app::App;
 use crate::browser::OwnPage;
 use crate::openapi::CardRefusals;
 use crate::problem::Problem;
+use crate::unavailable::refuse_free;
 
 /// Forgets a card. What was paid with it stays as it was.
 #[utoipa::path(
@@ -30,7 +30,7 @@ pub(super) async fn delete_card(
     Path(card): Path<String>,
 ) -> Result<Json<CardsOnFile>, Problem> {
     let card = card_id(&card).ok_or_else(missing)?;
-    match app.store.forget_card(payer.id, card).await.map_err(refuse_own)? {
+    match app.store.forget_card(payer.id, card).await.map_err(refuse_free)? {
         true => cards(&app, &payer).await,
         false => Err(missing()),
     }

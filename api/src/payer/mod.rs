@@ -20,15 +20,12 @@ mod sign_out;
 mod sign_up;
 
 use axum::extract::DefaultBodyLimit;
-use naru_shared::store::{StoreError, Written};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use history::find_own;
 
 use crate::app::App;
-use crate::problem::{MoneyState, Problem, Reason};
-use crate::unavailable::refuse;
 
 /// Every call of payers.
 pub fn routes() -> OpenApiRouter<App> {
@@ -47,26 +44,4 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(authenticate::authenticate))
         .routes(routes!(cancel::cancel))
         .layer(DefaultBodyLimit::disable())
-}
-
-/// The problem of a failed statement about an account, a session or a card: no money moves, and the same again does no harm.
-fn refuse_own(error: StoreError) -> Problem {
-    match &error {
-        StoreError::Unavailable { written: Written::Perhaps, .. } => {
-            tracing::warn!(error = format!("{error:?}"), "not known: the answer to a commit was lost");
-            Problem::because(Reason::CommitUnknown)
-                .money(MoneyState::NotMoved)
-                .retryable(true)
-                .retry_after(std::time::Duration::from_secs(1))
-                .detail(
-                    "요청이 처리되었는지 아직 알 수 없습니다. 같은 요청을 다시 보내도 됩니다.",
-                    "Whether this was done is not known yet. The same request may be sent again.",
-                )
-        }
-        StoreError::Unavailable { .. }
-        | StoreError::Constraint { .. }
-        | StoreError::BatchDisagrees
-        | StoreError::Inconsistent { .. }
-        | StoreError::Refused(_) => refuse(error).money(MoneyState::NotMoved),
-    }
 }

@@ -6,7 +6,6 @@ use naru_shared::secret::Secret;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::refuse_own;
 use super::session::{Account, NewSession, Payer};
 use super::sign_in::{check_given_password, prove};
 use super::sign_up::check_new_password;
@@ -14,7 +13,9 @@ use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::browser::OwnPage;
 use crate::openapi::PasswordRefusals;
+use crate::passwords::wrong_current_password;
 use crate::problem::{Problem, Reason};
+use crate::unavailable::refuse_free;
 
 /// The old and the new one.
 #[derive(Deserialize, ToSchema)]
@@ -52,18 +53,15 @@ pub(super) async fn change_password(
     let (current, new) = check.finish(|| Some((current?, new?)))?;
     drop(body);
     // Counted as signing in is: a session left open is no place to find out a password.
-    let wrong = || {
-        Problem::because(Reason::CurrentPasswordWrong)
-            .detail("현재 비밀번호가 올바르지 않습니다.", "The current password is wrong.")
-    };
+    let wrong = wrong_current_password;
     let account = prove(&app, payer.mode, &payer.email, current).await.map_err(|problem| match problem.reason() {
-        Some(Reason::SignInRefused) => wrong(),
+        Some(Reason::SignInFailed) => wrong(),
         _ => problem,
     })?;
     let hash = app.passwords.hash(new).await?;
     let session = NewSession::new();
     // Somebody who was faster has changed it: what was current is not any more.
-    match app.store.change_password(&account, &hash, Some(&session.hash())).await.map_err(refuse_own)? {
+    match app.store.change_password(&account, &hash, Some(&session.hash())).await.map_err(refuse_free)? {
         true => Ok(session.answer(&app, Account::of(payer.mode, &payer.email))),
         false => Err(wrong()),
     }

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::card::{CardOnFile, missing};
-use super::refuse_own;
 use super::session::Payer;
 use crate::app::App;
 use crate::body::{Check, OwnBody};
@@ -22,7 +21,7 @@ use crate::merchant::{CardFields, register};
 use crate::openapi::RegisterRefusals;
 use crate::problem::{Problem, Reason};
 use crate::rates::CARDS_OF_PAYER;
-use crate::unavailable::refuse;
+use crate::unavailable::{refuse, refuse_free};
 
 /// Characters of a nickname at most.
 const NICKNAME_MAX: usize = 40;
@@ -106,7 +105,7 @@ pub(super) async fn register_card(
     let kept = app.store.keep_card(&new).await.map_err(|error| match error {
         error if error.is_constraint("payers_card_count") => Problem::because(Reason::TooManyStoredCards)
             .detail("카드는 20장까지 등록할 수 있습니다.", "At most 20 cards are kept: delete one first."),
-        error => refuse_own(error),
+        error => refuse_free(error),
     })?;
     let stored = app.store.find_card(payer.id, kept.id).await.map_err(refuse)?.ok_or_else(missing)?;
     Ok(Json(CardOnFile::of(&stored)))

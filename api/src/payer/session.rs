@@ -40,7 +40,7 @@ impl FromRequestParts<App> for Payer {
     /// Asks Postgres each time: a session that was ended is over at once, everywhere.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         // One problem for no cookie, garbage, another's, an ended and an expired one: nothing to be learned from it.
-        let missing = || Problem::because(Reason::SessionMissing).detail("로그인이 필요합니다.", "Sign in first.");
+        let missing = || Problem::because(Reason::SignInRequired).detail("로그인이 필요합니다.", "Sign in first.");
         let session = brought(app, &parts.headers).ok_or_else(missing)?;
         let SignedIn { payer, mode, email } =
             app.store.find_session(&session).await.map_err(refuse)?.ok_or_else(missing)?;

@@ -7,7 +7,6 @@ use naru_shared::domain::id::Mode;
 use naru_shared::secret::{Email, Password, Secret, Verdict};
 use naru_shared::store::PayerAccount;
 
-use super::refuse_own;
 use super::session::{Account, NewSession, brought};
 use super::sign_up::SignFields;
 use crate::app::App;
@@ -16,7 +15,7 @@ use crate::browser::{Address, OwnPage};
 use crate::openapi::SignInRefusals;
 use crate::problem::{Problem, Reason};
 use crate::rates::{SIGN_IN_FROM_ADDRESS, SIGN_IN_OF_PAYER, Who};
-use crate::unavailable::refuse;
+use crate::unavailable::{refuse, refuse_free};
 
 /// Signs in. A session that the browser had before ends.
 #[utoipa::path(
@@ -51,7 +50,7 @@ pub(super) async fn sign_in(
     let account = account?;
     let session = NewSession::new();
     let before = brought(&app, &headers);
-    app.store.begin_session(account.id, &session.hash(), before.as_ref()).await.map_err(refuse_own)?;
+    app.store.begin_session(account.id, &session.hash(), before.as_ref()).await.map_err(refuse_free)?;
     Ok(session.answer(&app, Account::of(mode, &email)))
 }
 
@@ -83,7 +82,7 @@ pub(super) async fn prove(
     };
     let (Some(mut account), Verdict::Right | Verdict::RightButOld) = (account, verdict) else {
         metrics::counter!("naru_sign_ins_refused_total").increment(1);
-        return Err(Problem::because(Reason::SignInRefused)
+        return Err(Problem::because(Reason::SignInFailed)
             .detail("이메일 주소 또는 비밀번호가 올바르지 않습니다.", "The e-mail address or the password is wrong."));
     };
     app.rates.forget(SIGN_IN_OF_PAYER, &who).await;

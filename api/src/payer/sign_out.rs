@@ -6,13 +6,13 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::refuse_own;
 use super::session::{Payer, brought, without_session};
 use crate::app::App;
 use crate::body::OwnBody;
 use crate::browser::OwnPage;
 use crate::openapi::{LeaveRefusals, OwnRefusals};
 use crate::problem::Problem;
+use crate::unavailable::refuse_free;
 
 /// Nothing has to be said.
 #[derive(Deserialize, ToSchema)]
@@ -45,7 +45,7 @@ pub(super) async fn sign_out(
     _body: OwnBody<Nothing>,
 ) -> Result<Response, Problem> {
     let sessions = match brought(&app, &headers) {
-        Some(session) => app.store.end_session(&session).await.map_err(refuse_own)?,
+        Some(session) => app.store.end_session(&session).await.map_err(refuse_free)?,
         None => 0,
     };
     Ok(without_session(&app, SignedOut { sessions }))
@@ -69,6 +69,6 @@ pub(super) async fn sign_out_everywhere(
     payer: Payer,
     _body: OwnBody<Nothing>,
 ) -> Result<Response, Problem> {
-    let sessions = app.store.end_sessions(payer.id).await.map_err(refuse_own)?;
+    let sessions = app.store.end_sessions(payer.id).await.map_err(refuse_free)?;
     Ok(without_session(&app, SignedOut { sessions }))
 }

@@ -10,7 +10,6 @@ use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::refuse_own;
 use super::session::{Account, NewSession};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
@@ -18,6 +17,7 @@ use crate::browser::{Address, OwnPage};
 use crate::openapi::SignUpRefusals;
 use crate::problem::{Problem, Reason};
 use crate::rates::SIGN_UP_FROM_ADDRESS;
+use crate::unavailable::refuse_free;
 
 /// Who somebody is, as they type it.
 #[derive(Deserialize, ToSchema)]
@@ -82,6 +82,6 @@ pub(super) async fn sign_up(
         // account does, and an address may not ask often.
         Err(error) if error.is_constraint("payers_email_unique") => Err(Problem::because(Reason::EmailTaken)
             .detail("이미 가입된 이메일 주소입니다.", "There is an account of this e-mail address.")),
-        Err(error) => Err(refuse_own(error)),
+        Err(error) => Err(refuse_free(error)),
     }
 }

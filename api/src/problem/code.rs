@@ -71,6 +71,9 @@ codes! {
     InvalidApiKey = "INVALID_API_KEY", 400, NotMoved,
         "이 요청에 사용할 수 없는 키입니다.",
         "This kind of key cannot make this request.";
+    InvalidTestCode = "INVALID_TEST_CODE", 400, NotMoved,
+        "테스트 코드가 올바르지 않습니다.",
+        "The test code is none of the error codes.";
     InvalidAuthorizeAuth = "INVALID_AUTHORIZE_AUTH", 400, NotMoved,
         "유효하지 않은 인증 방식입니다.",
         "This way of authenticating is not valid here.";
@@ -126,8 +129,8 @@ codes! {
         "거래금액 한도를 초과했습니다.",
         "The amount is above the limit of one transaction.";
     ExceedMaxPaymentAmount = "EXCEED_MAX_PAYMENT_AMOUNT", 400, NotMoved,
-        "하루 결제 가능 금액을 초과했습니다.",
-        "The payer's daily amount is used up.";
+        "결제 가능 금액을 초과했습니다.",
+        "The payer's amount for this time is used up.";
     ExceedMaxDailyPaymentCount = "EXCEED_MAX_DAILY_PAYMENT_COUNT", 400, NotMoved,
         "하루 결제 가능 횟수를 초과했습니다.",
         "The payer's daily number of payments is used up.";
@@ -178,10 +181,13 @@ codes! {
         "Over the limit, or not enough balance.";
     RejectCardCompany = "REJECT_CARD_COMPANY", 403, NotMoved,
         "결제 승인이 거절되었습니다.",
-        "The card company declined.";
+        "The approval was declined.";
     RejectAccountPayment = "REJECT_ACCOUNT_PAYMENT", 403, NotMoved,
         "잔액부족으로 결제에 실패했습니다.",
         "The account's balance does not suffice.";
+    InvalidAccountInfoReRegister = "INVALID_ACCOUNT_INFO_RE_REGISTER", 400, NotMoved,
+        "유효하지 않은 계좌입니다. 계좌 재등록 후 시도해주세요.",
+        "The account is not valid, or not the payer's.";
     FdsError = "FDS_ERROR", 403, NotMoved,
         "위험거래가 감지되어 결제가 제한됩니다.",
         "The payment was refused as suspicious.";

@@ -84,21 +84,27 @@ impl ProblemDocument {
     /// Writes `problem` in `language`; `pages` is the address under which the pages are served.
     pub(super) fn write(problem: &Problem, language: Language, pages: &str, instance: &str, trace_id: &str) -> Self {
         let inner = &*problem.inner;
-        let title = match language {
-            Language::Korean => inner.code.korean(),
-            Language::English => inner.code.english(),
+        let title = match (inner.foreign, language) {
+            (None, Language::Korean) => inner.code.korean(),
+            (None, Language::English) => inner.code.english(),
+            (Some(foreign), Language::Korean) => foreign.korean,
+            (Some(foreign), Language::English) => foreign.english,
         };
         let detail = inner.detail.as_ref().map_or(title, |text| match language {
             Language::Korean => &text.korean,
             Language::English => &text.english,
         });
         Self {
-            r#type: format!("{pages}/{}", inner.code.as_str()),
+            // RFC 9457: what has no page says so.
+            r#type: match inner.foreign {
+                Some(_) => "about:blank".to_owned(),
+                None => format!("{pages}/{}", inner.code.as_str()),
+            },
             title,
             status: problem.status().as_u16(),
             detail: detail.to_owned(),
             instance: instance.to_owned(),
-            code: inner.code.as_str(),
+            code: problem.name(),
             message: detail.to_owned(),
             reason: inner.reason.map(super::Reason::as_str),
             money_state: inner.money,

@@ -129,11 +129,7 @@ reasons! {
     SignInRequired = "SIGN_IN_REQUIRED", UnauthorizedKey, 401, NotMoved, false,
         "Nobody is signed in, or the session is over: it was not used for a while, is too old, or was ended. Sign in.";
     SignInFailed = "SIGN_IN_FAILED", UnauthorizedKey, 401, NotMoved, false,
-        "Address and password do not belong together. Whether the address is known is not said. Whoever works for several merchants under one address also names the merchant.";
-    SessionMissing = "SESSION_MISSING", UnauthorizedKey, 401, NotMoved, false,
-        "Nobody is signed in: there is no session cookie, or its session has ended. Sign in.";
-    SignInRefused = "SIGN_IN_REFUSED", UnauthorizedKey, 401, NotMoved, false,
-        "There is no account of this e-mail address with this password in this mode. Which of them is wrong is not said.";
+        "There is no account of this address with this password: a payer's in this mode, or that of somebody who works for a merchant. Which of them is wrong is not said. Whoever works for several merchants under one address also names the merchant.";
     CurrentPasswordWrong = "CURRENT_PASSWORD_WRONG", InvalidPassword, 403, NotMoved, false,
         "The current password is another one. Nothing was changed.";
     ForeignPage = "FOREIGN_PAGE", ForbiddenRequest, 403, NotMoved, false,
@@ -144,16 +140,20 @@ reasons! {
         "A client key can only create payments.";
     OriginNotRegistered = "ORIGIN_NOT_REGISTERED", ForbiddenRequest, 403, NotMoved, false,
         "The page's origin, `successUrl` or `failUrl` is not one the merchant has registered.";
+    SandboxOnly = "SANDBOX_ONLY", ForbiddenRequest, 403, NotMoved, false,
+        "Only test keys may do this: in live mode nobody sets the time.";
     RoleNotAllowed = "ROLE_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
         "You are signed in, and your role may not do this. Ask an owner.";
-    PasswordWrong = "PASSWORD_WRONG", ForbiddenRequest, 403, NotMoved, false,
-        "The current password is another one. Nothing was changed.";
     LastOwner = "LAST_OWNER", ForbiddenRequest, 409, NotMoved, false,
         "The merchant would have no owner any more, and nobody could ever make another. Make somebody else an owner first.";
     TooManyCards = "TOO_MANY_CARDS", ExceedMaxAuthCount, 403, NotMoved, false,
         "Too many cards were tried for this payment, and none was accepted. A checkout is no place to find out which numbers are cards: the payer goes back to the shop and orders again.";
     InstallmentBelowAmount = "INSTALLMENT_BELOW_AMOUNT", InvalidCardInstallmentPlan, 400, NotMoved, false,
         "Instalments are possible from 50,000 won.";
+    BillingKeyDeleted = "BILLING_KEY_DELETED", InvalidBillKeyRequest, 400, NotMoved, false,
+        "The billing key was deleted. Charges that were accepted before go on.";
+    AuthKeyInvalid = "AUTH_KEY_INVALID", InvalidBillKeyRequest, 400, NotMoved, false,
+        "The `authKey` is none of yours in this mode, was used, or is older than 10 minutes.";
     PaymentExpired = "PAYMENT_EXPIRED", NotFoundPaymentSession, 404, NotMoved, false,
         "The payment's time is over: 30 minutes for the payer to authenticate, then 10 minutes for you to confirm.";
     PaymentNotAuthenticated = "PAYMENT_NOT_AUTHENTICATED", NotFoundPaymentSession, 404, NotMoved, false,
@@ -164,6 +164,10 @@ reasons! {
         "An earlier payment of this order is still open. `Location` leads to it.";
     OrderIsPaid = "ORDER_IS_PAID", DuplicatedOrderId, 400, NotMoved, false,
         "An earlier payment of this order has succeeded. `Location` leads to it.";
+    ClockGoesForward = "CLOCK_GOES_FORWARD", InvalidRequest, 400, NotMoved, false,
+        "The sandbox's clock is past the time in `now` already, and it never goes back. `merchantNow` says what it shows.";
+    ClockTooFarAhead = "CLOCK_TOO_FAR_AHEAD", InvalidRequest, 400, NotMoved, false,
+        "The sandbox's clock would be more than ten years ahead. It was not moved.";
     NotReplayable = "NOT_REPLAYABLE", InvalidRequest, 409, NotMoved, false,
         "The dead letter can't be replayed: its operation is settled or at work, or the message names none. For operators.";
     RateLimited = "RATE_LIMITED", CommonError, 429, NotMoved, true,

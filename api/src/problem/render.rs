@@ -93,9 +93,7 @@ fn respond(problem: &Problem, document: &ProblemDocument) -> Response {
     if problem.status() == StatusCode::UNAUTHORIZED {
         // `Basic` makes a browser ask its user for a name and a password: not where it is a cookie that is missing.
         let challenge = match problem.reason() {
-            Some(Reason::SignInRequired | Reason::SignInFailed | Reason::SessionMissing | Reason::SignInRefused) => {
-                "Cookie realm=\"naru\""
-            }
+            Some(Reason::SignInRequired | Reason::SignInFailed) => "Cookie realm=\"naru\"",
             _ => "Basic realm=\"naru\", charset=\"UTF-8\"",
         };
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

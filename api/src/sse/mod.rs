@@ -39,7 +39,7 @@ pub struct EventView {
     /// What happened: `payment.created`, `payment.done`, `operation.retry_scheduled` …
     #[serde(rename = "type")]
     pub kind: String,
-    /// When, at +09:00.
+    /// When, by the merchant's clock, at +09:00.
     pub created_at: String,
     /// The trace it happened in.
     pub trace_id: String,
@@ -55,7 +55,7 @@ impl EventView {
         Self {
             id: event.version,
             kind: event.kind,
-            created_at: seoul_millis(event.occurred_at),
+            created_at: seoul_millis(event.shown_at),
             trace_id: event.trace_id,
             payment: PaymentView::of(app, &then, language),
         }

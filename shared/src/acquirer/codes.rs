@@ -6,12 +6,12 @@ use crate::domain::failure::{Failure, FailureCode};
 /// An acquirer's own code for "nothing was done, come back": maintenance, or too much to do.
 pub(super) const BUSY: &str = "M1";
 
-/// What a refusal of an approval or a registration means to a merchant: by its response code, and the reason beside it.
-pub(super) type Meaning = fn(code: &str, reason: Option<&str>) -> FailureCode;
+/// What a refusal of an approval or a registration means to a merchant, by its response code.
+pub(super) type Meaning = fn(code: &str) -> FailureCode;
 
 /// A refusal as it is kept.
-pub(super) fn decline(meaning: Meaning, code: &str, reason: Option<&str>) -> Failure {
-    Failure::declined(meaning(code, reason), self::code(code))
+pub(super) fn decline(meaning: Meaning, code: &str) -> Failure {
+    Failure::declined(meaning(code), self::code(code))
 }
 
 /// Why an acquirer would not change an approval.
@@ -20,6 +20,7 @@ pub(super) fn refusal(reason: Option<&str>, code: &str) -> ChangeRefusal {
         Some("already_captured") => RefusedBecause::AlreadyCaptured,
         Some("already_cancelled") => RefusedBecause::AlreadyCanceled,
         Some("not_captured" | "insufficient_balance" | "no_original") => RefusedBecause::Disagrees,
+        Some("past_month") => RefusedBecause::MonthOver,
         Some(_) | None => RefusedBecause::Declined,
     };
     ChangeRefusal { why, code: self::code(code) }

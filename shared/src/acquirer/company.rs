@@ -1,27 +1,92 @@
 //! What every acquirer is asked in the same words: approvals, changes, inquiries, net-cancels. A connector adds what only
 //! its acquirer is told: what stands for the payer's means, and what a refusal means.
 
+use std::future::ready;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::client::{Client, Heard};
 use super::codes::{BUSY, Meaning, code, decline, refusal};
 use super::wire::{self, Transaction};
-use super::{AcquirerConfig, NoClient, Order, RegisterError};
+use super::{Acquirer, AcquirerConfig, NoClient, Order, RegisterError};
 use crate::domain::attempt::{
     ApprovalFacts, ApproveAnswer, Call, ChangeAnswer, ChangeFacts, InquiryAnswer, Manners, NetCancelAnswer,
 };
 use crate::domain::failure::Failure;
 use crate::domain::id::Reference;
+use crate::domain::installment::InterestPayer;
+use crate::domain::instrument::Instrument;
 use crate::domain::money::{Currency, Money};
 
 /// How long one whole call may take.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a registration may take: a person is waiting, and nothing is lost by giving up.
 const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What an acquirer is told of what the payer pays with.
+pub(super) struct Means<'a> {
+    token: &'a str,
+    terms: Map<String, Value>,
+}
+
+impl<'a> Means<'a> {
+    /// Its token.
+    pub(super) fn of(token: &'a str) -> Self {
+        Self { token, terms: Map::new() }
+    }
+
+    /// And this, of which only this acquirer knows.
+    pub(super) fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.terms.insert(member.to_owned(), value.into());
+        self
+    }
+}
+
+/// A connector whose acquirer is asked in these words.
+pub(super) trait Speaks: Send + Sync {
+    /// Its acquirer.
+    fn company(&self) -> &Company;
+
+    /// What it is told of what the payer pays with; nothing when that is none of its business.
+    fn means<'a>(&self, instrument: &'a Instrument) -> Option<Means<'a>>;
+}
+
+impl<T: Speaks> Acquirer for T {
+    fn manners(&self) -> Manners {
+        self.company().manners
+    }
+
+    fn approve<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, ApproveAnswer> {
+        let means = order.payment.state.instrument().and_then(|instrument| self.means(instrument));
+        match means {
+            Some(means) => self.company().approve(order, reference, means).boxed(),
+            None => ready(ApproveAnswer::NotSent("not_its_means".into())).boxed(),
+        }
+    }
+
+    fn change<'a>(&'a self, order: Order<'a>, call: Call, reference: &'a Reference) -> BoxFuture<'a, ChangeAnswer> {
+        self.company().change(order, call, reference).boxed()
+    }
+
+    fn inquire<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, InquiryAnswer> {
+        self.company().inquire(order, reference).boxed()
+    }
+
+    fn net_cancel<'a>(
+        &'a self,
+        order: Order<'a>,
+        reference: &'a Reference,
+        target: &'a Reference,
+    ) -> BoxFuture<'a, NetCancelAnswer> {
+        self.company().net_cancel(order, reference, target).boxed()
+    }
+}
 
 /// One acquirer, by the words that all have in common.
 pub(super) struct Company {
@@ -49,10 +114,6 @@ impl Company {
         })
     }
 
-    pub(super) const fn manners(&self) -> Manners {
-        self.manners
-    }
-
     /// Hands over what a payer typed, at `path` (`cards`), for what stands for it: 3 seconds in all.
     pub(super) async fn register<B: Serialize, A: DeserializeOwned>(
         &self,
@@ -63,28 +124,21 @@ impl Company {
         let path = format!("{}/{path}", self.path);
         match self.client.call(Method::POST, &path, Some(body), traceparent, REGISTRATION_TIMEOUT).await {
             Heard::Answer(answer) => Ok(answer),
-            Heard::Said { status: 422, code } => Err(RegisterError::Declined(self.declined(&code, None))),
+            Heard::Said { status: 422, code } => Err(RegisterError::Declined(self.declined(&code))),
             Heard::Said { status, .. } => Err(RegisterError::Unavailable(format!("http_{status}"))),
             Heard::NotSent(fault) | Heard::Lost(fault) => Err(RegisterError::Unavailable(fault)),
         }
     }
 
-    /// Asks for the money of `token`, under our reference; `more` is what only this acquirer is told.
-    pub(super) async fn approve(
-        &self,
-        order: Order<'_>,
-        reference: &Reference,
-        token: &str,
-        more: &impl Serialize,
-    ) -> ApproveAnswer {
+    async fn approve(&self, order: Order<'_>, reference: &Reference, means: Means<'_>) -> ApproveAnswer {
         let body = wire::Approve {
             reference: reference.as_str(),
             merchant_id: &order.payment.mid,
             order_id: &order.payment.order_id,
-            token,
+            token: means.token,
             amount: order.amount.amount(),
             currency: order.amount.currency().code(),
-            more,
+            terms: &means.terms,
         };
         match self.ask::<_, Transaction>("approvals", &body, order).await {
             Heard::Answer(answer) if answer.reference != reference.as_str() => {
@@ -95,7 +149,7 @@ impl Company {
                     Some(facts) => ApproveAnswer::Approved(facts),
                     None => ApproveAnswer::Unknown("approval_without_number".into()),
                 },
-                "declined" => ApproveAnswer::Declined(self.declined(&answer.response_code, answer.reason.as_deref())),
+                "declined" => ApproveAnswer::Declined(self.declined(&answer.response_code)),
                 "pending" => ApproveAnswer::Pending,
                 // It was reversed before: only an inquiry can say when and why.
                 _ => ApproveAnswer::Unknown("unknown_result".into()),
@@ -108,8 +162,7 @@ impl Company {
         }
     }
 
-    /// Asks for a change of the payment's approval, under our reference.
-    pub(super) async fn change(&self, order: Order<'_>, call: Call, reference: &Reference) -> ChangeAnswer {
+    async fn change(&self, order: Order<'_>, call: Call, reference: &Reference) -> ChangeAnswer {
         let path = match call {
             Call::Capture => "captures",
             Call::Cancel => "cancels",
@@ -147,8 +200,7 @@ impl Company {
         }
     }
 
-    /// Asks what became of a reference.
-    pub(super) async fn inquire(&self, order: Order<'_>, reference: &Reference) -> InquiryAnswer {
+    async fn inquire(&self, order: Order<'_>, reference: &Reference) -> InquiryAnswer {
         let path = format!("{}/transactions/{reference}", self.path);
         let heard =
             self.client.call::<(), Transaction>(Method::GET, &path, None, order.traceparent, TOTAL_TIMEOUT).await;
@@ -163,7 +215,7 @@ impl Company {
                     let reason = answer.reason.as_deref();
                     // Of a change a reason says more than no; of an approval it is no all the same.
                     if reason.is_none() || answer.kind.as_deref() == Some("approve") {
-                        InquiryAnswer::Declined(self.declined(&answer.response_code, reason))
+                        InquiryAnswer::Declined(self.declined(&answer.response_code))
                     } else {
                         InquiryAnswer::Refused(refusal(reason, &answer.response_code))
                     }
@@ -178,13 +230,7 @@ impl Company {
         }
     }
 
-    /// Reverses whatever was done under `target`. `reference` names this call.
-    pub(super) async fn net_cancel(
-        &self,
-        order: Order<'_>,
-        reference: &Reference,
-        target: &Reference,
-    ) -> NetCancelAnswer {
+    async fn net_cancel(&self, order: Order<'_>, reference: &Reference, target: &Reference) -> NetCancelAnswer {
         let body = wire::NetCancel {
             reference: reference.as_str(),
             original_reference: target.as_str(),
@@ -212,8 +258,8 @@ impl Company {
         self.client.call(Method::POST, &path, Some(body), order.traceparent, TOTAL_TIMEOUT).await
     }
 
-    fn declined(&self, code: &str, reason: Option<&str>) -> Failure {
-        decline(self.meaning, code, reason)
+    fn declined(&self, code: &str) -> Failure {
+        decline(self.meaning, code)
     }
 }
 
@@ -223,7 +269,8 @@ fn facts(answer: &Transaction) -> Option<ApprovalFacts> {
     // It goes into receipts and into Postgres, which stores no NUL: what is no number is no approval.
     let is_number = |n: &&str| (1..=8).contains(&n.len()) && n.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let number = answer.approval_number.as_deref().filter(is_number)?;
-    Some(ApprovalFacts { money: money(answer), number: number.to_owned() })
+    let interest_payer = answer.interest_payer.as_deref().and_then(InterestPayer::parse);
+    Some(ApprovalFacts { money: money(answer), number: number.to_owned(), interest_payer })
 }
 
 /// The amount that an answer names, if it is money of ours.

@@ -9,6 +9,10 @@ pub mod card;
 mod client;
 mod codes;
 mod company;
+pub mod mobile;
+pub mod points;
+pub mod transfer;
+mod typed;
 pub mod virtual_account;
 mod wire;
 
@@ -22,11 +26,12 @@ use crate::domain::attempt::{ApproveAnswer, Call, ChangeAnswer, InquiryAnswer, M
 use crate::domain::connector::Connector;
 use crate::domain::failure::Failure;
 use crate::domain::id::Reference;
-use crate::domain::instrument::Card;
 use crate::domain::money::Money;
 use crate::domain::payment::Payment;
 use crate::domain::virtual_account::{IssueAnswer, IssueInquiry, VirtualAccount};
-use crate::secret::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, TypedPayee};
+use crate::secret::TypedPayee;
+
+pub use typed::{PhoneCompany, Typed, TypedAccount, TypedCard, TypedCode, TypedMember, TypedPhone, Verification};
 
 /// What acquirers know us by, as the company that the merchants' contracts are with. A card that a payer keeps is registered
 /// under it, because it is good for every merchant; no merchant may be called so (`merchants_mid_not_ours`).
@@ -43,33 +48,6 @@ pub struct AcquirerConfig {
     pub settle_window: Duration,
     /// Keys the hash that tells two cards (accounts, phones, members) apart.
     pub fingerprint_key: [u8; 32],
-}
-
-/// What a payer types, and what stands for it afterwards.
-pub trait Typed {
-    /// What is kept of it.
-    type Kept;
-}
-
-impl Typed for TypedCard {
-    type Kept = Card;
-}
-
-/// A card as somebody typed it. Lives for one call; never stored, never printed.
-#[derive(Debug)]
-pub struct TypedCard {
-    /// Its number.
-    pub number: CardNumber,
-    /// Until when it is good.
-    pub expiry: CardExpiry,
-    /// The three or four digits on its back.
-    pub cvc: Option<Cvc>,
-    /// The first two digits of its password.
-    pub password: Option<CardPassword>,
-    /// Birth date, or the company's number.
-    pub identity: Option<IdentityNumber>,
-    /// 0 for a single payment, else 2 to 12.
-    pub installment_months: u8,
 }
 
 /// Why what was typed was not registered. In either case nothing was charged.

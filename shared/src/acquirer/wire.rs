@@ -1,19 +1,20 @@
 //! What goes over the wire to every acquirer and comes back, whatever it takes.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Approve<'a, M> {
+pub(super) struct Approve<'a> {
     pub reference: &'a str,
     pub merchant_id: &'a str,
     pub order_id: &'a str,
     pub token: &'a str,
     pub amount: i64,
     pub currency: &'a str,
-    /// What one acquirer is told and others are not.
+    /// What this acquirer is told and others are not.
     #[serde(flatten)]
-    pub more: &'a M,
+    pub terms: &'a Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +53,8 @@ pub(super) struct Transaction {
     pub amount: Option<i64>,
     pub currency: Option<String>,
     pub approval_number: Option<String>,
+    /// Who pays the interest of instalments.
+    pub interest_payer: Option<String>,
 }
 
 #[derive(Deserialize)]

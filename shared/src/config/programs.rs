@@ -124,6 +124,9 @@ mod tests {
             ("NARU_MASTER_SECRET", MasterSecret::encode(&random)),
             ("NARU_OPS_TOKEN", "0123456789abcdef0123".into()),
             ("NARU_CARD_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
+            ("NARU_TRANSFER_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
+            ("NARU_MOBILE_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
+            ("NARU_POINTS_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
             ("NARU_VIRTUAL_ACCOUNT_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
         ])
     }
@@ -191,6 +194,9 @@ mod tests {
                 "NARU_OPS_TOKEN",
                 "NARU_MASTER_SECRET",
                 "NARU_CARD_ACQUIRER_URL",
+                "NARU_TRANSFER_ACQUIRER_URL",
+                "NARU_MOBILE_ACQUIRER_URL",
+                "NARU_POINTS_ACQUIRER_URL",
                 "NARU_VIRTUAL_ACCOUNT_ACQUIRER_URL",
             ]
         );

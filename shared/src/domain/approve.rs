@@ -61,12 +61,13 @@ impl Claimed {
         }
     }
 
-    /// What an answer to [`Step::Inquire`] means for an approval.
+    /// What an answer to [`Step::Inquire`] means for an approval. `asked`: when the question was sent.
     #[must_use]
     pub fn after_inquiry(
         &self,
         reference: &Reference,
         answer: &InquiryAnswer,
+        asked: OffsetDateTime,
         now: OffsetDateTime,
         delays: Delays<'_>,
     ) -> Step {
@@ -99,7 +100,7 @@ impl Claimed {
                 Step::Approve { reference: reference.clone(), written: false }
             }
             (InquiryAnswer::NotFound, None) => match self.believable_at(reference) {
-                Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
+                Some(believable_at) if asked < believable_at => self.unknown(now, Some(believable_at), delays, None),
                 Some(_) | None => net_cancel(Because::NotFound),
             },
             (InquiryAnswer::Pending | InquiryAnswer::Refused(_) | InquiryAnswer::NoAnswer(_), None) => {
@@ -108,20 +109,21 @@ impl Claimed {
         }
     }
 
-    /// What an answer to [`Step::NetCancel`] means for an approval.
+    /// What an answer to [`Step::NetCancel`] means for an approval. `asked`: when it was sent.
     #[must_use]
     pub fn after_net_cancel(
         &self,
         reference: &Reference,
         because: Because,
         answer: &NetCancelAnswer,
+        asked: OffsetDateTime,
         now: OffsetDateTime,
         delays: Delays<'_>,
     ) -> Step {
         match answer {
             NetCancelAnswer::Reversed => decide(self.gone(reference, Some(because), true, now)),
             NetCancelAnswer::NoOriginal => match self.believable_at(reference) {
-                Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
+                Some(believable_at) if asked < believable_at => self.unknown(now, Some(believable_at), delays, None),
                 Some(_) | None => decide(self.gone(reference, Some(because), false, now)),
             },
             NetCancelAnswer::Refused(_) => self
@@ -141,10 +143,11 @@ impl Claimed {
         }
         let approval = Approval {
             number: facts.number.clone(),
-            approved_at: now,
+            approved_at: self.payment.merchant_time(now),
             operation: self.operation.id,
             reference: reference.clone(),
             amount: self.operation.amount.amount(),
+            interest_payer: facts.interest_payer,
         };
         decide(
             Decision {

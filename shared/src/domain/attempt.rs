@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::failure::Failure;
 use super::id::{AttemptId, Reference};
+use super::installment::InterestPayer;
 use super::money::Money;
 use super::virtual_account::IssueAnswer;
 use crate::words::words;
@@ -113,6 +114,9 @@ pub struct ApprovalFacts {
     pub money: Option<Money>,
     /// 승인번호, at most 8 characters.
     pub number: String,
+    /// Who pays the interest; nothing when it is one payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interest_payer: Option<InterestPayer>,
 }
 
 /// What a fault was, in a word for logs and the attempt's row (`connect_refused`, `timeout`, `http_503` …).
@@ -185,6 +189,8 @@ words! {
         WrongNumber = "wrong_number",
         /// The account to pay to is somebody else's.
         WrongHolder = "wrong_holder",
+        /// The month of the approval is over, and with it the time for a cancel.
+        MonthOver = "past_month",
         /// Anything else.
         Declined = "declined",
     }
@@ -198,6 +204,7 @@ impl ChangeRefusal {
             RefusedBecause::AlreadyCaptured
             | RefusedBecause::AlreadyCanceled
             | RefusedBecause::Disagrees
+            | RefusedBecause::MonthOver
             | RefusedBecause::NotEmpty => self.why.as_str(),
             RefusedBecause::WrongBank
             | RefusedBecause::WrongNumber

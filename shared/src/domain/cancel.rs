@@ -2,7 +2,7 @@
 //! of the two it is, is decided when it is carried out, in the payment's own order with the capture.
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime, UtcOffset};
 
 use super::event::PaymentEvent;
 use super::failure::Failure;
@@ -92,6 +92,8 @@ pub enum NotCancelable {
     TooMany,
     /// It waits for its deposit, and can only be cancelled as a whole.
     PartWhileWaiting,
+    /// What it was paid with gives back the whole only.
+    OnlyWhole,
 }
 
 impl PaymentState {
@@ -161,7 +163,19 @@ impl PaymentState {
         if amount <= 0 || amount > refundable {
             return Err(NotCancelable::TooMuch { refundable });
         }
-        if self.cancels.len() >= CANCELS_MAX { Err(NotCancelable::TooMany) } else { Ok(()) }
+        if self.cancels.len() >= CANCELS_MAX {
+            return Err(NotCancelable::TooMany);
+        }
+        let in_parts = self.instrument().is_none_or(|instrument| instrument.connector().cancels_in_parts());
+        let is_whole = self.approval().is_some_and(|approval| approval.amount == amount);
+        if in_parts || is_whole { Ok(()) } else { Err(NotCancelable::OnlyWhole) }
+    }
+
+    /// Until when money can be given back, where that ends: with the month, in Korea, in which it was paid.
+    #[must_use]
+    pub fn cancelable_until(&self) -> Option<OffsetDateTime> {
+        let within = self.instrument()?.connector().cancels_within_the_month();
+        within.then(|| month_after(self.approval()?.approved_at)).flatten()
     }
 
     /// How much of what bears no tax was cancelled, or is reserved for a cancel.
@@ -251,6 +265,8 @@ impl PaymentState {
             }
             E::WorkRearmed { .. }
             | E::Authenticated { .. }
+            | E::Scanned { .. }
+            | E::Delayed { .. }
             | E::PayerCanceled
             | E::Expired
             | E::ApprovalQueued { .. }
@@ -269,6 +285,14 @@ impl PaymentState {
     fn open_cancel(&mut self, operation: OperationId) -> Option<&mut Cancel> {
         self.cancels.iter_mut().find(|cancel| cancel.work.id == operation && cancel.end.is_none())
     }
+}
+
+/// When the month after this moment's begins in Korea.
+fn month_after(at: OffsetDateTime) -> Option<OffsetDateTime> {
+    let seoul = UtcOffset::from_hms(9, 0, 0).ok()?;
+    let today = at.to_offset(seoul).date();
+    let days = i64::from(today.month().length(today.year())) + 1 - i64::from(today.day());
+    Some((today + Duration::days(days)).midnight().assume_offset(seoul).to_offset(UtcOffset::UTC))
 }
 
 #[cfg(test)]

@@ -12,6 +12,10 @@ use super::payment::{PaymentState, Stage, Work};
 /// Korean time, by whose days slips are bought. It knows no daylight saving.
 const SEOUL: (i8, i8, i8) = (9, 0, 0);
 
+/// A capture that the acquirer refuses is asked for again when the next day begins, this often in all; then a person has to
+/// see to it, or the merchant is never paid.
+pub const REFUSALS_MAX: u8 = 3;
+
 /// Where the capture of an approval stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -28,6 +32,14 @@ pub struct Capture {
     /// Why the last try came to nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// How often it was refused.
+    #[serde(skip_serializing_if = "is_none")]
+    pub refusals: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_none(refusals: &u8) -> bool {
+    *refusals == 0
 }
 
 /// When an approval is captured unless the merchant asks sooner: the next day in Korea begins.
@@ -60,6 +72,12 @@ impl PaymentState {
         self.capture.as_ref().is_some_and(|capture| capture.captured_at.is_some())
     }
 
+    /// Whether one more refusal of its capture is one too many.
+    #[must_use]
+    pub fn is_last_try_to_capture(&self) -> bool {
+        self.capture.as_ref().is_some_and(|capture| capture.refusals.saturating_add(1) >= REFUSALS_MAX)
+    }
+
     /// Whether a capture can be queued.
     #[must_use]
     pub fn is_capturable(&self) -> bool {
@@ -73,7 +91,8 @@ impl PaymentState {
         let busy = self.has_unsettled_work();
         match event {
             E::CaptureQueued { work } if self.is_capturable() => {
-                self.capture = Some(Capture { work: Some(work.clone()), ..Capture::default() });
+                let refusals = self.capture.as_ref().map_or(0, |capture| capture.refusals);
+                self.capture = Some(Capture { work: Some(work.clone()), refusals, ..Capture::default() });
             }
             // It dies only when nothing it sent is open; what was unknown may have been found out in the same claim.
             E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } | E::WorkDied { work } => {
@@ -82,7 +101,8 @@ impl PaymentState {
             E::WorkRearmed { work } if !busy => *self.open_capture(work)? = work.clone(),
             // By the work that was to do it; or found, by a cancel that was told so.
             E::Captured { operation, at } => {
-                let paid = self.approval().is_some();
+                let paid = self.approval().is_some()
+                    && self.instrument().is_some_and(|instrument| instrument.connector().captures());
                 let capture = self.capture.get_or_insert_default();
                 match operation {
                     Some(operation) if capture.work.as_ref().is_some_and(|work| work.id == *operation) => {
@@ -95,14 +115,19 @@ impl PaymentState {
                 capture.due_at = None;
                 capture.failure = None;
             }
-            E::CaptureFailed { operation, failure } => {
+            E::CaptureFailed { operation, failure, at } => {
+                let again = !self.is_last_try_to_capture() && !matches!(self.stage, Stage::Canceled { .. });
                 let capture = self.capture.as_mut()?;
                 capture.work.take_if(|work| work.id == *operation)?;
                 capture.failure = Some(failure.clone());
+                capture.refusals = capture.refusals.saturating_add(1);
+                capture.due_at = again.then(|| due(*at));
             }
             E::CaptureQueued { .. }
             | E::WorkRearmed { .. }
             | E::Authenticated { .. }
+            | E::Scanned { .. }
+            | E::Delayed { .. }
             | E::PayerCanceled
             | E::Expired
             | E::ApprovalQueued { .. }

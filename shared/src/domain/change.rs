@@ -35,10 +35,10 @@ pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
     if claimed.amount().is_none() {
         // Cancels that were accepted before it took all there was.
         return decide(
-            claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture)),
+            claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture), now),
         );
     }
-    if let Some(decision) = virtual_account::decided_before(claimed) {
+    if let Some(decision) = virtual_account::decided_before(claimed, now) {
         return decide(decision);
     }
     if claimed.is_past_deadline(now) {
@@ -74,12 +74,13 @@ impl Claimed {
         }
     }
 
-    /// What an answer to [`Step::Inquire`] means for a change.
+    /// What an answer to [`Step::Inquire`] means for a change. `asked`: when the question was sent.
     #[must_use]
     pub fn after_change_inquiry(
         &self,
         reference: &Reference,
         answer: &InquiryAnswer,
+        asked: OffsetDateTime,
         now: OffsetDateTime,
         delays: Delays<'_>,
     ) -> Step {
@@ -105,7 +106,7 @@ impl Claimed {
                 Step::Change { call, again: Some(reference.clone()) }
             }
             InquiryAnswer::NotFound => match self.believable_at(reference) {
-                Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
+                Some(believable_at) if asked < believable_at => self.unknown(now, Some(believable_at), delays, None),
                 Some(_) | None => {
                     decide(self.at_once(OperationStatus::Waiting, now).resolving(reference, Resolution::NotMoved))
                 }
@@ -172,7 +173,8 @@ impl Claimed {
                 }
             }
             OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
-                if self.payment.state.is_captured() { Call::Refund } else { Call::Cancel }
+                let has_moved = self.payment.state.is_captured() || self.operation.connector.refunds();
+                if has_moved { Call::Refund } else { Call::Cancel }
             }
         }
     }
@@ -191,7 +193,7 @@ impl Claimed {
                 .unknown(now, None, delays, Some(LetterKind::NeedsPerson))
                 .with_case(reference, CaseKind::AmountMismatch);
         }
-        let operation = self.operation.id;
+        let (operation, at) = (self.operation.id, self.payment.merchant_time(now));
         if let Some(event) = self.account_changed(self.operation.kind) {
             return decide(
                 Decision {
@@ -202,9 +204,9 @@ impl Claimed {
             );
         }
         let event = match (self.operation.kind, call) {
-            (OperationKind::Capture, _) => PaymentEvent::Captured { operation: Some(operation), at: now },
-            (_, Call::Refund) => PaymentEvent::CancelDone { operation, kind: CancelKind::Refund, at: now },
-            (_, _) => PaymentEvent::CancelDone { operation, kind: CancelKind::Cancel, at: now },
+            (OperationKind::Capture, _) => PaymentEvent::Captured { operation: Some(operation), at },
+            (_, Call::Refund) => PaymentEvent::CancelDone { operation, kind: CancelKind::Refund, at },
+            (_, _) => PaymentEvent::CancelDone { operation, kind: CancelKind::Cancel, at },
         };
         decide(
             Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
@@ -223,9 +225,10 @@ impl Claimed {
         if self.operation.connector == Connector::VirtualAccount {
             return self.account_refused(reference, refusal, now, delays);
         }
+        let at = self.payment.merchant_time(now);
         match (refusal.why, call) {
-            (RefusedBecause::AlreadyCaptured, Call::Cancel) => {
-                let found = PaymentEvent::Captured { operation: None, at: now };
+            (RefusedBecause::AlreadyCaptured, Call::Cancel) if self.operation.connector.captures() => {
+                let found = PaymentEvent::Captured { operation: None, at };
                 let event = if self.payment.state.is_captured() { None } else { Some(found) };
                 decide(
                     Decision { event, ..Decision::of(Next::Waiting { due_at: now, spent: false }) }
@@ -234,7 +237,7 @@ impl Claimed {
             }
             // What was to be done is done, by whomever: there is but one slip, of all that had not gone back.
             (RefusedBecause::AlreadyCaptured, Call::Capture) => {
-                let event = PaymentEvent::Captured { operation: Some(self.operation.id), at: now };
+                let event = PaymentEvent::Captured { operation: Some(self.operation.id), at };
                 decide(
                     Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
                         .resolving(reference, Resolution::Declined),
@@ -242,6 +245,10 @@ impl Claimed {
             }
             (RefusedBecause::AlreadyCanceled, _) => Step::Verify { call, reference: reference.clone() },
             (RefusedBecause::AlreadyCaptured | RefusedBecause::Disagrees, _) => decide(self.disagreed(reference)),
+            (RefusedBecause::MonthOver, _) => {
+                let failure = Failure::declined(FailureCode::ExceedMaxRefundDue, refusal.code.clone());
+                decide(self.change_failed(failure, now).resolving(reference, Resolution::Declined))
+            }
             (
                 RefusedBecause::NotEmpty
                 | RefusedBecause::WrongBank
@@ -260,7 +267,21 @@ impl Claimed {
                     | OperationKind::ReturnDeposit => FailureCode::RefundRejected,
                 };
                 let failure = Failure::declined(code, refusal.code.clone());
-                decide(self.change_failed(failure).resolving(reference, Resolution::Declined))
+                let refused = self.change_failed(failure, now).resolving(reference, Resolution::Declined);
+                let letter = match self.operation.kind {
+                    OperationKind::Capture if self.payment.state.is_last_try_to_capture() => {
+                        Some(LetterKind::NeedsPerson)
+                    }
+                    OperationKind::Capture => Some(LetterKind::Information),
+                    // Whoever asked for it is told.
+                    OperationKind::Cancel
+                    | OperationKind::Approve
+                    | OperationKind::NetCancel
+                    | OperationKind::IssueAccount
+                    | OperationKind::CloseAccount
+                    | OperationKind::ReturnDeposit => None,
+                };
+                decide(Decision { letter, ..refused })
             }
         }
     }
@@ -273,10 +294,10 @@ impl Claimed {
             .with_case(reference, CaseKind::BooksDisagree)
     }
 
-    pub(super) fn change_failed(&self, failure: Failure) -> Decision {
+    pub(super) fn change_failed(&self, failure: Failure, now: OffsetDateTime) -> Decision {
         let operation = self.operation.id;
         let event = match self.operation.kind {
-            OperationKind::Capture => PaymentEvent::CaptureFailed { operation, failure: failure.clone() },
+            OperationKind::Capture => PaymentEvent::CaptureFailed { operation, failure: failure.clone(), at: now },
             OperationKind::Cancel
             | OperationKind::Approve
             | OperationKind::NetCancel

@@ -43,7 +43,17 @@ impl Connector {
     pub const fn captures(self) -> bool {
         match self {
             Self::Card => true,
-            Self::VirtualAccount => false,
+            Self::Transfer | Self::Mobile | Self::Points | Self::VirtualAccount => false,
+        }
+    }
+
+    /// Whether money moves with the approval itself, so that giving it back is a refund 환불 from the first moment on.
+    #[must_use]
+    pub const fn refunds(self) -> bool {
+        match self {
+            Self::Transfer => true,
+            // Of an account that nobody paid into there is nothing to refund: its own course tells the two apart.
+            Self::Card | Self::Mobile | Self::Points | Self::VirtualAccount => false,
         }
     }
 
@@ -51,7 +61,29 @@ impl Connector {
     #[must_use]
     pub const fn cancels_in_parts(self) -> bool {
         match self {
-            Self::Card | Self::VirtualAccount => true,
+            Self::Card | Self::Transfer | Self::Points | Self::VirtualAccount => true,
+            Self::Mobile => false,
+        }
+    }
+
+    /// Whether its acquirer gives back only before the bill is written: in the calendar month, in Korea, of the approval.
+    #[must_use]
+    pub const fn cancels_within_the_month(self) -> bool {
+        match self {
+            Self::Mobile => true,
+            Self::Card | Self::Transfer | Self::Points | Self::VirtualAccount => false,
+        }
+    }
+
+    /// The least that can be paid with it, in won (Toss Payments: 100 by card, 200 by account).
+    #[must_use]
+    pub const fn amount_min(self) -> i64 {
+        match self {
+            Self::Transfer | Self::VirtualAccount => 200,
+            Self::Card | Self::Mobile | Self::Points => 100,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,7 +86,7 @@ words! {
         NetCancelRefused = "net_cancel_refused",
         /// The acquirer's books of an approval differ from ours: more was given back, or less is left.
         BooksDisagree = "books_disagree",
-        /// Money went back that we had given up giving back.
+        /// Money went back, or a slip was bought, under a reference that we had taken for one under which nothing was done.
         LateChange = "late_change",
     }
 }
@@ -223,7 +223,8 @@ impl Claimed {
         facts.money == Some(self.operation.amount)
     }
 
-    /// When "not found" may be believed of a reference.
+    /// From when on "not found" may be believed of a reference. It is what the acquirer saw when it was *asked*: the answer may
+    /// have been long on its way, and longer in our hands, while what it did not see took effect.
     pub(super) fn believable_at(&self, reference: &Reference) -> Option<OffsetDateTime> {
         self.attempts(reference).map(|attempt| self.manners.believable_at(attempt.sent_at)).max()
     }
@@ -275,10 +276,10 @@ impl Claimed {
         }
         let mut due_at = now + delay;
         // At the deadline the question changes from "what became of it" to "undo it": be there.
-        for limit in at_latest.into_iter().chain([self.operation.deadline_at]) {
-            if limit > now {
-                due_at = due_at.min(limit + CLAIMED_EARLY_BY);
-            }
+        // What could be believed by now if it were asked again is asked again at once.
+        let limits = at_latest.map(|limit| limit.max(now)).into_iter();
+        for limit in limits.chain(Some(self.operation.deadline_at).filter(|deadline| *deadline > now)) {
+            due_at = due_at.min(limit + CLAIMED_EARLY_BY);
         }
         let long = now - self.operation.created_at >= NEEDS_PERSON_AFTER;
         let letter = letter.or(long.then_some(LetterKind::NeedsPerson)).filter(|_| self.operation.letter.is_none());

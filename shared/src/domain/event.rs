@@ -29,9 +29,19 @@ pub enum PaymentEvent {
         /// What with.
         instrument: Instrument,
     },
+    /// The payer's device opened the checkout.
+    Scanned {
+        /// When, by the merchant's clock.
+        at: OffsetDateTime,
+    },
+    /// Work that somebody waits for takes long.
+    Delayed {
+        /// The work.
+        operation: OperationId,
+    },
     /// The payer changed their mind.
     PayerCanceled,
-    /// Time ran out, by the database's clock.
+    /// Time ran out, by its merchant's clock.
     Expired,
     /// The merchant confirmed; the approval is queued.
     ApprovalQueued {
@@ -88,7 +98,7 @@ pub enum PaymentEvent {
         operation: OperationId,
         /// What it was to the acquirer.
         kind: CancelKind,
-        /// When we recorded it.
+        /// When we recorded it, by its merchant's clock.
         at: OffsetDateTime,
     },
     /// The acquirer does not give it back.
@@ -107,7 +117,7 @@ pub enum PaymentEvent {
     Captured {
         /// The capture; nothing when a cancel was told so.
         operation: Option<OperationId>,
-        /// When we recorded it.
+        /// When we recorded it, by its merchant's clock.
         at: OffsetDateTime,
     },
     /// It will not.
@@ -116,6 +126,8 @@ pub enum PaymentEvent {
         operation: OperationId,
         /// Why.
         failure: Failure,
+        /// When we recorded it.
+        at: OffsetDateTime,
     },
     /// That reversal is through.
     ReversalFinished {
@@ -141,6 +153,8 @@ pub enum Course {
     Capture,
     /// An account to pay into: opened, paid into, closed.
     Account,
+    /// Somebody who waits is told how it goes.
+    Progress,
 }
 
 /// The type of the event with which every payment begins.
@@ -153,6 +167,8 @@ impl PaymentEvent {
         match self {
             Self::Authenticated { .. } => "payment.authenticated",
             Self::PayerCanceled => "payment.payer_canceled",
+            Self::Scanned { .. } => "checkout.scanned",
+            Self::Delayed { .. } => "operation.delayed",
             Self::Expired => "payment.expired",
             Self::ApprovalQueued { .. } => "operation.queued",
             Self::RetryScheduled { .. } => "operation.retry_scheduled",
@@ -181,6 +197,7 @@ impl PaymentEvent {
             Self::CancelQueued { .. } | Self::CancelDone { .. } | Self::CancelFailed { .. } => Course::Cancel,
             Self::CaptureQueued { .. } | Self::Captured { .. } | Self::CaptureFailed { .. } => Course::Capture,
             Self::Account(_) => Course::Account,
+            Self::Scanned { .. } | Self::Delayed { .. } => Course::Progress,
             Self::ApprovalQueued { work }
             | Self::RetryScheduled { work, .. }
             | Self::OutcomeUnknown { work }
@@ -218,6 +235,8 @@ impl PaymentEvent {
             | Self::Captured { .. }
             | Self::CaptureFailed { .. } => EventClass::State,
             Self::ApprovalQueued { .. }
+            | Self::Scanned { .. }
+            | Self::Delayed { .. }
             | Self::CaptureQueued { .. }
             | Self::RetryScheduled { .. }
             | Self::OutcomeUnknown { .. }

@@ -12,8 +12,8 @@ pub enum Verdict {
     Kept,
     /// Money may be out under a reference that was done with: it is net-cancelled, which does no harm if there is none.
     Reverse,
-    /// Money may have gone back that we had given up giving back, or a slip may have been bought: nothing undoes that, and a
-    /// person must put the books right.
+    /// Money may have gone back that we took for not gone back, or a slip may have been bought: nothing undoes that. It is
+    /// asked after once more if there is time, and a person must see that the books are right.
     Case,
     /// An account may be open, or closed, that we have no more to do with: it is looked at, and what is found there dealt with.
     Look,

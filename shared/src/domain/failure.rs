@@ -53,10 +53,26 @@ words! {
         InvalidCardIdentity = "INVALID_CARD_IDENTITY",
         /// Too many payments in a day.
         ExceedMaxDailyPaymentCount = "EXCEED_MAX_DAILY_PAYMENT_COUNT",
+        /// The account or membership does not hold enough.
+        RejectAccountPayment = "REJECT_ACCOUNT_PAYMENT",
+        /// No such account, another holder's, or stopped.
+        InvalidAccountInfo = "INVALID_ACCOUNT_INFO_RE_REGISTER",
+        /// More than the account may draw in a day.
+        ExceedMaxOneDayAmount = "EXCEED_MAX_ONE_DAY_AMOUNT",
+        /// More than the phone may be charged in a month.
+        ExceedMaxPaymentAmount = "EXCEED_MAX_PAYMENT_AMOUNT",
+        /// The code or password that the payer typed is wrong.
+        InvalidPassword = "INVALID_PASSWORD",
+        /// What the payer proved themselves by is not valid, or no longer.
+        InvalidAuthorizeAuth = "INVALID_AUTHORIZE_AUTH",
+        /// Too many wrong codes.
+        ExceedMaxAuthCount = "EXCEED_MAX_AUTH_COUNT",
         /// Fraud is suspected.
         FdsError = "FDS_ERROR",
         /// Nobody could be reached in time, or what they answered was not about this payment.
         ProviderError = "PROVIDER_ERROR",
+        /// The acquirer would give it back only until the month of the approval was over.
+        ExceedMaxRefundDue = "EXCEED_MAX_REFUND_DUE",
         /// The acquirer would not give the money back.
         RefundRejected = "REFUND_REJECTED",
         /// The payer changed their mind.

@@ -1,14 +1,14 @@
 //! Payments and events for the domain's tests.
 
-use time::OffsetDateTime;
 use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::cancel::{Cancel, CancelKind};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::{CheckoutId, MerchantId, Mode, OperationId, PaymentId, PaymentKey, Reference, Tenant};
-use super::instrument::{Card, CardType, Instrument, OwnerType};
+use super::instrument::{Card, CardType, Instrument, Mobile, OwnerType, Points, Transfer};
 use super::money::{Currency, Money};
 use super::operation::{APPROVE_WITHIN, Connector, Operation, OperationKind, OperationStatus};
 use super::payment::{Approval, Payment, PaymentDetails, PaymentSource, PaymentState, Work};
@@ -25,6 +25,39 @@ pub(super) fn card() -> Instrument {
         owner_type: OwnerType::Person,
         installment_months: 0,
     })
+}
+
+/// One instrument of each method.
+pub(super) fn instruments() -> [Instrument; 4] {
+    let token = || "tok_1".to_owned();
+    let last4 = || "1234".to_owned();
+    let fingerprint = || "00".to_owned();
+    [
+        card(),
+        Instrument::Transfer(Transfer {
+            token: token(),
+            bank_code: "88".into(),
+            last4: last4(),
+            fingerprint: fingerprint(),
+        }),
+        Instrument::Mobile(Mobile { token: token(), carrier: "SKT".into(), last4: last4() }),
+        Instrument::Points(Points {
+            token: token(),
+            provider: "나루포인트".into(),
+            last4: last4(),
+            fingerprint: fingerprint(),
+        }),
+    ]
+}
+
+/// A payment of 15,000 won whose approval is queued, with this instrument.
+pub(super) fn queued_with(instrument: Instrument) -> Payment {
+    Payment { state: PaymentState::key_in(instrument, own(OperationStatus::Queued)), ..payment() }
+}
+
+/// Its approval.
+pub(super) fn approved() -> PaymentEvent {
+    PaymentEvent::Approved { approval: approval() }
 }
 
 /// The work of the payment's own course.
@@ -66,6 +99,7 @@ fn approval() -> Approval {
         operation: OperationId(Uuid::from_u128(7)),
         reference: Reference("ref-7".into()),
         amount: 15_000,
+        interest_payer: None,
     }
 }
 
@@ -75,6 +109,9 @@ pub(super) fn events() -> Vec<(&'static str, PaymentEvent)> {
     let failure = Failure::declined(FailureCode::RejectCardPayment, "51");
     vec![
         ("authenticated", PaymentEvent::Authenticated { instrument: card() }),
+        ("scanned", PaymentEvent::Scanned { at: START }),
+        ("delayed", PaymentEvent::Delayed { operation: id(7) }),
+        ("cancel delayed", PaymentEvent::Delayed { operation: id(20) }),
         ("payer canceled", PaymentEvent::PayerCanceled),
         ("expired", PaymentEvent::Expired),
         ("approval queued", PaymentEvent::ApprovalQueued { work: own(S::Queued) }),
@@ -107,7 +144,7 @@ pub(super) fn events() -> Vec<(&'static str, PaymentEvent)> {
         ("capture rearmed", PaymentEvent::WorkRearmed { work: later(10, OperationKind::Capture, S::Queued) }),
         ("captured", PaymentEvent::Captured { operation: Some(id(10)), at: START }),
         ("captured, found", PaymentEvent::Captured { operation: None, at: START }),
-        ("capture failed", PaymentEvent::CaptureFailed { operation: id(10), failure: rejected() }),
+        ("capture failed", PaymentEvent::CaptureFailed { operation: id(10), failure: rejected(), at: START }),
     ]
 }
 
@@ -124,8 +161,10 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
     let failed = |reversed| PaymentEvent::ApprovalFailed { failure: failure(), reversed };
 
     let ready = PaymentState::ready();
+    let scanned = after(&ready, PaymentEvent::Scanned { at: START });
     let idle = after(&ready, PaymentEvent::Authenticated { instrument: card() });
     let queued = after(&idle, PaymentEvent::ApprovalQueued { work: own(S::Queued) });
+    let delayed = after(&queued, PaymentEvent::Delayed { operation: id(7) });
     let waiting = after(&queued, PaymentEvent::RetryScheduled { work: own(S::Waiting), reversed: false });
     let again = after(&queued, PaymentEvent::RetryScheduled { work: own(S::Waiting), reversed: true });
     let unknown = after(&queued, PaymentEvent::OutcomeUnknown { work: own(S::Unknown) });
@@ -148,7 +187,7 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
     let wholly = canceled(&whole, CancelKind::Refund);
     let capturing = after(&done, PaymentEvent::CaptureQueued { work: later(10, OperationKind::Capture, S::Queued) });
     let captured = after(&capturing, PaymentEvent::Captured { operation: Some(id(10)), at: START });
-    let kept = after(&capturing, PaymentEvent::CaptureFailed { operation: id(10), failure: rejected() });
+    let kept = after(&capturing, PaymentEvent::CaptureFailed { operation: id(10), failure: rejected(), at: START });
     let capture_dead = after(&capturing, PaymentEvent::WorkDied { work: later(10, OperationKind::Capture, S::Dead) });
     let found = after(&part, PaymentEvent::Captured { operation: None, at: START });
     let behind = canceling(&capturing, 15_000);
@@ -173,8 +212,10 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
         ("aborted, reversed, late", late(&reversed)),
         ("expired, late", late(&expired)),
         ("ready", ready),
+        ("ready, scanned", scanned),
         ("in progress", idle),
         ("in progress, queued", queued),
+        ("in progress, queued, delayed", delayed),
         ("in progress, retrying", waiting),
         ("in progress, retrying, reversed", again),
         ("in progress, unknown", unknown),
@@ -211,6 +252,7 @@ pub(super) fn payment() -> Payment {
         version: 1,
         state: PaymentState::key_in(card(), own(OperationStatus::Queued)),
         created_at: START,
+        ahead: Duration::ZERO,
     }
 }
 

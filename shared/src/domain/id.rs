@@ -41,6 +41,8 @@ ids! {
     PayerId;
     /// A card that a payer keeps.
     CardId;
+    /// A card that a merchant may charge again. Merchants see its `billingKey` instead.
+    BillingKeyId;
 }
 
 macro_rules! texts {

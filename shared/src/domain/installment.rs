@@ -2,9 +2,22 @@
 
 use super::instrument::{Card, CardType};
 use super::money::Money;
+use crate::words::words;
 
 /// The least that can be paid by instalments, in won (여신전문금융업 practice: 5만원).
 pub const INSTALLMENT_AMOUNT_MIN: i64 = 50_000;
+
+words! {
+    /// 할부 수수료: who pays the interest of instalments.
+    InterestPayer {
+        /// The payer.
+        Buyer = "BUYER",
+        /// The card company, as a present.
+        CardCompany = "CARD_COMPANY",
+        /// The merchant, who agreed on it with the card company.
+        Merchant = "MERCHANT",
+    }
+}
 
 /// Why a payment can't be paid in so many months.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 use super::cancel::CancelKind;
 use super::event::PaymentEvent;
+use super::instrument::Instrument;
 use super::payment::{Payment, PaymentState};
 use super::virtual_account::{AccountEvent, DepositStanding};
 use crate::words::words;
@@ -11,9 +12,10 @@ use crate::words::words;
 words! {
     /// An account, per merchant, mode, connector and currency.
     Account {
-        /// 승인: what acquirers have approved for a merchant and not bought yet. A claim of ours.
+        /// 승인: what acquirers have approved for a merchant and not bought yet. A claim of ours; where nothing is bought it is
+        /// skipped.
         Authorized = "authorized",
-        /// 매입: what acquirers have bought and owe us. A claim of ours.
+        /// 매입: what acquirers have bought, or taken from the payer at once, and owe us. A claim of ours.
         Receivable = "receivable",
         /// What we owe the merchant.
         Payable = "payable",
@@ -27,9 +29,9 @@ words! {
     TransactionKind {
         /// A payment was approved.
         Payment = "PAYMENT",
-        /// An approval was cancelled, in part or whole, before its capture.
+        /// An approval was cancelled, in part or whole, before its capture; or what has none was.
         Cancel = "CANCEL",
-        /// Money went back after the capture.
+        /// Money went back after it had moved.
         Refund = "REFUND",
         /// An acquirer bought the sales slip: between our own accounts, and nothing a merchant would list.
         Capture = "CAPTURE",
@@ -59,34 +61,34 @@ pub struct Posting {
 #[must_use]
 pub fn posting(payment: &Payment, event: &PaymentEvent) -> Option<Posting> {
     let state = &payment.state;
+    // Until the sales slip is bought, where slips are: everything else moves money with the approval.
+    let captures = state.instrument().is_some_and(|instrument| instrument.connector().captures());
+    let claim = if captures && !state.is_captured() { Account::Authorized } else { Account::Receivable };
     let (kind, debit, credit, amount) = match event {
-        PaymentEvent::Approved { approval } => {
-            (TransactionKind::Payment, Account::Authorized, Account::Payable, approval.amount)
-        }
+        PaymentEvent::Approved { approval } => (TransactionKind::Payment, claim, Account::Payable, approval.amount),
         PaymentEvent::Captured { .. } if !state.is_captured() => {
             let left = state.balance(payment.total.amount());
             (TransactionKind::Capture, Account::Receivable, Account::Authorized, left)
         }
         PaymentEvent::CancelDone { operation, kind, .. } => {
             let amount = state.cancel(*operation)?.amount;
-            let captures = state.instrument().is_none_or(|instrument| instrument.connector().captures());
             // An account that is closed had nothing in it.
-            if !captures && *kind == CancelKind::Cancel {
+            let is_account = matches!(state.instrument(), Some(Instrument::VirtualAccount(_)));
+            if is_account && *kind == CancelKind::Cancel {
                 return None;
             }
-            // What the acquirer still had only approved, or had already bought.
-            let bought = state.is_captured() || !captures;
-            let credit = if bought { Account::Receivable } else { Account::Authorized };
             let kind = match kind {
                 CancelKind::Cancel => TransactionKind::Cancel,
                 CancelKind::Refund => TransactionKind::Refund,
             };
-            (kind, Account::Payable, credit, amount)
+            (kind, Account::Payable, claim, amount)
         }
         PaymentEvent::Account(event) => deposited(state, event)?,
         PaymentEvent::Captured { .. }
         | PaymentEvent::Authenticated { .. }
         | PaymentEvent::PayerCanceled
+        | PaymentEvent::Scanned { .. }
+        | PaymentEvent::Delayed { .. }
         | PaymentEvent::Expired
         | PaymentEvent::ApprovalQueued { .. }
         | PaymentEvent::RetryScheduled { .. }

@@ -5,13 +5,16 @@
 //! does next, and what an answer means, is decided in [`approve`], [`change`] (cancel, refund, capture) and [`net_cancel`]; what a
 //! late one means, in [`evidence`]. What is owed to whom afterwards is in [`ledger`].
 //! An account for the payer to pay into, and what is found in it, is in [`virtual_account`].
+//! What a merchant may charge again is a billing key ([`billing`]).
 //! What a merchant's people may do is decided in [`staff`].
 
 pub mod approve;
 pub mod attempt;
 pub mod bank;
+pub mod billing;
 pub mod cancel;
 pub mod capture;
+pub mod card_company;
 pub mod change;
 pub mod connector;
 pub mod course;
@@ -26,6 +29,7 @@ pub mod money;
 pub mod net_cancel;
 pub mod operation;
 pub mod payment;
+mod progress;
 pub mod staff;
 pub mod virtual_account;
 

@@ -20,12 +20,13 @@ pub(super) fn first_step(claimed: &Claimed) -> Step {
 }
 
 impl Claimed {
-    /// What an answer to [`Step::NetCancel`] means for an operation that exists to reverse.
+    /// What an answer to [`Step::NetCancel`] means for an operation that exists to reverse. `asked`: when it was sent.
     #[must_use]
     pub fn after_reversal(
         &self,
         reference: &Reference,
         answer: &NetCancelAnswer,
+        asked: OffsetDateTime,
         now: OffsetDateTime,
         delays: Delays<'_>,
     ) -> Step {
@@ -43,7 +44,7 @@ impl Claimed {
         let believable_at = self.manners.believable_at(self.operation.created_at);
         match answer {
             NetCancelAnswer::Reversed => finished(true),
-            NetCancelAnswer::NoOriginal if now >= believable_at => finished(false),
+            NetCancelAnswer::NoOriginal if asked >= believable_at => finished(false),
             NetCancelAnswer::NoOriginal => self.unknown(now, Some(believable_at), delays, None),
             NetCancelAnswer::Refused(_) => self
                 .unknown(now, None, delays, Some(LetterKind::NeedsPerson))
@@ -73,6 +74,8 @@ impl PaymentState {
                 self.ever_reversed |= reversed;
             }
             E::Authenticated { .. }
+            | E::Scanned { .. }
+            | E::Delayed { .. }
             | E::PayerCanceled
             | E::Expired
             | E::ApprovalQueued { .. }

@@ -80,6 +80,17 @@ impl OperationKind {
     }
 }
 
+impl OperationKind {
+    /// Whether somebody may be waiting for it before a screen.
+    #[must_use]
+    pub const fn is_waited_for(self) -> bool {
+        match self {
+            Self::Approve | Self::Cancel | Self::IssueAccount => true,
+            Self::Capture | Self::NetCancel | Self::CloseAccount | Self::ReturnDeposit => false,
+        }
+    }
+}
+
 impl OperationStatus {
     /// Whether work is still owed without anybody's help.
     #[must_use]

@@ -10,7 +10,8 @@ use super::capture::Capture;
 use super::event::{Course, PaymentEvent};
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Reference, Tenant};
-use super::instrument::Instrument;
+use super::installment::InterestPayer;
+use super::instrument::{Instrument, Method};
 use super::money::Money;
 use super::operation::{OperationKind, OperationStatus};
 use super::virtual_account::{Account, Deposit, Payee};
@@ -65,6 +66,8 @@ words! {
         Checkout = "checkout",
         /// The merchant types the card in; approval is queued at once.
         KeyIn = "key_in",
+        /// The merchant charges a billing key; approval is queued at once.
+        Billing = "billing",
         /// The merchant asks for an account that the payer pays into; its issue is queued at once.
         VirtualAccount = "virtual_account",
     }
@@ -101,8 +104,18 @@ pub struct Payment {
     pub version: i64,
     /// Where it stands at that version.
     pub state: PaymentState,
-    /// When it was created.
+    /// When it was created, by its merchant's clock.
     pub created_at: OffsetDateTime,
+    /// How far its merchant's clock was ahead of the database's when it was read; nothing outside the sandbox.
+    pub ahead: Duration,
+}
+
+impl Payment {
+    /// What its merchant's clock shows when the database's shows this.
+    #[must_use]
+    pub fn merchant_time(&self, database: OffsetDateTime) -> OffsetDateTime {
+        database.saturating_add(self.ahead)
+    }
 }
 
 /// What a merchant may say of a payment and nothing ever changes.
@@ -115,12 +128,18 @@ pub struct PaymentDetails {
     /// Where the payer goes when it failed. Its origin is registered with the merchant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail_url: Option<String>,
+    /// By which method the payer is to pay, if the merchant has chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
     /// Shown to the payer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_name: Option<String>,
     /// Where the receipt goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_email: Option<String>,
+    /// The merchant's name for whose billing key was charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_key: Option<String>,
     /// At most 5 pairs of the merchant's own, returned as they came.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub metadata: serde_json::Map<String, serde_json::Value>,
@@ -154,6 +173,12 @@ pub struct PaymentState {
     /// Approvals that nobody wants, on their way back: the work that reverses each, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reversals: Vec<Work>,
+    /// When the payer's device opened its checkout, by the merchant's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub scanned_at: Option<OffsetDateTime>,
+    /// The last work that was said to take long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delayed: Option<OperationId>,
     /// The account to pay into, since the bank opened it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
@@ -231,7 +256,7 @@ pub enum Stage {
 pub struct Approval {
     /// 승인번호, at most 8 characters.
     pub number: String,
-    /// When we recorded it.
+    /// When we recorded it, by its merchant's clock.
     #[serde(with = "time::serde::rfc3339")]
     pub approved_at: OffsetDateTime,
     /// The operation that brought it: its `transactionKey`.
@@ -240,6 +265,9 @@ pub struct Approval {
     pub reference: Reference,
     /// How much was approved, in minor units: the payment's whole.
     pub amount: i64,
+    /// Who pays the interest of its instalments, as the acquirer tells; nothing when it is one payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interest_payer: Option<InterestPayer>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
@@ -295,6 +323,8 @@ impl PaymentState {
             payee: None,
             closing: None,
             ever_reversed: false,
+            scanned_at: None,
+            delayed: None,
         }
     }
 
@@ -315,6 +345,8 @@ impl PaymentState {
             payee: None,
             closing: None,
             ever_reversed: false,
+            scanned_at: None,
+            delayed: None,
         }
     }
 
@@ -433,6 +465,7 @@ impl PaymentState {
             Course::Cancel => next.give_back(event),
             Course::Capture => next.collect(event),
             Course::Account => next.hold_account(event),
+            Course::Progress => next.tell(event),
         }
         .ok_or_else(illegal)?;
         next.money_state = next.money();
@@ -498,6 +531,8 @@ impl PaymentState {
                 | Stage::Expired { .. },
                 E::Authenticated { .. }
                 | E::PayerCanceled
+                | E::Scanned { .. }
+                | E::Delayed { .. }
                 | E::Expired
                 | E::ApprovalQueued { .. }
                 | E::Approved { .. }

@@ -71,6 +71,8 @@ struct Pending {
     /// Whether it is asked because the acquirer refused this change as already made.
     doubt: Option<Call>,
     asked: Option<Asked>,
+    /// When it was sent.
+    begins: OffsetDateTime,
     done_at: OffsetDateTime,
     lost: bool,
 }
@@ -275,9 +277,12 @@ impl World {
             let change = approval.zip(claimed.amount().map(|money| money.amount()));
             self.acquirer.ask(call, &reference, change, (acts_at, lag), condemned_amount, kind)
         });
-        let lost = self.fault(25);
-        let done_at = match asked {
-            Some(asked) if !lost => self.acquirer.acts_at(asked),
+        // What it answers takes its time, too: what was true when it looked may not be any more.
+        let travels = self.within(if self.now < START + FAULTS_FOR { TIMEOUT } else { Duration::SECOND });
+        let arrives_at = asked.map(|asked| self.acquirer.acts_at(asked) + travels);
+        let lost = self.fault(25) || arrives_at.is_some_and(|arrives_at| arrives_at > begins + TIMEOUT);
+        let done_at = match arrives_at {
+            Some(arrives_at) if !lost => arrives_at,
             Some(_) => begins + self.within(TIMEOUT),
             None => begins,
         };
@@ -286,14 +291,14 @@ impl World {
             self.store.owner_dies(operation, fence, Some(self.now + LEASE));
             return;
         }
-        let call = Pending { call, reference, because, attempt, doubt, asked, done_at, lost };
+        let call = Pending { call, reference, because, attempt, doubt, asked, begins, done_at, lost };
         self.talks.push(Talk { claimed, operation, lost_at, call });
     }
 
     /// A call has come to its end.
     fn hear(&mut self, talk: Talk) {
         let Talk { claimed, operation, lost_at, call } = talk;
-        let Pending { call, reference, because, attempt, doubt, asked, lost, done_at: _ } = call;
+        let Pending { call, reference, because, attempt, doubt, asked, begins, lost, done_at: _ } = call;
         let unsent_is_busy = asked.is_none() && self.dice.random_bool(0.5);
         let answer = match asked {
             Some(asked) if !lost => self.acquirer.answer(asked),
@@ -311,18 +316,18 @@ impl World {
             (Answer::Change(call, answer), _) => claimed.after_change(*call, &reference, answer, now, &mut delays),
             (Answer::Inquire(answer), OperationKind::Cancel | OperationKind::Capture) => match doubt {
                 Some(call) => claimed.after_doubt(call, &reference, answer, now, &mut delays),
-                None => claimed.after_change_inquiry(&reference, answer, now, &mut delays),
+                None => claimed.after_change_inquiry(&reference, answer, begins, now, &mut delays),
             },
             (_, OperationKind::Cancel | OperationKind::Capture) => unreachable!("nothing undoes a change"),
             (_, OperationKind::IssueAccount | OperationKind::CloseAccount | OperationKind::ReturnDeposit)
             | (Answer::Issue(_), _) => unreachable!("no account is asked for"),
             (Answer::Approve(answer), _) => claimed.after_approve(&reference, answer, now, &mut delays),
-            (Answer::Inquire(answer), _) => claimed.after_inquiry(&reference, answer, now, &mut delays),
+            (Answer::Inquire(answer), _) => claimed.after_inquiry(&reference, answer, begins, now, &mut delays),
             (Answer::NetCancel(answer), OperationKind::Approve) => {
-                claimed.after_net_cancel(&reference, because.unwrap(), answer, now, &mut delays)
+                claimed.after_net_cancel(&reference, because.unwrap(), answer, begins, now, &mut delays)
             }
             (Answer::NetCancel(answer), OperationKind::NetCancel) => {
-                claimed.after_reversal(&reference, answer, now, &mut delays)
+                claimed.after_reversal(&reference, answer, begins, now, &mut delays)
             }
         };
         let with_decision = moves_money(call) && matches!(step, Step::Decide(_));

@@ -363,7 +363,9 @@ impl PaymentState {
                 return Some(());
             }
             E::Account(event) => event,
-            E::Authenticated { .. }
+            E::Scanned { .. }
+            | E::Delayed { .. }
+            | E::Authenticated { .. }
             | E::PayerCanceled
             | E::Expired
             | E::ApprovalQueued { .. }
@@ -478,6 +480,7 @@ impl PaymentState {
             operation: account.operation,
             reference: account.reference.clone(),
             amount: account.amount,
+            interest_payer: None,
         };
         self.stage = Stage::Done { instrument: instrument.clone(), approval };
         Some(())
@@ -539,7 +542,11 @@ impl IssueInquiry {
     #[must_use]
     pub fn kept(&self) -> InquiryAnswer {
         match self {
-            Self::Issued(facts) => InquiryAnswer::Approved(ApprovalFacts { money: facts.money, number: String::new() }),
+            Self::Issued(facts) => InquiryAnswer::Approved(ApprovalFacts {
+                money: facts.money,
+                number: String::new(),
+                interest_payer: None,
+            }),
             Self::Declined(failure) => InquiryAnswer::Declined(failure.clone()),
             Self::Pending => InquiryAnswer::Pending,
             Self::NotFound => InquiryAnswer::NotFound,

@@ -26,14 +26,14 @@ pub enum NotACardField {
 
 /// Up to `MAX` decimal digits, kept where they are and wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
-struct Digits<const MAX: usize> {
+pub(super) struct Digits<const MAX: usize> {
     ascii: [u8; MAX],
     count: usize,
 }
 
 impl<const MAX: usize> Digits<MAX> {
     /// Reads ASCII digits; `separators` may stand singly between two of them.
-    fn parse(text: &str, min: usize, separators: &[u8]) -> Result<Self, NotACardField> {
+    pub(super) fn parse(text: &str, min: usize, separators: &[u8]) -> Result<Self, NotACardField> {
         let mut digits = Self { ascii: [0; MAX], count: 0 };
         let mut after_digit = false;
         for character in text.trim().bytes() {
@@ -57,7 +57,7 @@ impl<const MAX: usize> Digits<MAX> {
         Ok(digits)
     }
 
-    fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         // Only ASCII digits were written.
         std::str::from_utf8(&self.ascii[..self.count]).unwrap_or_default()
     }
@@ -82,6 +82,7 @@ macro_rules! redacted {
         }
     )+};
 }
+pub(super) use redacted;
 redacted!(CardNumber, Cvc, CardPassword, IdentityNumber, CardExpiry);
 
 /// A card number (PAN): 12 to 19 digits with a right check digit.

@@ -1,11 +1,13 @@
 //! Accepting payments: what is written here is owed to somebody.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::payment::{NewOperation, lasts, seconds};
-use super::row::to_json;
+use super::row::{known, to_json};
 use super::{NewKey, Store, StoreError, write};
 use crate::domain::event::CREATED;
 use crate::domain::id::{CheckoutId, PaymentId, PaymentKey, Tenant};
@@ -46,6 +48,8 @@ pub struct NewPayment<'a> {
 pub struct Created {
     /// When, by the database's clock.
     pub at: OffsetDateTime,
+    /// When, by its merchant's clock.
+    pub shown_at: OffsetDateTime,
 }
 
 /// A payment, the operation it owes and the key of its request, as columns, so that it can wait to be written with others.
@@ -135,21 +139,25 @@ impl Store {
     /// [`StoreError::Constraint`] `payments_one_per_order` when the order has a living payment, or
     /// `idempotency_keys_unique` when the key was used; [`StoreError::Unavailable`] says whether it may have been written.
     pub async fn create_payment(&self, new: &Acceptance) -> Result<Created, StoreError> {
-        let at = write!(
+        let row = write!(
             self,
-            sqlx::query_scalar!(
+            sqlx::query!(
                 r#"
-                with payment as (
+                with clock as (
+                    -- One row, whether the merchant has a clock or not.
+                    select max(ahead) as ahead from merchant_clocks where merchant_id = $4 and mode = $5
+                ), payment as (
                     insert into payments (id, payment_key, checkout_id, merchant_id, mode, source, order_id, order_name,
                         currency, total_amount, tax_free_amount, details, operation_count, status, money_state, state,
-                        expires_at)
-                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+                        created_at, expires_at)
+                    select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
                         case when $19::uuid is null then 0 else 1 end, $13, $14, $15,
-                        now() + make_interval(secs => $16))
+                        now() + coalesce(ahead, '0'), now() + coalesce(ahead, '0') + make_interval(secs => $16)
+                    from clock
                     returning id, created_at
                 ), event as (
-                    insert into payment_events (payment_id, version, class, type, state, trace_id)
-                    select id, 1, 'state', $17, $15, $18 from payment
+                    insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
+                    select id, 1, 'state', $17, $15, $18, ahead from payment, clock
                 ), operation as (
                     insert into operations (id, payment_id, number, kind, connector, amount, deadline_at, trace_parent)
                     select $19, id, 1, $20, $21, $22,
@@ -161,7 +169,7 @@ impl Store {
                     select $4, $5, $26, $27, $28, $29, id, $19, case when $19::uuid is null then 1 end
                     from payment where $27::text is not null
                 )
-                select created_at from payment
+                select now() as "at!", created_at from payment
                 "#,
                 new.id,
                 new.payment_key,
@@ -195,23 +203,24 @@ impl Store {
             ),
             fetch_one
         )?;
-        Ok(Created { at })
+        Ok(Created { at: row.at, shown_at: row.created_at })
     }
 
-    /// Accepts payments in one statement and one commit: all of them, or none.
+    /// Accepts payments in one statement and one commit: all of them, or none. Returns what became of each, in their order.
     ///
     /// # Errors
     /// As [`Store::create_payment`], for any one of them: then accept them one by one.
-    pub async fn create_payments(&self, new: &[Acceptance]) -> Result<Created, StoreError> {
+    pub async fn create_payments(&self, new: &[Acceptance]) -> Result<Vec<Created>, StoreError> {
         if let [one] = new {
-            return self.create_payment(one).await;
+            return Ok(vec![self.create_payment(one).await?]);
         }
+        let asked = new;
         let mut new: Vec<&Acceptance> = new.iter().collect();
         // Two batches that meet in the same orders wait for each other in one direction only.
         new.sort_by_key(|item| (item.merchant, item.mode, &item.order_id));
-        let at = write!(
+        let rows = write!(
             self,
-            sqlx::query_scalar!(
+            sqlx::query!(
                 r#"
                 with item as (
                     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[],
@@ -224,15 +233,17 @@ impl Store {
                 ), payment as (
                     insert into payments (id, payment_key, checkout_id, merchant_id, mode, source, order_id, order_name,
                         currency, total_amount, tax_free_amount, details, operation_count, status, money_state, state,
-                        expires_at)
-                    select id, payment_key, checkout_id, merchant_id, mode, source, order_id, order_name, currency,
+                        created_at, expires_at)
+                    select id, payment_key, checkout_id, i.merchant_id, i.mode, source, order_id, order_name, currency,
                         total_amount, tax_free_amount, details, (operation is not null)::integer, status, money_state,
-                        state, now() + make_interval(secs => lasts)
-                    from item
-                    returning created_at
+                        state, now() + coalesce(c.ahead, '0'),
+                        now() + coalesce(c.ahead, '0') + make_interval(secs => lasts)
+                    from item i left join merchant_clocks c on c.merchant_id = i.merchant_id and c.mode = i.mode
+                    returning id, created_at
                 ), event as (
-                    insert into payment_events (payment_id, version, class, type, state, trace_id)
-                    select id, 1, 'state', $28, state, trace_id from item
+                    insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
+                    select id, 1, 'state', $28, state, trace_id, c.ahead
+                    from item i left join merchant_clocks c on c.merchant_id = i.merchant_id and c.mode = i.mode
                 ), operation as (
                     insert into operations (id, payment_id, number, kind, connector, amount, deadline_at, trace_parent)
                     select operation, id, 1, kind, connector, amount,
@@ -245,7 +256,7 @@ impl Store {
                         case when operation is null then 1 end
                     from item where key is not null
                 )
-                select max(created_at) as "at!" from payment
+                select id, now() as "at!", created_at from payment
                 "#,
                 &column!(new, id),
                 &column!(new, payment_key),
@@ -277,8 +288,13 @@ impl Store {
                 CREATED,
                 &column!(new, within) as _,
             ),
-            fetch_one
+            fetch_all
         )?;
-        Ok(Created { at })
+        let created: HashMap<Uuid, Created> =
+            rows.into_iter().map(|row| (row.id, Created { at: row.at, shown_at: row.created_at })).collect();
+        asked
+            .iter()
+            .map(|item| created.get(&item.id).copied().map_or_else(|| known(None, "payments", "id", item.id), Ok))
+            .collect()
     }
 }

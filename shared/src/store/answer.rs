@@ -32,7 +32,9 @@ impl Store {
             sqlx::query!(
                 r#"select o.id as operation, o.result, o.result_version, o.trace_parent, e.state as "state_then?", p.id,
                     p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id, p.order_name, p.currency,
-                    p.total_amount, p.tax_free_amount, p.details, p.operation_count, p.version, p.state, p.created_at
+                    p.total_amount, p.tax_free_amount, p.details, p.operation_count, p.version, p.state, p.created_at,
+                    coalesce((select (extract(epoch from k.ahead) * 1000000)::bigint from merchant_clocks k
+                        where k.merchant_id = p.merchant_id and k.mode = p.mode), 0) as "ahead_us!"
                 from operations o
                 join payments p on p.id = o.payment_id
                 join merchants m on m.id = p.merchant_id
@@ -62,6 +64,7 @@ impl Store {
                 version: row.result_version.unwrap_or(row.version),
                 state: row.state_then.unwrap_or(row.state),
                 created_at: row.created_at,
+                ahead_us: row.ahead_us,
             };
             let result = row.result.map(|result| json(result, "operations", "result", row.operation)).transpose()?;
             let trace_id = row.trace_parent.split('-').nth(1).unwrap_or_default().to_owned();

@@ -67,7 +67,8 @@ pub struct AttemptRow {
 }
 
 impl Store {
-    /// Writes down a call before it is made. Nothing when the claim no longer holds: then it must not be made.
+    /// Writes down a call before it is made. Nothing when the claim no longer holds, or when it is a change under a new
+    /// reference while another one of this operation is open, of which this claim can't have known: then it must not be made.
     ///
     /// What it returns is newer than what the claim knew. A claim may take a row although a call of an earlier claim was
     /// written down after it began to look; this statement begins after the claim, and so after every such call.
@@ -83,7 +84,11 @@ impl Store {
                 r#"
                 insert into attempts (id, operation_id, call, reference, fence, worker, because)
                 select $1, o.id, $4, $5, $3, $6, $7 from operations o
-                where o.id = $2 and o.fence = $3 and o.status = 'processing' for share of o
+                where o.id = $2 and o.fence = $3 and o.status = 'processing'
+                    and not ($4 in ('capture', 'cancel', 'refund') and exists (
+                        select 1 from attempts n where n.operation_id = o.id and n.reference <> $5
+                            and n.call in ('capture', 'cancel', 'refund') and n.resolution is null))
+                for share of o
                 returning
                     (select n.because from attempts n where n.reference = $5 and n.call = 'net_cancel'
                         order by n.sent_at limit 1) as condemned,
@@ -127,10 +132,14 @@ impl Store {
                 // whoever decides it sees this.
                 r#"
                 with known as (
-                    select call, resolution from attempts
-                    where reference = (select reference from attempts where id = $1)
-                        and call not in ('inquire', 'net_cancel')
-                    order by id for update
+                    select a.call,
+                        -- What is open though its operation has ended: nobody will ask about it any more.
+                        case when a.resolution is null and o.status in ('succeeded', 'failed', 'dead') then 'not_moved'
+                            else a.resolution end as resolution
+                    from attempts a join operations o on o.id = a.operation_id
+                    where a.reference = (select reference from attempts where id = $1)
+                        and a.call not in ('inquire', 'net_cancel')
+                    order by a.id for update of a
                 ), kept as (
                     update attempts set answered_at = coalesce(answered_at, now()), answer = $2, code = $3,
                         latency_ms = $4

@@ -102,6 +102,8 @@ impl Store {
                     p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id, p.order_name,
                     p.currency, p.total_amount, p.tax_free_amount, p.details, p.operation_count, p.version, p.state,
                     p.created_at as payment_created_at,
+                    coalesce((select (extract(epoch from k.ahead) * 1000000)::bigint from merchant_clocks k
+                        where k.merchant_id = p.merchant_id and k.mode = p.mode), 0) as "ahead_us!",
                     open.attempts as "open?", sent.id as "sent_id?", sent.reference as "sent_reference?",
                     sent.sent_at as "sent_at?", now() as "now!"
                 from claimed c
@@ -155,6 +157,7 @@ impl Store {
                     version: row.version,
                     state: row.state,
                     created_at: row.payment_created_at,
+                    ahead_us: row.ahead_us,
                 };
                 let operation = OperationRow {
                     id: row.id,

@@ -24,8 +24,10 @@ pub struct EventRow {
     pub state: PaymentState,
     /// In which trace, 32 hex digits.
     pub trace_id: String,
-    /// When.
+    /// When, by the database's clock.
     pub occurred_at: OffsetDateTime,
+    /// When, by the merchant's clock.
+    pub shown_at: OffsetDateTime,
 }
 
 struct Row {
@@ -36,6 +38,7 @@ struct Row {
     state: serde_json::Value,
     trace_id: String,
     occurred_at: OffsetDateTime,
+    shown_at: OffsetDateTime,
 }
 
 impl Row {
@@ -51,6 +54,7 @@ impl Row {
             state: json(self.state, "payment_events", "state", at)?,
             trace_id: self.trace_id,
             occurred_at: self.occurred_at,
+            shown_at: self.shown_at,
         })
     }
 }
@@ -70,7 +74,8 @@ impl Store {
             self,
             sqlx::query_as!(
                 Row,
-                r#"select payment_id, version, class, type, state, trace_id, occurred_at from payment_events
+                r#"select payment_id, version, class, type, state, trace_id,
+                    occurred_at, occurred_at + coalesce(ahead, '0') as "shown_at!" from payment_events
                 where payment_id = $1 and version > $2 order by version limit $3"#,
                 payment.0,
                 version,
@@ -90,7 +95,8 @@ impl Store {
             self,
             sqlx::query_as!(
                 Row,
-                r#"select payment_id, version, class, type, state, trace_id, occurred_at from payment_events
+                r#"select payment_id, version, class, type, state, trace_id,
+                    occurred_at, occurred_at + coalesce(ahead, '0') as "shown_at!" from payment_events
                 where payment_id = $1 and version = $2"#,
                 payment.0,
                 version,

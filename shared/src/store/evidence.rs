@@ -22,7 +22,8 @@ pub enum Late {
     Kept,
     /// It says that money may be out which nobody wants any more: this net-cancel is queued.
     Reversing(OperationId),
-    /// It says that a change was made that was given up: a case is opened for a person.
+    /// It says that a change was made that was taken for not made: a case is opened for a person, and it is asked after
+    /// once more if its operation has not ended.
     Case,
     /// It is about an account that was done with: it is looked at.
     Looked,
@@ -91,8 +92,9 @@ async fn weigh(
     trace_id: &str,
 ) -> Result<Late, StoreError> {
     let row = sqlx::query!(
-        r#"select call, resolution from attempts
-        where reference = $1 and call not in ('inquire', 'net_cancel') order by sent_at limit 1"#,
+        r#"select a.call, a.resolution, o.status in ('succeeded', 'failed', 'dead') as "ended!"
+        from attempts a join operations o on o.id = a.operation_id
+        where a.reference = $1 and a.call not in ('inquire', 'net_cancel') order by a.sent_at limit 1"#,
         reference,
     )
     .fetch_optional(&mut *conn)
@@ -102,17 +104,57 @@ async fn weigh(
     let asked = known(Call::parse(&row.call), "attempts", "call", reference)?;
     let decided =
         row.resolution.map(|word| known(Resolution::parse(&word), "attempts", "resolution", reference)).transpose()?;
+    // What is open though its operation has ended is done with: nobody will ask about it any more.
+    let decided = decided.or(row.ended.then_some(Resolution::NotMoved));
     match judge(call, heard, asked, decided) {
         Verdict::Nothing => Ok(Late::Nothing),
         Verdict::Kept => Ok(Late::Kept),
         Verdict::Reverse => reverse(conn, reference, trace_id).await.map(Late::Reversing),
-        Verdict::Case => open_case(conn, reference, heard).await.map(|()| Late::Case),
+        Verdict::Case => {
+            open_case(&mut *conn, reference, heard).await?;
+            reopen(conn, reference).await?;
+            Ok(Late::Case)
+        }
         Verdict::Look => account_look::of_attempt(conn, reference).await.map(|()| Late::Looked),
     }
 }
 
-/// Opens a case about a change that was given up and may have been made all the same.
-async fn open_case(conn: Conn<'_>, reference: &str, heard: AnswerWord) -> Result<(), StoreError> {
+/// Whether somebody else has heard that this change was made. Then it is not made again, and not called off.
+pub(super) async fn was_made(conn: Conn<'_>, reference: &str, own: Option<AttemptId>) -> Result<bool, StoreError> {
+    sqlx::query_scalar!(
+        r#"select exists (
+            select 1 from attempts where reference = $1 and id is distinct from $2 and call <> 'net_cancel'
+                and answer = 'approved') as "made!""#,
+        reference,
+        own.map(|attempt| attempt.0) as _,
+    )
+    .fetch_one(conn)
+    .await
+    .map_err(StoreError::write)
+}
+
+/// Has a change asked after once more that was taken for not made, unless its operation has ended. Until that is found out
+/// nothing is sent under another reference.
+async fn reopen(conn: Conn<'_>, reference: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"with reopened as (
+            update attempts a set resolution = null from operations o
+            where a.reference = $1 and a.call in ('capture', 'cancel', 'refund') and o.id = a.operation_id
+                and o.status in ('queued', 'waiting', 'unknown', 'processing')
+            returning o.id
+        )
+        update operations o set status = 'unknown', due_at = now(), nudge_at = now(), nudge_count = 0
+        from reopened r where o.id = r.id and o.status in ('queued', 'waiting')"#,
+        reference,
+    )
+    .execute(conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(())
+}
+
+/// Opens a case about a change that was taken for not made and may have been made all the same.
+pub(super) async fn open_case(conn: Conn<'_>, reference: &str, heard: AnswerWord) -> Result<(), StoreError> {
     sqlx::query!(
         r#"insert into cases (id, payment_id, operation_id, reference, kind, detail)
         select gen_random_uuid(), o.payment_id, o.id, $1, $2, $3

@@ -53,7 +53,7 @@ impl Store {
         let row = read!(
             self,
             sqlx::query!(
-                r#"select fingerprint, members, payment_id, operation_id, version from idempotency_keys
+                r#"select fingerprint, members, payment_id as "payment_id!", operation_id, version from idempotency_keys
                 where merchant_id = $1 and mode = $2 and route = $3 and key = $4"#,
                 tenant.merchant.0,
                 tenant.mode.as_str(),
@@ -78,7 +78,7 @@ impl Store {
         .transpose()
     }
 
-    /// Lets a key point at an operation that another request queued and this one joins. Nothing when the key is in use.
+    /// Lets a key point at what another request started and this one joins. Nothing when the key is in use.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -87,14 +87,18 @@ impl Store {
         tenant: Tenant,
         key: &NewKey,
         payment: PaymentId,
-        operation: OperationId,
+        started: Started,
     ) -> Result<(), StoreError> {
+        let (operation, version) = match started {
+            Started::Operation(operation) => (Some(operation.0), None),
+            Started::Version(version) => (None, Some(version)),
+        };
         write!(
             self,
             sqlx::query!(
                 r#"insert into idempotency_keys
-                    (merchant_id, mode, route, key, fingerprint, members, payment_id, operation_id)
-                values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict on constraint idempotency_keys_unique do nothing"#,
+                    (merchant_id, mode, route, key, fingerprint, members, payment_id, operation_id, version)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict on constraint idempotency_keys_unique do nothing"#,
                 tenant.merchant.0,
                 tenant.mode.as_str(),
                 key.route,
@@ -102,7 +106,8 @@ impl Store {
                 key.fingerprint.as_slice(),
                 key.members,
                 payment.0,
-                operation.0,
+                operation as _,
+                version as _,
             ),
             execute
         )?;

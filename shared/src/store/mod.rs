@@ -9,8 +9,10 @@ mod answer;
 mod api_key;
 mod attempt;
 mod audit;
+mod billing;
 mod card;
 mod claim;
+mod clock;
 mod deposit;
 mod error;
 mod event;
@@ -31,6 +33,8 @@ mod sealed_payee;
 mod session;
 mod staff;
 mod sweep;
+mod timeline;
+mod transaction;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -46,8 +50,10 @@ use lending::{Lender, Lent};
 
 pub use attempt::{AttemptRow, Begun, NewAttempt};
 pub use audit::Actor;
+pub use billing::{BillingKeyUse, BillingRequest, NewBillingKey, NewBillingRequest};
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
+pub use clock::MerchantTime;
 pub use deposit::{Fact, FoundOut};
 pub use error::{StoreError, Written};
 pub use event::EventRow;
@@ -63,6 +69,8 @@ pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Pl
 pub use record::{Answered, Outcome, Recorded};
 pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};
+pub use timeline::{Timeline, ToldAttempt, ToldEvent, ToldOperation};
+pub use transaction::{TransactionFilter, TransactionPlace, TransactionRow};
 
 /// The migrations, embedded.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

@@ -121,15 +121,18 @@ impl Store {
         let row = write!(
             self,
             sqlx::query!(
-                r#"with payment as (
+                r#"with clock as (
+                    select max(ahead) as ahead from merchant_clocks where merchant_id = $11 and mode = $12
+                ), payment as (
                     update payments p set version = p.version + 1, status = $3, money_state = $4, state = $5,
-                        expires_at = now() + make_interval(secs => $6), updated_at = now()
-                    from payers y
-                    where p.id = $1 and p.version = $2 and p.expires_at > now() and y.id = $7 and y.mode = p.mode
-                    returning p.id, p.version, p.updated_at
+                        expires_at = now() + coalesce(clock.ahead, '0') + make_interval(secs => $6), updated_at = now()
+                    from payers y, clock
+                    where p.id = $1 and p.version = $2 and p.expires_at > now() + coalesce(clock.ahead, '0') and y.id = $7
+                        and y.mode = p.mode
+                    returning p.id, p.version, p.updated_at, clock.ahead
                 ), event as (
-                    insert into payment_events (payment_id, version, class, type, state, trace_id)
-                    select id, version, $8, $9, $5, $10 from payment
+                    insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
+                    select id, version, $8, $9, $5, $10, ahead from payment
                 ), payer as (
                     insert into payment_payers (payment_id, payer_id) select id, $7 from payment
                 )
@@ -144,6 +147,8 @@ impl Store {
                 change.event.class().as_str(),
                 change.event.name(),
                 change.trace_id,
+                change.payment.tenant.merchant.0,
+                change.payment.tenant.mode.as_str(),
             ),
             fetch_optional
         )?;

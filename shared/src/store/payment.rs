@@ -47,13 +47,15 @@ pub struct Advance<'a> {
     pub trace_id: &'a str,
 }
 
-/// What a change has to do with the payment's time limit, by the database's clock.
+/// What a change has to do with the payment's time limit, by its merchant's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
     /// Only before it.
     InTime,
     /// Only after it.
     Over,
+    /// Before it and after it: nothing about the payment changes but what was told of it.
+    Regardless,
 }
 
 /// A change that was made.
@@ -130,7 +132,9 @@ macro_rules! select_payments {
                 PaymentRow,
                 r#"select p.id, p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id,
                     p.order_name, p.currency, p.total_amount, p.tax_free_amount, p.details, p.operation_count,
-                    p.version, p.state, p.created_at
+                    p.version, p.state, p.created_at,
+                    coalesce((select (extract(epoch from k.ahead) * 1000000)::bigint from merchant_clocks k
+                        where k.merchant_id = p.merchant_id and k.mode = p.mode), 0) as "ahead_us!"
                 from payments p join merchants m on m.id = p.merchant_id "#
                     + $tail,
                 $($argument),+
@@ -162,19 +166,24 @@ impl Store {
             self,
             sqlx::query!(
                 r#"
-                with payment as (
+                with clock as (
+                    -- One row, whether the merchant has a clock or not.
+                    select max(ahead) as ahead from merchant_clocks where merchant_id = $25 and mode = $26
+                ), payment as (
                     update payments set version = version + 1, status = $3, money_state = $4, state = $5,
                         operation_count = operation_count + case when $10::uuid is null then 0 else 1 end,
                         expires_at = case when $3 in ('READY', 'IN_PROGRESS')
-                            then coalesce(now() + make_interval(secs => $6), expires_at) end,
+                            then coalesce(now() + coalesce(clock.ahead, '0') + make_interval(secs => $6), expires_at) end,
                         canceled_amount = $22, reserved_amount = $23,
                         capture_at = $24,
                         updated_at = now()
-                    where id = $1 and version = $2 and (expires_at is null or (expires_at > now()) = $7)
-                    returning id, version, operation_count, updated_at, merchant_id, mode
+                    from clock
+                    where id = $1 and version = $2
+                        and coalesce((expires_at > now() + coalesce(clock.ahead, '0')) = $7::boolean, true)
+                    returning id, version, operation_count, updated_at, merchant_id, mode, clock.ahead
                 ), event as (
-                    insert into payment_events (payment_id, version, class, type, state, trace_id)
-                    select id, version, $8, $9, $5, $18 from payment
+                    insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
+                    select id, version, $8, $9, $5, $18, ahead from payment
                 ), operation as (
                     insert into operations (id, payment_id, number, kind, connector, amount, deadline_at, trace_parent)
                     select $10, id, operation_count, $11, $12, $13,
@@ -194,7 +203,11 @@ impl Store {
                 change.next.money_state.as_str(),
                 to_json(change.next),
                 renewed.map(seconds) as _,
-                change.clock == Clock::InTime,
+                match change.clock {
+                    Clock::InTime => Some(true),
+                    Clock::Over => Some(false),
+                    Clock::Regardless => None,
+                } as Option<bool>,
                 change.event.class().as_str(),
                 change.event.name(),
                 operation.map(|o| o.id.0) as _,
@@ -212,6 +225,8 @@ impl Store {
                 change.next.canceled,
                 change.next.reserved,
                 change.next.capture_at() as _,
+                change.payment.tenant.merchant.0,
+                change.payment.tenant.mode.as_str(),
             ),
             fetch_optional
         )?;
@@ -359,30 +374,50 @@ impl Store {
         Ok(known.into_iter().map(OperationId).collect())
     }
 
-    /// Payments whose time has run out, by the database's clock, and on which no work is owed.
+    /// Payments whose time has run out, by their merchants' clocks, and on which no work is owed; about `limit`.
     ///
     /// # Errors
     /// When Postgres can't be asked.
     pub async fn payments_to_expire(&self, limit: i64) -> Result<Vec<Payment>, StoreError> {
+        // No clock is behind the database's; those that are ahead are few, and each is looked at by itself.
         let rows = select_payments!(
             self,
             fetch_all,
-            r#"where p.expires_at <= now() and not exists (
-                select 1 from operations o
-                where o.payment_id = p.id and o.status in ('queued', 'processing', 'waiting', 'unknown'))
-            order by p.expires_at limit $1"#,
+            r#"where p.id = any(array(
+                (select q.id from payments q where q.expires_at <= now() and not exists (
+                    select 1 from operations o
+                    where o.payment_id = q.id and o.status in ('queued', 'processing', 'waiting', 'unknown'))
+                order by q.expires_at limit $1)
+                union all
+                (select q.id from merchant_clocks k
+                join payments q on q.merchant_id = k.merchant_id and q.mode = 'test' and q.expires_at > now()
+                    and q.expires_at <= now() + k.ahead
+                where not exists (
+                    select 1 from operations o
+                    where o.payment_id = q.id and o.status in ('queued', 'processing', 'waiting', 'unknown'))
+                limit $1)))"#,
             limit
         )?;
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }
 
-    /// Payments whose sales slips are to be bought by now, by the database's clock.
+    /// Payments whose sales slips are to be bought by now, by their merchants' clocks; about `limit`.
     ///
     /// # Errors
     /// When Postgres can't be asked.
     pub async fn payments_to_capture(&self, limit: i64) -> Result<Vec<Payment>, StoreError> {
-        let rows =
-            select_payments!(self, fetch_all, "where p.capture_at <= now() order by p.capture_at limit $1", limit)?;
+        let rows = select_payments!(
+            self,
+            fetch_all,
+            r#"where p.id = any(array(
+                (select q.id from payments q where q.capture_at <= now() order by q.capture_at limit $1)
+                union all
+                (select q.id from merchant_clocks k
+                join payments q on q.merchant_id = k.merchant_id and q.mode = 'test' and q.capture_at > now()
+                    and q.capture_at <= now() + k.ahead
+                limit $1)))"#,
+            limit
+        )?;
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }
 }

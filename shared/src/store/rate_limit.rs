@@ -41,7 +41,8 @@ impl Store {
                         when l.count = $3 then now() + make_interval(secs =>
                             least(greatest($4, $5), $4 * power(2, least(l.strikes, 20))))
                         else l.until end
-                returning count > $3 as "over!", extract(epoch from until - now())::float8 as "wait!""#,
+                -- Whoever waited here for another's try has a `now()` of before it.
+                returning count > $3 as "over!", extract(epoch from until - clock_timestamp())::float8 as "wait!""#,
                 scope,
                 key.as_slice(),
                 limit,

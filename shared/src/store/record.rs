@@ -85,6 +85,9 @@ pub enum Recorded {
         /// What was done about the answer.
         late: Late,
     },
+    /// It says that a change was not made of which somebody else has heard that it was: it stays open, is asked after again,
+    /// and a person's case says so.
+    Doubted,
     /// The payment does not take what happened, which can't be: the operation is dead, with a letter that asks for a
     /// person, and an approval that was to be recorded is reversed.
     Unfit {
@@ -207,17 +210,18 @@ impl Store {
                         expires_at = case when i.status in ('READY', 'IN_PROGRESS') then p.expires_at end
                     from item i join operation o on o.id = i.operation
                     where p.id = i.payment and p.version = i.version and i.status is not null
-                    returning p.id, p.version, p.merchant_id, p.mode, p.currency
+                    returning p.id, p.version, p.merchant_id, p.mode, p.currency,
+                        (select k.ahead from merchant_clocks k where k.merchant_id = p.merchant_id and k.mode = p.mode) as ahead
                 ), event as (
-                    insert into payment_events (payment_id, version, class, type, state, trace_id)
-                    select p.id, p.version, i.class, i.type, i.state, i.trace_id
+                    insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
+                    select p.id, p.version, i.class, i.type, i.state, i.trace_id, p.ahead
                     from payment p join item i on i.payment = p.id
                     returning 1
                 ), posting as (
                     insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit,
-                        credit, currency, amount)
+                        credit, currency, amount, posted_at)
                     select p.id, p.version, i.operation, p.merchant_id, p.mode, o.connector, i.posting, i.debit,
-                        i.credit, p.currency, i.moved
+                        i.credit, p.currency, i.moved, now() + coalesce(p.ahead, '0')
                     from payment p join item i on i.payment = p.id join operations o on o.id = i.operation
                     where i.posting is not null
                 ), attempt as (
@@ -335,6 +339,13 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         let late = bury(&mut *conn, outcome, &standing).await?;
         return Ok(Recorded::Unfit { late });
     }
+    if let (OperationKind::Cancel | OperationKind::Capture, Some(reference)) = (outcome.kind, decision.denies())
+        && evidence::was_made(&mut *conn, reference.as_str(), outcome.answered.as_ref().map(|a| a.attempt)).await?
+    {
+        evidence::open_case(&mut *conn, reference.as_str(), AnswerWord::Approved).await?;
+        doubt(&mut *conn, outcome.operation).await?;
+        return Ok(Recorded::Doubted);
+    }
     // What contradicts the decision goes first: then nobody is ever told that no money is out while a reversal is owed.
     let late = weigh_decision(&mut *conn, outcome).await?;
     let (version, standing) = match late {
@@ -400,6 +411,21 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed, late })
 }
 
+/// Leaves a change open that is said to be made, to be asked after again: soon, and less and less often.
+async fn doubt(conn: Conn<'_>, operation: OperationId) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"update operations o set status = 'unknown', owner = null, claimed_at = null, claim_count = 0,
+            inquiry_count = inquiry_count + 1, due_at = next.at, nudge_at = next.at, nudge_count = 0
+        from (select id, now() + make_interval(secs => power(2, least(inquiry_count, 9))) as at from operations) next
+        where o.id = $1 and next.id = o.id"#,
+        operation.0,
+    )
+    .execute(conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(())
+}
+
 /// Writes what became of the attempts, and queues a reversal when somebody has heard otherwise.
 async fn weigh_decision(conn: Conn<'_>, outcome: &Outcome) -> Result<Late, StoreError> {
     if let Some((reference, resolution)) = &outcome.decision.resolved {
@@ -435,9 +461,11 @@ async fn weigh_decision(conn: Conn<'_>, outcome: &Outcome) -> Result<Late, Store
 async fn post(conn: Conn<'_>, outcome: &Outcome, version: i64, posting: Posting) -> Result<(), StoreError> {
     sqlx::query!(
         r#"insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit, credit,
-            currency, amount)
-        select p.id, $2, o.id, p.merchant_id, p.mode, o.connector, $4, $5, $6, p.currency, $7
-        from payments p join operations o on o.id = $3 where p.id = $1"#,
+            currency, amount, posted_at)
+        select p.id, $2, o.id, p.merchant_id, p.mode, o.connector, $4, $5, $6, p.currency, $7,
+            now() + coalesce(k.ahead, '0')
+        from payments p join operations o on o.id = $3
+        left join merchant_clocks k on k.merchant_id = p.merchant_id and k.mode = p.mode where p.id = $1"#,
         outcome.payment.0,
         version,
         outcome.operation.0,
@@ -539,10 +567,11 @@ pub(super) async fn move_payment(
             update payments set version = version + 1, status = $2, money_state = $3, state = $4, updated_at = now(),
                 canceled_amount = $8, reserved_amount = $9, capture_at = $10,
                 expires_at = case when $2 in ('READY', 'IN_PROGRESS') then expires_at end
-            where id = $1 returning id, version
+            where id = $1 returning id, version, merchant_id, mode
         )
-        insert into payment_events (payment_id, version, class, type, state, trace_id)
-        select id, version, $5, $6, $4, $7 from payment
+        insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
+        select p.id, p.version, $5, $6, $4, $7, k.ahead
+        from payment p left join merchant_clocks k on k.merchant_id = p.merchant_id and k.mode = p.mode
         returning version
         "#,
         payment.0,

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -30,6 +30,8 @@ pub(super) struct PaymentRow {
     pub version: i64,
     pub state: Value,
     pub created_at: OffsetDateTime,
+    /// How far its merchant's clock is ahead, in microseconds.
+    pub ahead_us: i64,
 }
 
 /// A row of `operations`.
@@ -106,6 +108,7 @@ impl PaymentRow {
             version: self.version,
             state: json(self.state, TABLE, "state", id)?,
             created_at: self.created_at,
+            ahead: Duration::microseconds(self.ahead_us),
         })
     }
 }

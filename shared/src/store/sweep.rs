@@ -1,8 +1,13 @@
 //! Finding work that nobody came for.
 
+use time::Duration;
+
 use super::operation::{HintOwed, HintRow};
+use super::payment::{seconds, select_payments};
+use super::row::PaymentRow;
 use super::{Store, StoreError, read, write};
-use crate::domain::operation::{Connector, Urgency};
+use crate::domain::operation::{Connector, OperationKind, Urgency};
+use crate::domain::payment::Payment;
 
 impl Store {
     /// How many rows wait for a hint, by the queue it would go to. A row whose owner is dead waits too.
@@ -59,6 +64,34 @@ impl Store {
             fetch_all
         )?;
         rows.into_iter().map(HintRow::into_hint).collect()
+    }
+
+    /// Payments whose work, of a kind that somebody waits for, was accepted this long ago and is not settled, which has not
+    /// been told yet; up to `limit`.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn payments_delayed(&self, after: Duration, limit: i64) -> Result<Vec<Payment>, StoreError> {
+        let waited_for = OperationKind::ALL.iter().filter(|kind| kind.is_waited_for());
+        let kinds: Vec<&str> = waited_for.map(|kind| kind.as_str()).collect();
+        let rows = select_payments!(
+            self,
+            fetch_all,
+            r#"where p.id = any(array(
+                select o.payment_id from operations o join payments q on q.id = o.payment_id
+                where o.status in ('queued', 'processing') and o.kind = any($1)
+                    and o.created_at < now() - make_interval(secs => $2)
+                    and q.state ->> 'delayed' is distinct from o.id::text
+                    and not exists (
+                        select 1 from operations e
+                        where e.payment_id = o.payment_id and e.number < o.number
+                            and e.status in ('queued', 'processing', 'waiting', 'unknown'))
+                limit $3))"#,
+            &kinds as _,
+            seconds(after),
+            limit
+        )?;
+        rows.into_iter().map(PaymentRow::into_payment).collect()
     }
 
     /// Takes up to `limit` rows whose owner's lease is out, so that somebody else can be told of them at once.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use naru_shared::config::{ApiConfig, CliConfig, WorkerConfig};
+use naru_shared::domain::operation::Connector;
 use naru_shared::telemetry::{Readiness, health_routes};
 
 use crate::compose::{Program, Service, placeholders, read, seconds, service, services, simulator_config, text};
@@ -72,9 +73,9 @@ fn nothing_is_substituted_that_may_be_missing_and_secrets_sh_makes_all_that_must
     assert_eq!(made, must);
 }
 
-/// What the programs believe of the card company must be how it behaves: a wrong `true` charges twice.
+/// What the programs believe of the acquirers must be how they behave: a wrong `true` charges twice.
 #[test]
-fn whether_the_card_company_dedupes_is_told_to_both_sides() {
+fn whether_the_acquirers_dedupe_is_told_to_both_sides() {
     let asked = |service: &str, variable: &str| {
         let value = crate::compose::service(service).environment().remove(variable);
         let value = value.unwrap_or_else(|| panic!("{service} is not told {variable}"));
@@ -84,9 +85,16 @@ fn whether_the_card_company_dedupes_is_told_to_both_sides() {
     let simulator = service("simulator").environment_at_start();
     let dedupes = simulator["NARU_SIMULATOR_MODE"] == "D";
     for name in ["api", "worker"] {
-        assert_eq!(asked(name, "NARU_CARD_ACQUIRER_DEDUPES"), ["NARU_CARD_ACQUIRER_DEDUPES"], "{name}: the same");
-        let told = service(name).environment_at_start();
-        assert_eq!(told["NARU_CARD_ACQUIRER_DEDUPES"], dedupes.to_string(), "{name}, beside the simulator's mode");
+        for connector in Connector::ALL {
+            let variable = format!("NARU_{}_ACQUIRER_DEDUPES", connector.as_str().to_uppercase());
+            assert_eq!(
+                asked(name, &variable),
+                ["NARU_CARD_ACQUIRER_DEDUPES"],
+                "{name}: the same, for it is one simulator"
+            );
+            let told = service(name).environment_at_start();
+            assert_eq!(told[&variable], dedupes.to_string(), "{name}, beside the simulator's mode");
+        }
     }
     let readme = read("deploy/README.md");
     for (mode, dedupes) in [("D", "true"), ("N", "false")] {

@@ -245,7 +245,7 @@ async fn slips_are_due_until_somebody_asks_or_nothing_is_left() {
     house.leave().await;
 }
 
-/// A cancel was given up as never made, and then the acquirer says that it was.
+/// A cancel was taken for never made, and then the acquirer says that it was.
 #[tokio::test]
 async fn a_late_answer_of_a_change_is_a_case() {
     let house = House::enter().await;
@@ -263,7 +263,7 @@ async fn a_late_answer_of_a_change_is_a_case() {
     let mut naive = claimed.clone();
     naive.manners.dedupes_by_reference = false;
     let later = claimed.operation.created_at + Duration::minutes(1);
-    let step = naive.after_change_inquiry(&reference, &InquiryAnswer::NotFound, later, &mut two_seconds);
+    let step = naive.after_change_inquiry(&reference, &InquiryAnswer::NotFound, later, later, &mut two_seconds);
     let outcome = Outcome::new(&naive, decision(step), None, TRACE.into());
     assert!(!outcome.is_plain(), "somebody else may have heard otherwise");
     assert!(matches!(house.store.record_one(&outcome).await.unwrap(), Recorded::Stands { late: Late::Nothing, .. }));
@@ -274,9 +274,48 @@ async fn a_late_answer_of_a_change_is_a_case() {
     assert_eq!(house.ask(case.as_str()).await, "true");
     // Told again it adds nothing; and nothing is reversed, for nothing can be.
     let again = answered(attempt, &Answer::Change(call, done(4_000)));
-    assert_eq!(house.store.answer_attempt(&again, TRACE).await.unwrap(), Late::Case);
+    assert_eq!(house.store.answer_attempt(&again, TRACE).await.unwrap(), Late::Kept);
     assert_eq!(house.ask("select count(*) from cases").await, "1");
     assert_eq!(house.ask("select count(*) from operations where kind = 'net_cancel'").await, "0");
+    // Before anything is sent again, it is asked after.
+    let claimed = house.claims(house.worker, operation).await.unwrap();
+    assert_eq!(claimed.open.first().map(|open| &open.reference), Some(&reference));
+    house.leave().await;
+}
+
+/// Once it has ended otherwise, the same answer is a person's.
+#[tokio::test]
+async fn an_answer_about_an_attempt_that_nobody_knew_of_is_a_case() {
+    let house = House::enter().await;
+    let sold = paid(&house).await;
+    let (operation, _) = accept(&house, sold, &cancel(4_000)).await.unwrap();
+    let (_, call, _, attempt) = sent(&house, operation).await;
+    // As if its claim had not seen it: another one of the same operation settles it.
+    house.run("update attempts set resolution = 'not_moved' where call = 'cancel'").await;
+    house.run("update operations set claimed_at = now() - interval '61 seconds' where status = 'processing'").await;
+    carried_out(&house, operation, &done(4_000)).await;
+    let hidden = format!("update attempts set resolution = null where id = '{}'", attempt.0);
+    assert_eq!(house.run(hidden.as_str()).await, 1);
+    let late = answered(attempt, &Answer::Change(call, done(4_000)));
+    assert_eq!(house.store.answer_attempt(&late, TRACE).await.unwrap(), Late::Case);
+    assert_eq!(house.ask("select count(*) from cases where kind = 'late_change'").await, "1");
+    house.leave().await;
+}
+
+/// A claim that has not seen what an earlier one wrote down does not send the same under another name.
+#[tokio::test]
+async fn a_change_is_not_begun_while_another_of_it_is_open() {
+    let house = House::enter().await;
+    let sold = paid(&house).await;
+    let (operation, _) = accept(&house, sold, &cancel(4_000)).await.unwrap();
+    let (_, call, reference, _) = sent(&house, operation).await;
+    house.run("update operations set claimed_at = now() - interval '61 seconds' where status = 'processing'").await;
+    let claimed = house.claims(house.worker, operation).await.unwrap();
+    let id = AttemptId(Uuid::now_v7());
+    let (another, fence) = (Reference::of(id), claimed.operation.fence);
+    let new = |reference| NewAttempt { id, operation, fence, worker: house.worker, call, reference, because: None };
+    assert_eq!(house.store.begin_attempt(&new(&another)).await.unwrap(), None);
+    assert!(house.store.begin_attempt(&new(&reference)).await.unwrap().is_some(), "the same may be sent again");
     house.leave().await;
 }
 
@@ -293,10 +332,17 @@ async fn a_decision_that_nothing_was_done_is_weighed_against_what_others_heard()
     assert_eq!(house.store.answer_attempt(&early, TRACE).await.unwrap(), Late::Kept);
     claimed.manners.dedupes_by_reference = false;
     let later = claimed.operation.created_at + Duration::minutes(1);
-    let step = claimed.after_change_inquiry(&reference, &InquiryAnswer::NotFound, later, &mut two_seconds);
+    let step = claimed.after_change_inquiry(&reference, &InquiryAnswer::NotFound, later, later, &mut two_seconds);
     let outcome = Outcome::new(&claimed, decision(step), None, TRACE.into());
     let recorded = house.store.record_one(&outcome).await.unwrap();
-    assert!(matches!(recorded, Recorded::Stands { late: Late::Case, .. }), "{recorded:?}");
+    assert_eq!(recorded, Recorded::Doubted);
+    assert_eq!(house.ask("select count(*) from cases where kind = 'late_change'").await, "1");
+    // It is as open as it was, and is asked after again.
+    assert_eq!(
+        house.ask("select status || ' ' || (due_at > now()) from operations where kind = 'cancel'").await,
+        "unknown true"
+    );
+    assert_eq!(house.ask("select count(*) from attempts where call = 'cancel' and resolution is null").await, "1");
     house.leave().await;
 }
 
@@ -341,6 +387,7 @@ async fn a_refusal_that_was_heard_and_not_decided_is_asked_after() {
             RefusedBecause::AlreadyCanceled => Step::Verify { call: Call::Cancel, reference },
             RefusedBecause::AlreadyCaptured
             | RefusedBecause::Disagrees
+            | RefusedBecause::MonthOver
             | RefusedBecause::NotEmpty
             | RefusedBecause::WrongBank
             | RefusedBecause::WrongNumber

@@ -43,6 +43,9 @@ async fn what_must_never_be_is_refused() {
         ("api_keys_kind", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'master', decode(repeat('00', 32), 'hex'), 'x')")),
         ("api_keys_hash_length", format!("insert into api_keys values (gen_random_uuid(), '{merchant}', 'test', 'secret', '\\x00', 'x')")),
 
+        ("merchant_clocks_sandbox_only", format!("insert into merchant_clocks (merchant_id, mode, ahead) values ('{merchant}', 'live', '1 hour')")),
+        ("merchant_clocks_bounds", format!("insert into merchant_clocks (merchant_id, mode, ahead) values ('{merchant}', 'test', '-1 seconds')")),
+        ("merchant_clocks_bounds", format!("insert into merchant_clocks (merchant_id, mode, ahead) values ('{merchant}', 'test', '87600 hours 1 second')")),
         ("merchants_mid_not_ours", "insert into merchants (id, mid, name) values (gen_random_uuid(), 'naru', 'x')".into()),
         ("payers_email_unique", "insert into payers (id, mode, email, password_hash) select gen_random_uuid(), mode, email, password_hash from payers".into()),
         ("payers_mode", "update payers set mode = 'prod'".into()),

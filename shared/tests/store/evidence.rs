@@ -29,7 +29,14 @@ fn gives_up(claimed: &Claimed) -> Outcome {
     let reference = claimed.open[0].reference.clone();
     let because = Because::TooLate;
     let nothing = NetCancelAnswer::NoOriginal;
-    let step = claimed.after_net_cancel(&reference, because, &nothing, much_later(claimed), &mut two_seconds);
+    let step = claimed.after_net_cancel(
+        &reference,
+        because,
+        &nothing,
+        much_later(claimed),
+        much_later(claimed),
+        &mut two_seconds,
+    );
     Outcome::new(claimed, decision(step), None, TRACE.into())
 }
 
@@ -129,7 +136,7 @@ async fn what_an_inquiry_of_a_lost_claim_heard_is_weighed() {
     let sold = house.sells().await;
     let (inquiry, third) = lost_twice(&house, &sold).await;
     house.store.record_one(&gives_up(&third)).await.unwrap();
-    let facts = ApprovalFacts { money: Some(won(15_000)), number: "12345678".into() };
+    let facts = ApprovalFacts { money: Some(won(15_000)), number: "12345678".into(), interest_payer: None };
     let heard = Answer::Inquire(InquiryAnswer::Approved(facts));
     let late = house.store.answer_attempt(&answered(inquiry, &heard), TRACE).await.unwrap();
     assert!(matches!(late, Late::Reversing(_)), "{late:?}");
@@ -204,7 +211,7 @@ async fn a_decision_that_contradicts_what_an_inquiry_heard_is_recorded_with_a_re
     let house = House::enter().await;
     let sold = house.sells().await;
     let (inquiry, third) = lost_twice(&house, &sold).await;
-    let facts = ApprovalFacts { money: Some(won(15_000)), number: "12345678".into() };
+    let facts = ApprovalFacts { money: Some(won(15_000)), number: "12345678".into(), interest_payer: None };
     let heard = Answer::Inquire(InquiryAnswer::Approved(facts));
     assert_eq!(house.store.answer_attempt(&answered(inquiry, &heard), TRACE).await.unwrap(), Late::Kept);
     is_given_up_with_a_reversal(&house, sold, gives_up(&third), "an inquiry").await;

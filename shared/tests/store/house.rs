@@ -229,7 +229,7 @@ pub(crate) fn key(name: &str) -> NewKey {
 }
 
 pub(crate) fn approved() -> ApproveAnswer {
-    ApproveAnswer::Approved(ApprovalFacts { money: Some(won(15_000)), number: "12345678".into() })
+    ApproveAnswer::Approved(ApprovalFacts { money: Some(won(15_000)), number: "12345678".into(), interest_payer: None })
 }
 
 pub(crate) fn unknown() -> ApproveAnswer {

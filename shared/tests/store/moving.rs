@@ -22,7 +22,7 @@ async fn moves(house: &House, payment: &Payment, event: &PaymentEvent, clock: Cl
 }
 
 #[tokio::test]
-async fn only_as_it_was_read_and_only_in_time() {
+async fn must_not_18_overwrite_what_somebody_else_wrote() {
     let house = House::enter().await;
     let payment = ready(&house).await;
     let authenticated = PaymentEvent::Authenticated { instrument: card() };

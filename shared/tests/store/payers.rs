@@ -59,7 +59,7 @@ impl House {
 }
 
 fn stored(fingerprint: u64) -> Card {
-    let Instrument::Card(card) = card() else { panic!("it is a card") };
+    let Instrument::Card(card) = card() else { unreachable!("it is a card") };
     Card { fingerprint: format!("{fingerprint:064x}"), token: format!("tok_{}", Uuid::new_v4()), ..card }
 }
 

@@ -10,7 +10,7 @@ use crate::house::{House, TRACE};
 const ROWS: u32 = 50_000;
 
 /// The statements, by words that only they have, and the tables that they must not read through.
-const STATEMENTS: [(&str, &str, &[&str]); 12] = [
+const STATEMENTS: [(&str, &str, &[&str]); 14] = [
     ("claim", "as w(id, attempt, reference, early_ms, again)", &["operations", "payments", "attempts"]),
     ("record_batch", "as i(operation, fence, next,", &["operations", "payments", "attempts", "payment_events"]),
     ("sweep", "order by o.nudge_at limit", &["operations"]),
@@ -22,7 +22,9 @@ const STATEMENTS: [(&str, &str, &[&str]); 12] = [
     ("find_session", "with living as (", &["payer_sessions", "payers"]),
     ("payments_of", "order by y.payment_id desc limit $3", &["payment_payers", "payments"]),
     ("authenticate_payment", "insert into payment_payers", &["payments", "payers"]),
-    ("expiry", "p.expires_at <= now() and not exists", &["operations", "payments"]),
+    ("expiry", "q.expires_at <= now() and not exists", &["operations", "payments"]),
+    ("capture", "q.capture_at <= now()", &["payments"]),
+    ("delayed", "q.state ->> 'delayed' is distinct", &["operations", "payments"]),
 ];
 
 /// The query data that the build checked against the database.

@@ -127,7 +127,7 @@ async fn a_case_is_opened_once_with_the_decision() {
     let now = claimed.operation.created_at;
     let reversed = naru_shared::domain::attempt::NetCancelAnswer::Reversed;
     let because = naru_shared::domain::attempt::Because::WrongAmount;
-    let step = claimed.after_net_cancel(&reference, because, &reversed, now, &mut crate::house::two_seconds);
+    let step = claimed.after_net_cancel(&reference, because, &reversed, now, now, &mut crate::house::two_seconds);
     let outcome = Outcome::new(&claimed, crate::house::decision(step), None, TRACE.into());
     house.store.record_one(&outcome).await.unwrap();
     house.store.record_one(&outcome).await.unwrap();

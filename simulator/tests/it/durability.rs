@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::simulator::Simulator;
 
 #[tokio::test]
-async fn a_killed_company_remembers_everything() {
+async fn must_not_40_forget_what_the_acquirer_did() {
     let mut company = Simulator::start().await;
     let token = company.card("4000000900170004").await; // approves twice, then declines
     company.approve("r1", "o1", &token, 1_000).await.is("approved");

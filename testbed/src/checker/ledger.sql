@@ -24,11 +24,14 @@ left join lateral (
     from postings q where q.payment_id = p.id
 ) b on true
 left join lateral (
+    -- Cards are approved first and bought later; everybody else owes us at once.
     select jsonb_build_object(
-        'authorized', coalesce(sum(c.approved - c.voided - c.captured), 0),
-        'receivable', coalesce(sum(c.captured - c.refunded), 0),
+        'authorized', coalesce(sum(c.approved - c.voided - c.captured) filter (where m.captures), 0),
+        'receivable', coalesce(sum(case when m.captures then c.captured - c.refunded
+            else c.approved - c.voided - c.refunded end), 0),
         'payable', coalesce(sum(c.voided + c.refunded - c.approved), 0)) as holds
-    from checker.paid c where c.payment_id = p.id
+    from checker.paid c cross join lateral (select p.state #>> '{instrument,method}' = 'card' as captures) m
+    where c.payment_id = p.id
 ) j on true
 where b.holds <> j.holds
     -- What is wanted no more is reversed without ever having been posted; until then it is a person's.

@@ -7,7 +7,7 @@ with step as (
 select * from step
 where (version = 1 and (type <> 'payment.created' or status not in ('READY', 'IN_PROGRESS')))
     or (version > 1 and (before, status) not in (
-        ('READY', 'IN_PROGRESS'), ('READY', 'ABORTED'), ('READY', 'EXPIRED'),
+        ('READY', 'READY'), ('READY', 'IN_PROGRESS'), ('READY', 'ABORTED'), ('READY', 'EXPIRED'),
         ('IN_PROGRESS', 'IN_PROGRESS'), ('IN_PROGRESS', 'DONE'), ('IN_PROGRESS', 'ABORTED'), ('IN_PROGRESS', 'EXPIRED'),
         ('IN_PROGRESS', 'WAITING_FOR_DEPOSIT'), ('WAITING_FOR_DEPOSIT', 'WAITING_FOR_DEPOSIT'),
         ('WAITING_FOR_DEPOSIT', 'DONE'), ('WAITING_FOR_DEPOSIT', 'CANCELED'), ('DONE', 'WAITING_FOR_DEPOSIT'),
@@ -23,8 +23,10 @@ where (version = 1 and (type <> 'payment.created' or status not in ('READY', 'IN
         ('payment.late_approval', 'payment.reversed', 'operation.retry_scheduled', 'operation.unknown'))
     or (before in ('DONE', 'PARTIAL_CANCELED') and type not like 'deposit.%' and type not like 'account.%' and type not in
         ('payment.late_approval', 'payment.reversed', 'operation.retry_scheduled', 'operation.unknown',
-        'operation.dead', 'operation.rearmed', 'cancel.queued', 'cancel.done', 'cancel.aborted',
+        'operation.delayed', 'operation.dead', 'operation.rearmed', 'cancel.queued', 'cancel.done', 'cancel.aborted',
         'capture.queued', 'payment.captured', 'capture.aborted'))
+    -- Nothing changes a payment that nobody has paid for but that its payer looks at it.
+    or (before = 'READY' and status = 'READY' and type <> 'checkout.scanned')
     -- All of it went back: only what was queued before comes to an end.
     or (before = 'CANCELED' and type not like 'deposit.%' and type not like 'account.%' and type not in
         ('payment.late_approval', 'payment.reversed', 'operation.retry_scheduled', 'operation.unknown',

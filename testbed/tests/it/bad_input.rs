@@ -41,7 +41,9 @@ pub(crate) async fn rows(gateway: &Gateway) -> BTreeMap<String, i64> {
         union all select 'payer_sessions', count(*) from payer_sessions
         union all select 'stored_cards', count(*) from stored_cards
         union all select 'nicknames', count(nickname) from stored_cards
-        union all select 'payment_payers', count(*) from payment_payers";
+        union all select 'payment_payers', count(*) from payment_payers
+        union all select 'billing_keys', sum(hashtext(b::text)) from billing_keys b
+        union all select 'billing_requests', sum(hashtext(r::text)) from billing_requests r";
     let rows = sqlx::query(count).fetch_all(gateway.db()).await.expect("Postgres answers");
     rows.iter().map(|row| (row.get("name"), row.get::<Option<i64>, _>("rows").unwrap_or_default())).collect()
 }

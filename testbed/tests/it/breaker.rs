@@ -30,7 +30,7 @@ fn asked(gateway: &Gateway, what: &str, since: OffsetDateTime) -> Vec<OffsetDate
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_errors_is_left_alone_and_passes() {
+async fn must_not_34_ask_a_failing_acquirer_without_end() {
     let gateway = Gateway::with().start().await;
     let storm =
         json!({ "match": { "call": "approve" }, "steps": [{ "do": "http", "status": 502 }], "then": "repeat_last" });

@@ -159,6 +159,7 @@ async fn what_can_not_be_is_refused_and_writes_nothing() {
         (aborted.payment_key(), reason(json!({})), 403, "NOT_CANCELABLE_PAYMENT"),
         (&nobody, reason(json!({})), 404, "NOT_FOUND_PAYMENT"),
         (&gone, reason(json!({})), 400, "ALREADY_CANCELED_PAYMENT"),
+        (&gone, reason(json!({ "refundableAmount": 10_000 })), 400, "ALREADY_CANCELED_PAYMENT"),
         (&gone, reason(json!({ "cancelAmount": 1 })), 400, "ALREADY_CANCELED_PAYMENT"),
     ] {
         let answer = shop.cancel_with(key, &body).await.expecting_problem(status, code);
@@ -264,7 +265,7 @@ async fn a_key_makes_one_cancel_however_often_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_at_once_never_take_more_than_there_is() {
+async fn must_not_11_give_back_more_than_was_paid_when_sixty_four_ask_at_once() {
     const PART: i64 = 200;
     let gateway = Gateway::with().apis(2).workers(2).start().await;
     let payment = Payment::of(50 * PART + 100);
@@ -473,7 +474,50 @@ async fn a_capture_that_is_declined_can_be_asked_for_again() {
     let refused = gateway.shop.capture(&key).await.expecting_problem(400, "PROVIDER_ERROR");
     assert_eq!((refused.text("moneyState"), refused.text("acquirerCode")), ("NOT_MOVED", "96"), "{refused:?}");
     assert_eq!(gateway.shop.get(&key).await.text("card.acquireStatus"), "READY");
-    let _ = gateway.shop.capture(&key).await.expecting(200);
+    let tomorrow = "select capture_at > now() from payments where payment_key = $1";
+    let tomorrow: bool =
+        sqlx::query_scalar(tomorrow).bind(&key).fetch_one(gateway.db()).await.expect("Postgres answers");
+    assert!(tomorrow, "or the merchant is never paid");
+    let captured = gateway.shop.capture(&key).idempotency_key("again").await.expecting(200);
+    // What has been done already answers its key for ever, too.
+    let known = gateway.shop.capture(&key).idempotency_key("known").await.expecting(200);
+    let _ = gateway.shop.cancel(&key).await.expecting(200);
+    for (key_used, first) in [("again", captured), ("known", known)] {
+        let replayed = gateway.shop.capture(&key).idempotency_key(key_used).await.expecting(200);
+        assert_eq!((replayed.header("idempotent-replayed"), &replayed.text), ("true", &first.text));
+    }
+    gateway.check().await;
+}
+
+/// A card company that will not buy a slip is asked on three days; then a person is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_capture_that_is_declined_on_three_days_is_a_persons() {
+    let gateway = Gateway::start().await;
+    let payment = Payment::of(10_000).card("capture_declined");
+    let key = paid(&gateway, &payment).await;
+    for day in 1..=3_i64 {
+        let due = "update payments set capture_at = now() where payment_key = $1 and capture_at is not null";
+        let due = sqlx::query(due).bind(&key).execute(gateway.db()).await.expect("Postgres answers");
+        assert_eq!(due.rows_affected(), 1, "day {day}");
+        let asked = "select count(*) from operations where kind = 'capture' and status = 'failed'";
+        eventually("it is refused", LONGEST, async || {
+            let asked: i64 = sqlx::query_scalar(asked).fetch_one(gateway.db()).await.expect("Postgres answers");
+            (asked == day).then_some(())
+        })
+        .await;
+    }
+    let due: bool = sqlx::query_scalar("select capture_at is not null from payments where payment_key = $1")
+        .bind(&key)
+        .fetch_one(gateway.db())
+        .await
+        .expect("Postgres answers");
+    assert!(!due);
+    let letters: Vec<String> =
+        sqlx::query_scalar("select letter from operations where kind = 'capture' order by number")
+            .fetch_all(gateway.db())
+            .await
+            .expect("Postgres answers");
+    assert_eq!(letters, ["information", "information", "needs_person"]);
     gateway.check().await;
 }
 

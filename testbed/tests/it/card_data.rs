@@ -44,7 +44,7 @@ fn typed(card: &str) -> Payment {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_of_a_card_is_kept_or_told() {
+async fn must_not_14_tell_or_log_a_card() {
     let gateway = Gateway::with()
         .own_servers()
         .proxied(Link::Postgres, Who::Apis)
@@ -55,6 +55,7 @@ async fn nothing_of_a_card_is_kept_or_told() {
     let mut seen = Seen::default();
     payments(&gateway, &mut seen).await;
     stored_cards(&gateway, &mut seen).await;
+    billing_keys(&gateway, &mut seen).await;
     refusals(&gateway, &mut seen).await;
     misplaced(&gateway, &mut seen).await;
     gateway.settled().await;
@@ -112,6 +113,34 @@ async fn payments(gateway: &Gateway, seen: &mut Seen) {
     seen.add(shop.list("limit=100")).await;
     seen.add(gateway.operator.letters()).await;
     seen.add(gateway.operator.stuck()).await;
+}
+
+/// Cards that merchants keep, by both ways.
+async fn billing_keys(gateway: &Gateway, seen: &mut Seen) {
+    let shop = &gateway.shop;
+    for (nth, number) in
+        [cards::number("approve"), "4242 4242-4242 4242", cards::number("refuse_token_82"), WRONG_NUMBER, LONG_NUMBER]
+            .into_iter()
+            .enumerate()
+    {
+        let mut typed = Account::card(number);
+        for (member, value) in [("cardPassword", "73"), ("customerIdentityNumber", IDENTITY)] {
+            typed[member] = value.into();
+        }
+        let requested = seen.add(shop.request_billing("customer-1")).await;
+        let url = format!("/checkout/v1/billing/{}/authenticate", requested.text("requestId"));
+        let authenticated = seen.add(shop.post(&url, &typed)).await;
+        let auth_key = authenticated.text("nextUrl").rsplit('=').next().unwrap_or_default().to_owned();
+        let issued = seen.add(shop.issue(&auth_key, "customer-1").idempotency_key(&format!("issue {nth}"))).await;
+        seen.add(shop.charge(issued.text("billingKey"), "customer-1", &Payment::of(4_900))).await;
+        typed["customerKey"] = "customer-1".into();
+        let authorize = || shop.post("/v1/billing/authorizations/card", &typed);
+        for _ in 0..2 {
+            let issued = seen.add(authorize().idempotency_key(&format!("authorize {nth}"))).await;
+            seen.add(shop.charge(issued.text("billingKey"), "customer-1", &Payment::of(4_900))).await;
+        }
+        seen.add(authorize()).await;
+    }
 }
 
 /// Cards that payers keep, or try to.

@@ -75,7 +75,7 @@ async fn sent_and_not_yet_charged_with_dedupe() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sent_and_charged_with_dedupe() {
+async fn must_not_08_charge_again_after_a_crash() {
     let (gateway, payment) = killed_when_sent("after", Gateway::with(), TAKEOVER_LIMIT).await;
     gateway.bank.expect(&payment.order_id).charged_once().await;
 }

@@ -31,7 +31,7 @@ async fn ended_well(program: &Program) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_api_answers_everybody_before_it_ends() {
+async fn must_not_38_cut_off_whoever_waits_when_it_is_replaced() {
     let gateway = Gateway::start().await;
     // One waits for its outcome …
     let waiting = Payment::of(12_000);

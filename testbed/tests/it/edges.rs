@@ -202,7 +202,7 @@ async fn what_nobody_confirms_in_time_expires() {
 
 /// The limit is the database's clock at the confirm, not whether anybody has noticed yet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_confirm_is_too_late_before_anybody_has_noticed() {
+async fn must_not_36_confirm_after_its_time() {
     let gateway = Gateway::with().workers(0).start().await;
     let payment = Payment::of(12_000);
     let created = gateway.shop.authenticated(&payment).await;

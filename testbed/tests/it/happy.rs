@@ -57,7 +57,7 @@ async fn a_payer_who_cancels_is_not_charged() {
 }
 
 /// What the card company says (ISO 8583, field 39), and what a merchant hears: status and code.
-const DECLINES: [(&str, u16, &str); 15] = [
+const DECLINES: [(&str, u16, &str); 16] = [
     ("05", 403, "REJECT_CARD_COMPANY"),
     ("14", 400, "INVALID_CARD_NUMBER"),
     ("41", 400, "INVALID_CARD_LOST_OR_STOLEN"),
@@ -71,6 +71,7 @@ const DECLINES: [(&str, u16, &str); 15] = [
     ("63", 400, "INVALID_CARD_IDENTITY"),
     ("65", 400, "EXCEED_MAX_DAILY_PAYMENT_COUNT"),
     ("82", 400, "INVALID_CARD_NUMBER"),
+    ("90", 403, "REJECT_CARD_COMPANY"),
     ("91", 400, "PROVIDER_ERROR"),
     ("96", 400, "PROVIDER_ERROR"),
 ];
@@ -202,6 +203,11 @@ async fn every_card_ends_as_it_should() {
                     (ended && sent).then_some(())
                 };
                 eventually(&format!("the card {card} ends {status} and {money}"), LONGEST, ends).await;
+                if card == "captured_at_once" {
+                    // What the company did without being asked is found when it is asked.
+                    let captured = gateway.shop.capture(key).await.expecting(200);
+                    assert_eq!(captured.text("card.acquireStatus"), "COMPLETED");
+                }
                 let bank = gateway.bank.money(&payment.order_id).await;
                 assert_eq!(bank.charges > 0, charged, "{card}: {bank:?}");
                 assert!(bank.charges <= 1, "{card}: {bank:?}");

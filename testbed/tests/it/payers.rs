@@ -81,7 +81,7 @@ async fn every_session_ends_when_it_should_and_at_once() {
     assert_ne!(old, new);
     there.set_cookie(old);
     let gone = there.me().await.expecting_problem(401, "UNAUTHORIZED_KEY");
-    assert_eq!(gone.text("reason"), "SESSION_MISSING");
+    assert_eq!(gone.text("reason"), "SIGN_IN_REQUIRED");
     assert!(!gone.header("www-authenticate").contains("Basic"), "no browser may ask for a password: {gone:?}");
     there.set_cookie(new.clone());
     let _ = there.me().await.expecting(200);
@@ -242,8 +242,12 @@ async fn instalments_are_chosen_with_the_card() {
     let small = order(49_999).await;
     let refused = payer.authenticate_in(&small, &card, 3).await.expecting_problem(400, "INVALID_CARD_INSTALLMENT_PLAN");
     assert_eq!(refused.text("reason"), "INSTALLMENT_BELOW_AMOUNT");
-    for months in [1, 13, -1] {
-        let refused = payer.authenticate_in(&small, &card, months).await.expecting_problem(400, "INVALID_REQUEST");
+    for (months, code) in [
+        (1, "INVALID_CARD_INSTALLMENT_PLAN"),
+        (13, "EXCEED_MAX_CARD_INSTALLMENT_PLAN"),
+        (-1, "INVALID_CARD_INSTALLMENT_PLAN"),
+    ] {
+        let refused = payer.authenticate_in(&small, &card, months).await.expecting_problem(400, code);
         assert!(refused.text.contains("cardInstallmentPlan"), "{refused:?}");
     }
     let _ = payer.authenticate_in(&small, &card, 0).await.expecting(200);
@@ -651,7 +655,7 @@ async fn must_not_28_tell_who_has_an_account_or_take_weak_passwords() {
             let refused = account.sign_in_with("a wrong horse battery").await;
             times.push(System.monotonic() - begun);
             let refused = refused.expecting_problem(401, "UNAUTHORIZED_KEY");
-            assert_eq!(refused.text("reason"), "SIGN_IN_REFUSED");
+            assert_eq!(refused.text("reason"), "SIGN_IN_FAILED");
             let other = gateway.stranger("test").sign_in_with("another wrong horse").await;
             assert_eq!(told(&refused), told(&other));
         }

@@ -122,7 +122,7 @@ async fn killed_and_recovered_under_work() {
 
 /// Nothing can have been written, because nothing could be asked: the same request again is safe.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_api_says_when_nothing_was_asked() {
+async fn must_not_33_call_a_fault_of_ours_a_wrong_key() {
     let gateway = Gateway::with().proxied(Link::Postgres, Who::Apis).start().await;
     let proxy = gateway.proxy(Link::Postgres);
     let warm = Payment::of(11_000);

@@ -81,7 +81,7 @@ async fn confirming_at_once_with_one_key_ends_equal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn typing_a_card_in_at_once_makes_one_payment() {
+async fn must_not_17_make_two_payments_of_one_order_at_once() {
     let gateway = Gateway::start().await;
     let payment = Payment::of(12_000);
     let answers = at_once((0..CLIENTS).map(|_| gateway.shop.key_in(&payment))).await;

@@ -72,7 +72,7 @@ async fn stopped_and_started() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn frozen() {
+async fn must_not_22_let_a_frozen_redis_hold_up_a_commit() {
     let gateway = Gateway::with().own(&[Link::Redis]).start().await;
     let (first, second) = (about_to_be_paid(&gateway).await, about_to_be_paid(&gateway).await);
     gateway.own.blocking(|own| own.redis().pause()).await;

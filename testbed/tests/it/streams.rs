@@ -41,7 +41,7 @@ async fn watch(gateway: &Gateway, seed: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_version_once_for_a_thousand_payments() {
+async fn must_not_20_lose_or_repeat_an_event() {
     let gateway = Gateway::with().apis(1).workers(2).start().await;
     let watched = futures::stream::iter(0..PAYMENTS).map(|seed| watch(&gateway, seed));
     watched.buffer_unordered(AT_ONCE).for_each(async |()| ()).await;
@@ -68,7 +68,7 @@ async fn a_browser_watches_its_own_payment_only() {
 
 /// A browser that comes back is sent to whichever API: it goes on after what it saw at the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_goes_on_at_another_api() {
+async fn must_not_19_know_streams_of_one_process_only() {
     let gateway = Gateway::with().apis(2).start().await;
     let payment = Payment::of(12_000);
     let created = gateway.shop.create(&payment).await.expecting(200);

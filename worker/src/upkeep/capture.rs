@@ -1,4 +1,4 @@
-//! Has the sales slips bought 매입 whose time has come, by the database's clock.
+//! Has the sales slips bought 매입 whose time has come, by their merchants' clocks.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Ends payments whose time has run out, by the database's clock.
+//! Ends payments whose time has run out, by their merchants' clocks.
 
 use std::time::Duration;
 

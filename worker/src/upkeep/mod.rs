@@ -3,6 +3,7 @@
 mod accounts;
 mod archiver;
 mod capture;
+mod delay;
 mod expiry;
 mod housekeeper;
 mod sweeper;
@@ -26,6 +27,7 @@ pub(crate) async fn start(worker: &Worker, orphanage: Orphanage, tasks: &TaskTra
     tasks.spawn(expiry::run(worker.clone()));
     tasks.spawn(capture::run(worker.clone()));
     tasks.spawn(accounts::run(worker.clone()));
+    tasks.spawn(delay::run(worker.clone()));
     tasks.spawn(housekeeper::run(worker.clone()));
     let (arrived, dead) = mpsc::channel(usize::from(DEAD_PREFETCH));
     worker.broker.consume(DEAD_QUEUE, DEAD_PREFETCH, arrived).await;

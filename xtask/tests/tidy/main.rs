@@ -5,6 +5,7 @@
 mod code;
 mod documents;
 mod modules;
+mod must_not;
 mod repository;
 mod variables;
 mod whole;

@@ -4,7 +4,7 @@ use crate::domain::failure::FailureCode;
 use crate::domain::instrument::{CardType, OwnerType};
 
 /// What a refusal means to a merchant.
-pub(super) fn meaning(code: &str, _: Option<&str>) -> FailureCode {
+pub(super) fn meaning(code: &str) -> FailureCode {
     match code {
         "14" | "82" => FailureCode::InvalidCardNumber,
         "41" | "43" => FailureCode::InvalidCardLostOrStolen,

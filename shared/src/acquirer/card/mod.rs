@@ -6,10 +6,8 @@ mod wire;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::company::Company;
-use super::{Acquirer, AcquirerConfig, NoClient, Order, RegisterError, Registers, TypedCard, hex};
-use crate::domain::attempt::{ApproveAnswer, Call, ChangeAnswer, InquiryAnswer, Manners, NetCancelAnswer};
-use crate::domain::id::Reference;
+use super::company::{Company, Means, Speaks};
+use super::{AcquirerConfig, NoClient, RegisterError, Registers, TypedCard, hex};
 use crate::domain::instrument::{Card, Instrument};
 
 /// The connector.
@@ -66,36 +64,13 @@ impl Registers<TypedCard> for CardCompany {
     }
 }
 
-impl Acquirer for CardCompany {
-    fn manners(&self) -> Manners {
-        self.company.manners()
+impl Speaks for CardCompany {
+    fn company(&self) -> &Company {
+        &self.company
     }
 
-    fn approve<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, ApproveAnswer> {
-        async move {
-            let Some(Instrument::Card(card)) = order.payment.state.instrument() else {
-                return ApproveAnswer::NotSent("no_card".into());
-            };
-            let terms = wire::Terms { installment_months: card.installment_months };
-            self.company.approve(order, reference, &card.token, &terms).await
-        }
-        .boxed()
-    }
-
-    fn change<'a>(&'a self, order: Order<'a>, call: Call, reference: &'a Reference) -> BoxFuture<'a, ChangeAnswer> {
-        self.company.change(order, call, reference).boxed()
-    }
-
-    fn inquire<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, InquiryAnswer> {
-        self.company.inquire(order, reference).boxed()
-    }
-
-    fn net_cancel<'a>(
-        &'a self,
-        order: Order<'a>,
-        reference: &'a Reference,
-        target: &'a Reference,
-    ) -> BoxFuture<'a, NetCancelAnswer> {
-        self.company.net_cancel(order, reference, target).boxed()
+    fn means<'a>(&self, instrument: &'a Instrument) -> Option<Means<'a>> {
+        let Instrument::Card(card) = instrument else { return None };
+        Some(Means::of(&card.token).with("installmentMonths", card.installment_months))
     }
 }

@@ -1,4 +1,4 @@
-//! What only the card company is told, and tells.
+//! What only the card company is told, and tells, of a card.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,11 +35,4 @@ impl Registered {
         let code = |code: &str| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
         is_token(&self.token) && code(&self.issuer_code) && code(&self.acquirer_code)
     }
-}
-
-/// What an approval by card says beside what every approval says.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Terms {
-    pub installment_months: u8,
 }

@@ -151,6 +151,7 @@ impl AccountBank {
                 "approved" => InquiryAnswer::Approved(ApprovalFacts {
                     money: money(answer.amount, answer.currency),
                     number: answer.approval_number.map(|number| code(&number)).unwrap_or_default(),
+                    interest_payer: None,
                 }),
                 "declined" => InquiryAnswer::Refused(refusal(answer.reason.as_deref(), &answer.response_code)),
                 "pending" => InquiryAnswer::Pending,

@@ -63,7 +63,7 @@ fn at(seconds: i64) -> OffsetDateTime {
 }
 
 fn approved(amount: i64) -> ApprovalFacts {
-    ApprovalFacts { money: Some(won(amount)), number: "12345678".into() }
+    ApprovalFacts { money: Some(won(amount)), number: "12345678".into(), interest_payer: None }
 }
 
 fn no() -> Failure {
@@ -159,7 +159,7 @@ fn after_an_approval_was_asked_for() {
         (Fresh, A::Approved(approved(15_000)),  180, "net-cancel too_late"),
         (Fresh, A::Approved(approved(15_001)),    1, "net-cancel wrong_amount"),
         (Fresh, A::Approved(approved(15_001)),  180, "net-cancel wrong_amount"),
-        (Fresh, A::Approved(ApprovalFacts { money: None, number: "1".into() }), 1, "net-cancel wrong_amount"),
+        (Fresh, A::Approved(ApprovalFacts { money: None, number: "1".into(), interest_payer: None }), 1, "net-cancel wrong_amount"),
         (Fresh, A::Declined(no()),                1, "failed ABORTED NOT_MOVED declined"),
         (Open,  A::Declined(no()),                1, "failed ABORTED NOT_MOVED declined"),
         (Fresh, A::Pending,                       1, unknown),
@@ -244,7 +244,7 @@ fn after_an_inquiry() {
     for (known, answer, seconds, d, n) in table {
         for (mode, step) in [(D, &d), (N, n.as_ref().unwrap_or(&d))] {
             let claimed = claimed(mode, known);
-            let next = claimed.after_inquiry(&reference(), &answer, at(seconds), &mut two_seconds);
+            let next = claimed.after_inquiry(&reference(), &answer, at(seconds), at(seconds), &mut two_seconds);
             assert_eq!(&told(&claimed, &next), step, "{known:?} heard {answer:?} at {seconds} s, mode {mode:?}");
         }
     }
@@ -259,15 +259,15 @@ fn what_is_found_out_after_the_claim_counts_as_if_it_had_known() {
     assert_eq!(late, claimed(N, Open), "another reference");
     late.learn(&reference(), Some(Because::WrongAmount), None);
     late.learn(&reference(), Some(Because::TooLate), None);
-    let next = late.after_inquiry(&reference(), &ours, at(1), &mut two_seconds);
+    let next = late.after_inquiry(&reference(), &ours, at(1), at(1), &mut two_seconds);
     assert_eq!(told(&late, &next), "net-cancel wrong_amount", "the first reason stays");
 
     let mut late = claimed(N, Open);
     late.learn(&reference(), None, Some(at(10)));
-    let next = late.after_inquiry(&reference(), &InquiryAnswer::NotFound, at(26), &mut two_seconds);
+    let next = late.after_inquiry(&reference(), &InquiryAnswer::NotFound, at(26), at(26), &mut two_seconds);
     assert_eq!(told(&late, &next), "unknown at 27.25 IN_PROGRESS UNKNOWN", "it may still be on its way");
     late.learn(&reference(), None, Some(START));
-    let next = late.after_inquiry(&reference(), &InquiryAnswer::NotFound, at(27), &mut two_seconds);
+    let next = late.after_inquiry(&reference(), &InquiryAnswer::NotFound, at(27), at(27), &mut two_seconds);
     assert_eq!(told(&late, &next), "net-cancel not_found");
 }
 
@@ -295,7 +295,8 @@ fn after_a_net_cancel() {
     for (because, answer, seconds, step) in table {
         for mode in [D, N] {
             let claimed = claimed(mode, Open);
-            let next = claimed.after_net_cancel(&reference(), because, &answer, at(seconds), &mut two_seconds);
+            let next =
+                claimed.after_net_cancel(&reference(), because, &answer, at(seconds), at(seconds), &mut two_seconds);
             assert_eq!(told(&claimed, &next), step, "{because:?} heard {answer:?} at {seconds} s, mode {mode:?}");
         }
     }
@@ -306,7 +307,7 @@ fn a_person_is_asked_for_once() {
     let mut claimed = claimed(D, Open);
     claimed.operation.letter = Some(LetterKind::NeedsPerson);
     let refused = NetCancelAnswer::Refused("96".into());
-    let next = claimed.after_net_cancel(&reference(), Because::TooLate, &refused, at(200), &mut two_seconds);
+    let next = claimed.after_net_cancel(&reference(), Because::TooLate, &refused, at(200), at(200), &mut two_seconds);
     assert_eq!(told(&claimed, &next), "unknown at 202 IN_PROGRESS UNKNOWN case:net_cancel_refused");
 }
 

@@ -148,7 +148,7 @@ fn what_an_answer_means() {
         (PART,    Cancel,  new(done(5_001)),                           "unknown until 2; operation.unknown: DONE MOVED reserved 5000; letter needs_person; case amount_mismatch"),
         (CAPTURE, Capture, new(done(14_999)),                          "unknown until 2; operation.unknown: DONE MOVED; letter needs_person; case amount_mismatch"),
         (PART,    Cancel,  new(refused(Declined)),                     "failed; cancel.aborted: DONE MOVED; declined"),
-        (CAPTURE, Capture, new(refused(Declined)),                     "failed; capture.aborted: DONE MOVED; declined"),
+        (CAPTURE, Capture, new(refused(Declined)),                     "failed; capture.aborted: DONE MOVED; declined; letter information"),
         (PART,    Cancel,  new(refused(AlreadyCaptured)),              "waiting until 0; payment.captured: DONE MOVED reserved 5000; declined"),
         (CAPTURE, Capture, new(refused(AlreadyCaptured)),              "succeeded; payment.captured: DONE MOVED; declined"),
         (FOUND,   Refund,  new(refused(AlreadyCaptured)),              "dead; operation.dead: DONE MOVED reserved 5000; declined; letter needs_person; case books_disagree"),
@@ -172,7 +172,9 @@ fn what_an_answer_means() {
 
 #[test]
 fn what_an_inquiry_means() {
-    let approved = |amount| InquiryAnswer::Approved(ApprovalFacts { money: Some(won(amount)), number: "1".into() });
+    let approved = |amount| {
+        InquiryAnswer::Approved(ApprovalFacts { money: Some(won(amount)), number: "1".into(), interest_payer: None })
+    };
     let declined = || InquiryAnswer::Declined(Failure::declined(FailureCode::RejectCardCompany, "05"));
     let refused = |why| InquiryAnswer::Refused(ChangeRefusal { why, code: "57".into() });
     #[rustfmt::skip]
@@ -197,14 +199,16 @@ fn what_an_inquiry_means() {
     for (dedupes, seconds, answer, expected) in table {
         let claimed = claimed(PART, dedupes, Some(Call::Cancel), false);
         let now = START + Duration::seconds(seconds);
-        let step = claimed.after_change_inquiry(&reference(), &answer, now, &mut delays());
+        let step = claimed.after_change_inquiry(&reference(), &answer, now, now, &mut delays());
         assert_eq!(told(&claimed, &step), expected, "dedupes: {dedupes}, {seconds}, {answer:?}");
     }
 }
 
 #[test]
 fn already_cancelled_is_believed_only_of_our_own_reference_and_amount() {
-    let approved = |amount| InquiryAnswer::Approved(ApprovalFacts { money: Some(won(amount)), number: "1".into() });
+    let approved = |amount| {
+        InquiryAnswer::Approved(ApprovalFacts { money: Some(won(amount)), number: "1".into(), interest_payer: None })
+    };
     let declined = || InquiryAnswer::Declined(Failure::declined(FailureCode::RejectCardCompany, "05"));
     #[rustfmt::skip]
     let table = [

@@ -61,7 +61,7 @@ fn after_a_reversal_was_asked_for() {
     for (answer, seconds, status, due, resolution, letter, case) in table {
         let claimed = claimed();
         let now = START + Duration::seconds(seconds);
-        let step = claimed.after_reversal(&target(), &answer, now, &mut |_| Duration::seconds(2));
+        let step = claimed.after_reversal(&target(), &answer, now, now, &mut |_| Duration::seconds(2));
         let Step::Decide(decision) = step else { panic!("{answer:?} is decided at once") };
         let message = format!("heard {answer:?} at {seconds} s");
         assert_eq!(decision.next.status().as_str(), status, "{message}");

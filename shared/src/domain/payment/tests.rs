@@ -17,6 +17,48 @@ fn the_grid_of_standings_and_events() {
     insta::assert_snapshot!(grid);
 }
 
+/// Every change of status that an event can make, and every event that leaves it. `testbed/tests/it/grid.rs` reaches each through
+/// HTTP, or says why it can't.
+#[test]
+fn the_transitions_of_statuses() {
+    use PaymentEvent as E;
+    let mut events: Vec<PaymentEvent> = events().into_iter().map(|(_, event)| event).collect();
+    // What becomes of a second cancel, and of one that takes the rest.
+    events.push(E::CancelQueued { cancel: fixtures::cancel(23, 10_000) });
+    for number in [21, 23] {
+        let work = |status| fixtures::later(number, OperationKind::Cancel, status);
+        let (operation, kind) = (fixtures::id(number), super::super::cancel::CancelKind::Refund);
+        events.extend([
+            E::CancelDone { operation, kind, at: fixtures::START },
+            E::CancelFailed { operation, failure: Failure::declined(FailureCode::RefundRejected, "05") },
+            E::RetryScheduled { work: work(OperationStatus::Waiting), reversed: false },
+            E::OutcomeUnknown { work: work(OperationStatus::Unknown) },
+            E::WorkDied { work: work(OperationStatus::Dead) },
+            E::WorkRearmed { work: work(OperationStatus::Queued) },
+            E::Delayed { operation },
+        ]);
+    }
+    let mut transitions = std::collections::BTreeSet::new();
+    let mut reached: Vec<PaymentState> = standings().into_iter().map(|(_, state)| state).collect();
+    // Each standing, and what is up to two steps further.
+    for _ in 0..3 {
+        let mut next: Vec<PaymentState> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for state in &reached {
+            for event in &events {
+                if let Ok(after) = state.on(event) {
+                    transitions.insert(format!("{} {} {}", state.status(), event.name(), after.status()));
+                    if seen.insert(format!("{after:?}")) {
+                        next.push(after);
+                    }
+                }
+            }
+        }
+        reached = next;
+    }
+    insta::assert_snapshot!(transitions.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
 fn in_a_line(state: &PaymentState) -> String {
     let work = |work: &Work| format!("[{} {}]", work.kind.as_str(), work.status.as_str());
     let mut line = format!("{} {}", state.status(), state.money_state.as_str());
@@ -25,6 +67,12 @@ fn in_a_line(state: &PaymentState) -> String {
     }
     if state.is_captured() {
         line.push_str(" captured");
+    }
+    if state.scanned_at.is_some() {
+        line.push_str(" scanned");
+    }
+    if state.delayed.is_some() {
+        line.push_str(" delayed");
     }
     for (name, amount) in [("reserved", state.reserved), ("canceled", state.canceled)] {
         if amount > 0 {

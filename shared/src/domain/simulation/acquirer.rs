@@ -245,7 +245,7 @@ impl Acquirer {
 }
 
 fn facts(amount: i64) -> ApprovalFacts {
-    ApprovalFacts { money: Some(won(amount)), number: "12345678".into() }
+    ApprovalFacts { money: Some(won(amount)), number: "12345678".into(), interest_payer: None }
 }
 
 fn refusal(why: RefusedBecause) -> ChangeRefusal {

@@ -25,7 +25,7 @@ pub(in crate::domain) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> S
 }
 
 /// What is decided about a change of an account before anything is sent, if anything is.
-pub(in crate::domain) fn decided_before(claimed: &Claimed) -> Option<Decision> {
+pub(in crate::domain) fn decided_before(claimed: &Claimed, now: OffsetDateTime) -> Option<Decision> {
     let state = &claimed.payment.state;
     let operation = claimed.operation.id;
     match claimed.operation.kind {
@@ -39,7 +39,7 @@ pub(in crate::domain) fn decided_before(claimed: &Claimed) -> Option<Decision> {
                 false if cancel.payee.is_none() => FailureReason::DepositedMeanwhile,
                 true | false => return None,
             };
-            Some(claimed.change_failed(Failure::ours(FailureCode::RefundRejected, reason)))
+            Some(claimed.change_failed(Failure::ours(FailureCode::RefundRejected, reason), now))
         }
         OperationKind::ReturnDeposit => {
             let deposit = state.returned_by(operation)?;
@@ -213,12 +213,17 @@ impl Claimed {
                     R::WrongBank => FailureCode::InvalidBank,
                     R::WrongNumber => FailureCode::InvalidRefundAccountNumber,
                     R::WrongHolder => FailureCode::InvalidRefundAccountInfo,
-                    R::AlreadyCaptured | R::AlreadyCanceled | R::Disagrees | R::NotEmpty | R::Declined => {
+                    R::AlreadyCaptured
+                    | R::AlreadyCanceled
+                    | R::Disagrees
+                    | R::NotEmpty
+                    | R::MonthOver
+                    | R::Declined => {
                         FailureCode::RefundRejected
                     }
                 };
                 let failure = Failure::declined(code, refusal.code.clone());
-                decide(self.change_failed(failure).resolving(reference, Resolution::Declined))
+                decide(self.change_failed(failure, now).resolving(reference, Resolution::Declined))
             }
         }
     }

@@ -15,6 +15,8 @@ pub(crate) struct Described {
     pub(crate) method: Method,
     /// `/v1/payments/{paymentKey}`
     pub(crate) path: String,
+    /// Which of the bodies that the call takes, where it takes several: what its member `method` says.
+    pub(crate) means: Option<String>,
     /// Fields of its body; none when it takes no body.
     pub(crate) body: Option<Vec<Field>>,
     /// Parameters of its query.
@@ -41,9 +43,10 @@ pub(crate) enum Kind {
 }
 
 impl Described {
-    /// `POST /v1/payments`
+    /// `POST /v1/payments`, or with what its member `method` says behind it.
     pub(crate) fn name(&self) -> String {
-        format!("{} {}", self.method, self.path)
+        let means = self.means.as_ref().map(|means| format!(" {means}"));
+        format!("{} {}{}", self.method, self.path, means.unwrap_or_default())
     }
 
     /// Whether it is a call that Toss Payments also has, which ignores fields it does not know.
@@ -59,6 +62,11 @@ impl Described {
     /// Whether a payer with an account makes it, and not a merchant.
     pub(crate) fn is_of_payers(&self) -> bool {
         self.path.starts_with("/payer/")
+    }
+
+    /// Whether a session's cookie makes it, or is to be had by it.
+    pub(crate) fn is_of_sessions(&self) -> bool {
+        self.is_backoffice() || self.is_of_payers()
     }
 
     /// Whether it is about a card that is kept, or a payment that was authenticated with one.
@@ -79,21 +87,28 @@ pub(crate) async fn described(shop: &Shop) -> Vec<Described> {
     let mut calls = Vec::new();
     for (path, methods) in document["paths"].as_object().expect("the document has paths") {
         for (method, operation) in methods.as_object().expect("a path has methods") {
-            calls.push(described_call(&document, path, method, operation));
+            let schema = operation.pointer("/requestBody/content/application~1json/schema");
+            let bodies = schema.map_or_else(|| vec![(None, None)], |schema| bodies(&document, schema));
+            calls.extend(bodies.into_iter().map(|body| described_call(path, method, operation, body)));
         }
     }
     assert!(calls.len() >= 10, "the document describes only {} calls", calls.len());
     calls
 }
 
-fn described_call(document: &Value, path: &str, method: &str, operation: &Value) -> Described {
+fn described_call(
+    path: &str,
+    method: &str,
+    operation: &Value,
+    (means, body): (Option<String>, Option<Vec<Field>>),
+) -> Described {
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let in_place = |place: &str| parameters.iter().filter(|parameter| parameter["in"] == place).collect::<Vec<_>>();
-    let schema = operation.pointer("/requestBody/content/application~1json/schema");
     Described {
         method: method.to_ascii_uppercase().parse().expect("a method"),
         path: path.to_owned(),
-        body: schema.map(|schema| fields(document, schema)),
+        means,
+        body,
         query: in_place("query")
             .into_iter()
             .map(|parameter| field(parameter["name"].as_str(), parameter["required"] == true, &parameter["schema"]))
@@ -106,11 +121,28 @@ fn described_call(document: &Value, path: &str, method: &str, operation: &Value)
     }
 }
 
-fn fields(document: &Value, schema: &Value) -> Vec<Field> {
-    let schema = match schema["$ref"].as_str() {
+/// The body of a call, or each of those that its member `method` tells apart.
+fn bodies(document: &Value, schema: &Value) -> Vec<(Option<String>, Option<Vec<Field>>)> {
+    let Some(variants) = resolved(document, schema)["oneOf"].as_array() else {
+        return vec![(None, Some(fields(document, schema)))];
+    };
+    let body = |variant: &Value| {
+        let means = variant.pointer("/allOf/1/properties/method/enum/0").and_then(Value::as_str);
+        let means = means.unwrap_or_else(|| panic!("teach this test to read {variant}"));
+        (Some(means.to_owned()), Some(fields(document, &variant["allOf"][0])))
+    };
+    variants.iter().map(body).collect()
+}
+
+fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).expect("a reference leads somewhere"),
         None => schema,
-    };
+    }
+}
+
+fn fields(document: &Value, schema: &Value) -> Vec<Field> {
+    let schema = resolved(document, schema);
     assert_eq!(schema["type"], "object", "a body is one object: teach this test to read {schema}");
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let properties = schema["properties"].as_object().cloned().unwrap_or_default();

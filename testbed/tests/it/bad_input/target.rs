@@ -1,16 +1,20 @@
 //! A good request for each call, of which one thing at a time is made wrong.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use base64::Engine as _;
 use naru_shared::api_key::KeyKind;
+use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::domain::id::Mode;
 use naru_shared::domain::staff::Role;
-use naru_testbed::{Account, Answer, Company, Desk, Gateway, PASSWORD, Payer, Payment, canary, cards};
+use naru_shared::system::System;
+use naru_testbed::{Account, Answer, Company, Desk, Gateway, Means, PASSWORD, Payer, Payment, canary, cards};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
 
-use super::document::Described;
+use super::document::{Described, Kind};
 use super::wrong::Wrong;
 
 /// A call with everything it needs to succeed.
@@ -84,6 +88,35 @@ impl Furnished {
     }
 }
 
+/// Whose card is charged.
+const CUSTOMER: &str = "customer-of-every-test";
+
+/// What the calls about billing keys need, each its own.
+#[derive(Default)]
+struct Billing {
+    key: String,
+    request_id: String,
+    auth_key: String,
+}
+
+impl Billing {
+    async fn of(gateway: &Gateway, call: &Described) -> Self {
+        let shop = &gateway.shop;
+        let mut all = Self::default();
+        if call.path.contains("{billingKey}") {
+            all.key = shop.billing_key(CUSTOMER, "approve").await;
+        }
+        if call.path.contains("{requestId}") {
+            let requested = shop.request_billing(CUSTOMER).await.expecting(200);
+            requested.text("requestId").clone_into(&mut all.request_id);
+        }
+        if call.path.ends_with("/authorizations/issue") {
+            all.auth_key = shop.auth_key(CUSTOMER, "approve").await;
+        }
+        all
+    }
+}
+
 impl Target {
     /// Prepares a payment that this call would succeed with.
     ///
@@ -122,6 +155,7 @@ impl Target {
                 let _ = account.authenticate(&created, &card_id).await.expecting(200);
             }
         }
+        let billing = Billing::of(gateway, &call).await;
         let stranger = gateway.stranger("test");
         let email = match &account {
             Some(account) if !call.path.ends_with("/sign-up") => account.email.clone(),
@@ -134,11 +168,19 @@ impl Target {
             ("orderId", order.order_id.clone()),
             ("checkoutId", checkout_id.to_owned()),
             ("cardId", card_id.clone()),
+            ("billingKey", billing.key),
+            ("requestId", billing.request_id),
         ];
         let furnished = if call.is_backoffice() { Some(Furnished::of(gateway).await) } else { None };
         places.extend(furnished.iter().flat_map(Furnished::places));
         let path = filled_in(&call.path, &places);
         assert!(!path.contains('{'), "say what {path} is filled in with");
+        let phone = Means::mobile("approve").number(&format!("0105{:07}", System.unguessable().as_u128() % 10_000_000));
+        let mut verification = String::new();
+        if call.means.as_deref() == Some("MOBILE_PHONE") {
+            let sent = gateway.shop.payer_of(&created).verify_phone(&phone.phone_body()).await.expecting(200);
+            sent.text("verificationId").clone_into(&mut verification);
+        }
         let order_id = if confirms { order.order_id.clone() } else { Payment::of(1).order_id };
         let fields = call.body.iter().flatten();
         let good = fields.map(|field| {
@@ -177,17 +219,31 @@ impl Target {
                 "cancelAmount" => 5_000.into(),
                 "refundableAmount" => order.amount.into(),
                 "email" => email.as_str().into(),
+                "password" if call.means.is_some() => "482915".into(),
+                "bank" => "88".into(),
+                "accountNumber" => "110123456789".into(),
+                "holderName" => "김토스".into(),
+                "identityNumber" => canary::IDENTITY_NUMBER.into(),
+                "carrier" | "phoneNumber" | "birthDate" => phone.phone_body()[&field.name].clone(),
+                "verificationId" => verification.as_str().into(),
+                "code" => "000000".into(),
+                "memberNumber" => "2026000012345678".into(),
                 "password" | "currentPassword" => password.as_str().into(),
                 "newPassword" => "another horse battery".into(),
                 "mode" => "test".into(),
                 "nickname" => "빨간 카드".into(),
                 "cardId" => card_id.as_str().into(),
                 "approveBefore" => "2999-12-31T23:59:59+09:00".into(),
+                "customerKey" => CUSTOMER.into(),
+                "authKey" => billing.auth_key.as_str().into(),
+                "now" => ahead_of_all().into(),
+                "advanceSeconds" => 0.into(),
                 other => panic!("{}: say what a good {other} is", call.name()),
             });
             (field.name.clone(), value.to_string())
         });
-        let good = good.collect();
+        let means = call.means.iter().map(|means| ("method".to_owned(), Value::from(means.as_str()).to_string()));
+        let good = good.chain(means).collect();
         let backoffice = furnished.map(|furnished| (furnished.company, furnished.owner));
         Self { good, call: call.clone(), path, places, created, is_paid, account, backoffice }
     }
@@ -244,9 +300,20 @@ impl Target {
         gateway.shop.payer_of(&self.created)
     }
 
-    /// The address, with a query.
+    /// The address, without a query.
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The address, with what its query must have.
+    pub(crate) fn address(&self) -> String {
+        let required = self.call.query.iter().filter(|field| field.required).map(|field| match &*field.name {
+            "startDate" => "startDate=2026-01-01",
+            "endDate" => "endDate=2026-01-31",
+            other => panic!("{}: say what a good {other} is", self.call.name()),
+        });
+        let query: Vec<&str> = required.collect();
+        if query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, query.join("&")) }
     }
 
     /// The good body with this instead of one field.
@@ -262,6 +329,25 @@ impl Target {
             }
         }
         [b"{".as_slice(), &members.join(b",".as_slice()), b"}"].concat()
+    }
+
+    /// The good body as strangely as Toss Payments takes it: what need not be said is null, whole numbers are digits in
+    /// a string, and there is something that nobody asked for.
+    pub(crate) fn strange_body(&self) -> Vec<u8> {
+        let fields = self.call.body.iter().flatten();
+        let mut members: Vec<String> = fields
+            .map(|field| {
+                let good = self.good.iter().find(|(name, _)| *name == field.name).map_or("null", |(_, value)| value);
+                let value = match (field.required, field.kind) {
+                    (false, _) => "null".to_owned(),
+                    (true, Kind::Integer) => format!("\"{good}\""),
+                    (true, Kind::Text | Kind::Object) => good.to_owned(),
+                };
+                format!("\"{}\":{value}", field.name)
+            })
+            .collect();
+        members.push("\"zq9\":{\"deep\":[1]}".to_owned());
+        format!("{{{}}}", members.join(",")).into_bytes()
     }
 
     /// The good body.
@@ -302,6 +388,15 @@ impl Target {
             .flat_map(|(_, owner)| [("cookie", owner.cookie().to_owned()), ("origin", owner.own_origin().to_owned())]);
         payer.chain(owner).map(|(name, value)| format!("{name}: {value}")).collect()
     }
+}
+
+/// A time that no clock shows yet, ten seconds after the last one that was asked for: a test's few dozen must not make other
+/// payments expire.
+fn ahead_of_all() -> String {
+    static ASKED: AtomicI64 = AtomicI64::new(0);
+    let steps = ASKED.fetch_add(1, Ordering::Relaxed) + 1;
+    let time = System.now() + time::Duration::seconds(10 * steps);
+    time.format(&Rfc3339).expect("a time has a form")
 }
 
 fn filled_in(path: &str, places: &[(&'static str, String)]) -> String {

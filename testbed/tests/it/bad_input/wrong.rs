@@ -231,6 +231,19 @@ fn texts(name: &str) -> Vec<Wrong> {
         "customerIdentityNumber" => {
             all.extend(["\"12345\"", "\"1234567\"", "\"12345678901\""].map(|raw| Wrong::new("no identity", raw)));
         }
+        "identityNumber" => {
+            all.extend(["\"12345\"", "\"1234567\"", "\"12345678901\""].map(|raw| Wrong::new("no identity", raw)));
+        }
+        "bank" => all.extend(["\"99\"", "\"8\"", "\"은행\""].map(|raw| Wrong::new("no bank", raw))),
+        "accountNumber" | "memberNumber" => {
+            all.extend(["\"1234567\"", "\"12345678901234567\""].map(|raw| Wrong::new("no number", raw)));
+        }
+        "carrier" => all.extend(["\"skt\"", "\"LG\""].map(|raw| Wrong::new("no carrier", raw))),
+        "phoneNumber" => {
+            all.extend(["\"0212345678\"", "\"010123456\"", "\"+821012345678\""].map(|raw| Wrong::new("no phone", raw)));
+        }
+        "birthDate" => all.extend(["\"19900101\"", "\"90010\""].map(|raw| Wrong::new("no birthday", raw))),
+        "code" => all.extend(["\"00000\"", "\"0000000\""].map(|raw| Wrong::new("no code", raw))),
         "currency" => all.extend(["\"USD\"", "\"krw\"", "\"JPY\""].map(|raw| Wrong::new("another currency", raw))),
         "mode" => all.extend(["\"TEST\"", "\"prod\"", "\"test \""].map(|raw| Wrong::new("no mode", raw))),
         "nickname" => all.push(Wrong::new("a card number", "\"my 4242-4242-4242-4242\"")),

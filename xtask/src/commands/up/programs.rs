@@ -37,8 +37,10 @@ impl Programs {
         environment.set("NARU_SIMULATOR_URL", url(simulator_port));
         environment.set("NARU_METRICS_URL_API", format!("{}/metrics", url(api_internal_port)));
         environment.set("NARU_METRICS_URL_WORKER", format!("{}/metrics", url(worker_internal_port)));
-        environment.set("NARU_CARD_ACQUIRER_URL", url(simulator_port));
-        environment.set("NARU_VIRTUAL_ACCOUNT_ACQUIRER_URL", url(simulator_port));
+        // The simulator is all of them.
+        for acquirer in ["CARD", "TRANSFER", "MOBILE", "POINTS", "VIRTUAL_ACCOUNT"] {
+            environment.set(&format!("NARU_{acquirer}_ACQUIRER_URL"), url(simulator_port));
+        }
 
         let journal = root::stack().join("simulator.journal").display().to_string();
         let start = |name: &'static str, own: &[(&str, String)]| {

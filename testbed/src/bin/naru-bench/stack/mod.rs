@@ -81,6 +81,9 @@ impl Stack {
             ("NARU_MASTER_SECRET", random_hex(SECRET_BYTES)?),
             ("NARU_OPS_TOKEN", random_hex(SECRET_BYTES)?),
             ("NARU_CARD_ACQUIRER_URL", addresses.simulator.clone()),
+            ("NARU_TRANSFER_ACQUIRER_URL", addresses.simulator.clone()),
+            ("NARU_MOBILE_ACQUIRER_URL", addresses.simulator.clone()),
+            ("NARU_POINTS_ACQUIRER_URL", addresses.simulator.clone()),
             ("NARU_VIRTUAL_ACCOUNT_ACQUIRER_URL", addresses.simulator.clone()),
         ];
         let naru = |argument: &str, database: Option<&str>| {

@@ -1,0 +1,177 @@
+//! A sandbox merchant's own time: what goes by it, what doesn't, and who may set it.
+
+use std::future::IntoFuture as _;
+use std::time::Duration;
+
+use futures::future::join_all;
+use naru_shared::clock::Clock as _;
+use naru_shared::system::System;
+use naru_testbed::{Answer, Gateway, Payment, Shop, eventually};
+use reqwest::Method;
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// What upkeep may take to see that a clock was set: it looks once a second, and the machine is busy.
+const SOON: Duration = Duration::from_secs(5);
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
+async fn until_status(shop: &Shop, key: &str, status: &str) -> Answer {
+    let what = format!("it is {status}");
+    let found = eventually(&what, SOON, async || {
+        let read = shop.get(key).await.expecting(200);
+        (read.text("status") == status).then_some(read)
+    });
+    found.await
+}
+
+fn time_of(answer: &Answer, place: &str) -> OffsetDateTime {
+    OffsetDateTime::parse(answer.text(place), &Rfc3339).unwrap_or_else(|_| panic!("{place} is a time: {answer:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_an_hour_passes_in_a_second() {
+    let gateway = Gateway::start().await;
+    let (shop, other) = (&gateway.shop, gateway.another_shop().await);
+    let (untouched, confirmable) = (Payment::of(12_000), Payment::of(13_000));
+    let ready = shop.create(&untouched).await.expecting(200);
+    let of_another = other.create(&Payment::of(12_000)).await.expecting(200);
+
+    let _ = shop.advance(30 * 60 - 60).await.expecting(200);
+    // The payer comes in the last minute, and gives the merchant ten more.
+    let authenticated = shop.authenticated(&confirmable).await;
+    let began = System.monotonic();
+    let set = shop.advance(60).await.expecting(200);
+    assert_eq!(set.number("aheadSeconds"), 30 * 60);
+    let expired = until_status(shop, ready.payment_key(), "EXPIRED").await;
+    println!("seen as expired {:?} after the clock was set", System.monotonic() - began);
+    assert_eq!((expired.text("moneyState"), expired.text("failure")), ("NOT_MOVED", ""), "{expired:?}");
+    let events = shop.events(ready.payment_key()).await.expecting(200);
+    let lasted = time_of(&events, "data.1.createdAt") - time_of(&events, "data.0.createdAt");
+    assert!((30 * 60..31 * 60).contains(&lasted.whole_seconds()), "{lasted}: {events:?}");
+
+    // Eleven minutes later, no sweeper is needed to refuse it: the statement that accepts goes by the same clock.
+    let _ = shop.advance(10 * 60 + 1).await.expecting(200);
+    let late = shop.confirm(authenticated.payment_key(), &confirmable.order_id, 13_000).await;
+    let late = late.expecting_problem(404, "NOT_FOUND_PAYMENT_SESSION");
+    assert_eq!((late.text("reason"), late.text("moneyState")), ("PAYMENT_EXPIRED", "NOT_MOVED"));
+    let _ = until_status(shop, authenticated.payment_key(), "EXPIRED").await;
+    gateway.bank.expect(&confirmable.order_id).never_charged().await;
+
+    // Everybody else's time is their own.
+    assert_eq!(other.get(of_another.payment_key()).await.expecting(200).text("status"), "READY");
+    gateway.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_day_buys_the_slip() {
+    let gateway = Gateway::start().await;
+    let shop = &gateway.shop;
+    let payment = Payment::of(15_000);
+    let paid = shop.key_in(&payment).await.expecting(200);
+    assert_eq!(paid.text("card.acquireStatus"), "READY");
+    let began = System.monotonic();
+    let _ = shop.advance(DAY).await.expecting(200);
+    let captured = eventually("the slip is bought", SOON, async || {
+        let read = shop.get(paid.payment_key()).await.expecting(200);
+        (read.text("card.acquireStatus") == "COMPLETED").then_some(read)
+    });
+    let captured = captured.await;
+    println!("seen as captured {:?} after the clock was set", System.monotonic() - began);
+    assert_eq!(captured.text("approvedAt"), paid.text("approvedAt"), "what happened keeps its time");
+    // What goes back now is a refund, and says that a day has passed.
+    let refunded = shop.cancel_part(paid.payment_key(), 5_000).await.expecting(200);
+    assert_eq!(refunded.text("cancels.0.type"), "REFUND");
+    let later = time_of(&refunded, "cancels.0.canceledAt") - time_of(&paid, "approvedAt");
+    assert!((DAY..DAY + 60).contains(&later.whole_seconds()), "{later}: {refunded:?}");
+    let posted = "select posted_at from postings order by version";
+    let posted: Vec<OffsetDateTime> =
+        sqlx::query_scalar(posted).fetch_all(gateway.db()).await.expect("Postgres answers");
+    let [approval, .., refund] = posted.as_slice() else { panic!("{posted:?}") };
+    assert!((DAY..DAY + 60).contains(&(*refund - *approval).whole_seconds()), "{posted:?}");
+    gateway.check().await;
+}
+
+/// Deadlines, leases and keys go by the database's clock: an approval that is under way is not given up because somebody
+/// plays with the time, and an idempotency key is not forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_does_not_go_by_it() {
+    let gateway = Gateway::start().await;
+    let shop = &gateway.shop;
+    let payment = Payment::of(12_000);
+    let created = shop.authenticated(&payment).await;
+    let held = gateway.bank.hold(&payment.order_id, "approve", "before").await;
+    let confirm = || shop.confirm(created.payment_key(), &payment.order_id, 12_000).idempotency_key("while time flies");
+    let (answer, ()) = tokio::join!(confirm().into_future(), async {
+        held.reached().await;
+        let _ = shop.advance(20 * DAY).await.expecting(200);
+        held.release().await;
+    });
+    let answer = answer.expecting(200);
+    assert_eq!((answer.text("status"), answer.text("moneyState")), ("DONE", "MOVED"));
+    let again = confirm().await.expecting(200);
+    assert_eq!((again.header("idempotent-replayed"), &again.text), ("true", &answer.text));
+    // It was claimed twenty days ago, so its slip is due by now.
+    eventually("the slip is bought", SOON, async || {
+        let read = shop.get(created.payment_key()).await.expecting(200);
+        (read.text("card.acquireStatus") == "COMPLETED").then_some(())
+    })
+    .await;
+    gateway.bank.expect(&payment.order_id).charged_once().await;
+    gateway.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_goes_forward_only_and_for_test_keys_only() {
+    let gateway = Gateway::start().await;
+    let shop = &gateway.shop;
+    let before = shop.clock().await.expecting(200);
+    assert_eq!(before.number("aheadSeconds"), 0);
+
+    // Eight at once add up.
+    let all = join_all((0..8).map(|_| shop.advance(HOUR).into_future())).await;
+    assert!(all.iter().all(|answer| answer.status == 200), "{all:?}");
+    assert_eq!(shop.clock().await.expecting(200).number("aheadSeconds"), 8 * HOUR);
+
+    // To a time: never back; of many at once the latest stands.
+    let at = |hours: i64| {
+        let time = time_of(&before, "now") + time::Duration::hours(hours);
+        json!({ "now": time.format(&Rfc3339).expect("a time has a form") })
+    };
+    let back = shop.post("/v1/clock", &at(7)).await.expecting_problem(400, "INVALID_REQUEST");
+    assert_eq!(back.text("reason"), "CLOCK_GOES_FORWARD");
+    assert!(time_of(&back, "merchantNow") > time_of(&before, "now") + time::Duration::hours(8), "{back:?}");
+    let all = join_all((9..17).map(|hours| shop.post("/v1/clock", &at(hours)).into_future())).await;
+    assert!(all.iter().all(|answer| answer.status == 200 || answer.text("reason") == "CLOCK_GOES_FORWARD"), "{all:?}");
+    let now = time_of(&shop.clock().await.expecting(200), "now");
+    assert!(now >= time_of(&before, "now") + time::Duration::hours(16), "{now}");
+
+    // Not without end, and a refused step moves nothing.
+    for too_far in [json!({ "advanceSeconds": 315_360_000 }), json!({ "now": "2999-01-01T00:00:00Z" })] {
+        let refused = shop.post("/v1/clock", &too_far).await.expecting_problem(400, "INVALID_REQUEST");
+        assert_eq!(refused.text("reason"), "CLOCK_TOO_FAR_AHEAD");
+    }
+    let _ = shop.advance(-1).await.expecting_problem(400, "INVALID_REQUEST");
+    assert!(time_of(&shop.clock().await.expecting(200), "now") < now + time::Duration::minutes(1));
+    for backwards in ["update merchant_clocks set ahead = ahead - interval '1 second'", "delete from merchant_clocks"] {
+        let mut conn = gateway.db().acquire().await.expect("Postgres answers");
+        let _ = sqlx::query("set role naru_api").execute(&mut *conn).await.expect("the role is there");
+        let refused = sqlx::query(backwards).execute(&mut *conn).await.expect_err("time that has passed has passed");
+        let code = refused.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+        assert_eq!(code, "42501", "{backwards}: {refused}");
+        let _ = sqlx::query("reset role").execute(&mut *conn).await.expect("Postgres answers");
+    }
+
+    // The same merchant's money is in the world's time.
+    let live = gateway.live_shop().await;
+    for answer in [live.advance(HOUR).await, live.clock().await] {
+        let answer = answer.expecting_problem(403, "FORBIDDEN_REQUEST");
+        assert_eq!(answer.text("reason"), "SANDBOX_ONLY");
+    }
+    let _ = shop.anonymous(Method::GET, "/v1/clock").await.expecting_problem(401, "UNAUTHORIZED_KEY");
+    let paid = live.key_in(&Payment::of(12_000)).await.expecting(200);
+    let off = time_of(&paid, "requestedAt") - System.now();
+    assert!(off.whole_seconds().abs() < 60, "{paid:?}");
+    gateway.check().await;
+}

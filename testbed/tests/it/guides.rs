@@ -1,0 +1,126 @@
+//! The guides do what they say: their commands are run as they stand, in their order, by a shell like the reader's.
+
+use naru_shared::domain::staff::Role;
+use naru_testbed::{Gateway, PASSWORD, Payment};
+
+/// What stands between two commands' outputs.
+const SEPARATOR: char = '\u{1e}';
+
+/// A command of a guide, and what the guide shows of its answer.
+#[derive(Debug, Default)]
+struct Example {
+    command: String,
+    shown: String,
+}
+
+/// The examples of a guide: its indented blocks. One that begins like an answer is the answer to the one before.
+fn examples(guide: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    let mut fenced = false;
+    let mut before = "";
+    for line in guide.lines() {
+        fenced ^= line.starts_with("```");
+        if let (Some(text), false) = (line.strip_prefix("    "), fenced) {
+            let begins = !before.starts_with("    ");
+            let is_answer = ["{", "id: "].iter().any(|start| text.starts_with(start));
+            if begins && !is_answer {
+                examples.push(Example::default());
+            }
+            let example = examples.last_mut().expect("a guide begins with a command");
+            let part = if begins && is_answer || !example.shown.is_empty() {
+                &mut example.shown
+            } else {
+                &mut example.command
+            };
+            part.push_str(text);
+            part.push('\n');
+        }
+        before = line;
+    }
+    examples
+}
+
+/// The members that a shown answer names: `"status":` and the like.
+fn members(shown: &str) -> Vec<&str> {
+    let ends = shown.match_indices("\":").map(|(end, _)| &shown[..end]);
+    ends.filter_map(|text| text.rsplit_once('"')).map(|(_, name)| name).filter(|name| !name.contains(' ')).collect()
+}
+
+/// Runs a guide in the folder of a gateway, and holds what is answered against what the guide shows. Returns all of it.
+async fn follow(gateway: &Gateway, guide: &str, environment: &[(&str, &str)]) -> String {
+    let examples = examples(guide);
+    assert!(examples.len() > 3, "the guide has no commands any more?");
+    let commands: Vec<&str> = examples.iter().map(|example| &*example.command).collect();
+    let script = commands.join(&format!("printf '{SEPARATOR}'\n")).replace(". target/stack/env\n", "");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-e", "-u", "-c", &script]).current_dir(gateway.folder()).envs(environment.iter().copied());
+    let run =
+        tokio::task::spawn_blocking(move || shell.output()).await.expect("nobody stops it").expect("a shell runs");
+    let printed = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success(), "{printed}\n{}", String::from_utf8_lossy(&run.stderr));
+    let outputs: Vec<&str> = printed.split(SEPARATOR).collect();
+    assert_eq!(outputs.len(), examples.len(), "{printed}");
+    for (example, output) in examples.iter().zip(outputs) {
+        let refused = output.contains("/problems/");
+        assert_eq!(refused, example.shown.contains("/problems/"), "{example:?} answers\n{output}");
+        for member in members(&example.shown) {
+            assert!(output.contains(&format!("\"{member}\":")), "{member} of {example:?} is not in\n{output}");
+        }
+    }
+    printed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn taking_a_payment() {
+    let gateway = Gateway::start().await;
+    let environment = [("NARU_API_URL", &*gateway.shop.url("")), ("NARU_SECRET_KEY", &gateway.shop.secret_key)];
+    let printed = follow(&gateway, include_str!("../../../docs/api.md"), &environment).await;
+    for part in
+        ["\"status\":\"READY\"", "\"status\":\"DONE\"", "\"status\":\"PARTIAL_CANCELED\"", "event: payment.done"]
+    {
+        assert!(printed.contains(part), "{part} is not in\n{printed}");
+    }
+    // What it wrote down holds a token; the logs of this test are looked through for them.
+    std::fs::remove_file(gateway.folder().join("created.json")).expect("the guide writes it");
+    gateway.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn paying_with_an_account() {
+    let gateway = Gateway::start().await;
+    let payer = gateway.payer().await;
+    let created = gateway.shop.create(&Payment::of(15_000)).await.expecting(200);
+    let environment = [
+        ("NARU_API_URL", &*gateway.shop.url("")),
+        ("NARU_PAYER_EMAIL", &payer.email),
+        ("NARU_PAYER_PASSWORD", &payer.password),
+        ("CHECKOUT", created.text("checkout.url")),
+    ];
+    let printed = follow(&gateway, include_str!("../../../docs/payer-api.md"), &environment).await;
+    assert!(printed.contains("\"status\":\"IN_PROGRESS\""), "{printed}");
+    std::fs::remove_file(gateway.folder().join("jar")).expect("the guide writes it");
+    gateway.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn working_for_a_merchant() {
+    let gateway = Gateway::start().await;
+    let company = gateway.company().await;
+    let owner = company.person(Role::Owner).await;
+    let environment =
+        [("NARU_API_URL", owner.own_origin()), ("NARU_STAFF_EMAIL", &owner.email), ("NARU_STAFF_PASSWORD", PASSWORD)];
+    let printed = follow(&gateway, include_str!("../../../docs/backoffice.md"), &environment).await;
+    for part in [
+        "\"signedIn\":true",
+        "\"role\":\"read-only\"",
+        "\"status\":\"ENDED\"",
+        "\"changed\":true",
+        "\"signedIn\":false",
+    ] {
+        assert!(printed.contains(part), "{part} is not in\n{printed}");
+    }
+    // What it wrote down holds keys and a session; the logs of this test are looked through for them.
+    for file in ["jar", "invitation.json", "key.json", "rolled.json", "staff.json"] {
+        std::fs::remove_file(gateway.folder().join(file)).expect("the guide writes it");
+    }
+}
