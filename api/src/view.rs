@@ -163,35 +163,6 @@ pub struct CardView {
     pub interest_payer: Option<&'static str>,
 }
 
-impl CardView {
-    fn of(card: &Card, payment: &Payment) -> Self {
-        let state = &payment.state;
-        Self {
-            amount: payment.total.amount(),
-            issuer_code: card.issuer_code.clone(),
-            acquirer_code: card.acquirer_code.clone(),
-            number: card.masked(),
-            installment_plan_months: card.installment_months,
-            approve_no: state.approval().map_or_else(|| "00000000".to_owned(), |approval| approval.number.clone()),
-            use_card_point: false,
-            card_type: match card.card_type {
-                CardType::Credit => "신용",
-                CardType::Check => "체크",
-                CardType::Gift => "기프트",
-                CardType::Unknown => "미확인",
-            },
-            owner_type: match card.owner_type {
-                OwnerType::Person => "개인",
-                OwnerType::Company => "법인",
-                OwnerType::Unknown => "미확인",
-            },
-            acquire_status: acquire_status(state),
-            is_interest_free: false,
-            interest_payer: None,
-        }
-    }
-}
-
 /// Money that goes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -336,7 +307,7 @@ impl PaymentView {
             order_id: payment.order_id.clone(),
             order_name: payment.order_name.clone(),
             kind: match payment.source {
-                PaymentSource::Checkout | PaymentSource::KeyIn => "NORMAL",
+                PaymentSource::Checkout | PaymentSource::KeyIn | PaymentSource::VirtualAccount => "NORMAL",
                 PaymentSource::Billing => "BILLING",
             },
             status: state.status().as_str(),

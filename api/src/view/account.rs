@@ -1,7 +1,8 @@
 //! How an account to pay into looks, and what was paid into it.
 
+use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::payment::Payment;
-use naru_shared::domain::virtual_account::{Deposit, Payee, VirtualAccount, refund_status};
+use naru_shared::domain::virtual_account::{Deposit, Payee, refund_status};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -67,7 +68,8 @@ pub struct DepositView {
 
 impl VirtualAccountView {
     /// The account of a payment, if it was opened.
-    pub(super) fn of(asked: &VirtualAccount, payment: &Payment) -> Option<Self> {
+    pub(super) fn of(instrument: &Instrument, payment: &Payment) -> Option<Self> {
+        let Instrument::VirtualAccount(asked) = instrument else { return None };
         let state = &payment.state;
         let account = state.account.as_ref()?;
         let payee = state.cancels.iter().rev().find_map(|cancel| cancel.payee.as_ref()).or(state.payee.as_ref());
