@@ -12,6 +12,8 @@ create table staff (
     role              text        not null,
     -- Argon2id as a PHC string, which names its parameters and its salt. Forgotten when its owner is removed.
     password_hash     text,
+    -- Raised by every other password, and by nothing else.
+    password_version  integer     not null default 1,
     created_at        timestamptz not null default now(),
     last_signed_in_at timestamptz,
     -- The row stays, because the audit log speaks of it.
@@ -28,16 +30,18 @@ create index staff_by_email on staff (email) where removed_at is null;
 -- Who is signed in. What is kept is the SHA-256 of the cookie's 256 random bits. A session ends by being deleted: by
 -- signing out, by another password, by removing its person. The limits are in `shared/src/store/staff.rs`.
 create table staff_sessions (
-    token_hash bytea       primary key,
-    staff_id   uuid        not null references staff (id),
-    created_at timestamptz not null default now(),
-    used_at    timestamptz not null default now(),
-    expires_at timestamptz not null,
+    token_hash       bytea       primary key,
+    staff_id         uuid        not null references staff (id),
+    -- Of the password that was compared. Of any other it is no session, whatever was written in which order.
+    password_version integer     not null,
+    created_at       timestamptz not null default now(),
+    used_at          timestamptz not null default now(),
+    expires_at       timestamptz not null,
     constraint staff_sessions_hash_length check (length(token_hash) = 32),
     constraint staff_sessions_times check (created_at <= used_at and created_at < expires_at)
 );
 
-create index staff_sessions_by_staff on staff_sessions (staff_id);
+create index staff_sessions_by_staff on staff_sessions (staff_id, created_at desc);
 create index staff_sessions_by_end on staff_sessions (expires_at);
 
 -- Invitations to become staff: a token that works once. Accepted, withdrawn or past, they are deleted; the audit log
@@ -48,6 +52,8 @@ create table staff_invitations (
     email       text        not null,
     role        text        not null,
     token_hash  bytea       not null constraint staff_invitations_hash_unique unique,
+    -- Good while this is an owner. Null when an operator's command invited.
+    invited_by  uuid        references staff (id),
     created_at  timestamptz not null default now(),
     expires_at  timestamptz not null,
     constraint staff_invitations_role check (role in ('owner', 'staff', 'read-only')),
@@ -109,7 +115,7 @@ create function naru_audit_hash(thing jsonb) returns bytea language sql immutabl
 grant select on staff, staff_sessions, staff_invitations to naru_api;
 grant insert on staff, staff_sessions, staff_invitations, api_keys, merchant_origins to naru_api;
 grant update (name) on merchants to naru_api;
-grant update (role, password_hash, last_signed_in_at, removed_at) on staff to naru_api;
+grant update (role, password_hash, password_version, last_signed_in_at, removed_at) on staff to naru_api;
 grant update (used_at) on staff_sessions to naru_api;
 grant update on staff_invitations to naru_api;
 grant update (expires_at, revoked_at, last_used_at, last_used_from) on api_keys to naru_api;

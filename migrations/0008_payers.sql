@@ -4,17 +4,19 @@
 -- reachable from the other.
 
 create table payers (
-    id            uuid        primary key,
-    mode          text        not null,
+    id               uuid        primary key,
+    mode             text        not null,
     -- In lower case: one mailbox, one account.
-    email         text        not null,
+    email            text        not null,
     -- Argon2id with its parameters and salt, as a PHC string.
-    password_hash text        not null,
+    password_hash    text        not null,
+    -- Raised by every other password, and not by the same one kept anew.
+    password_version integer     not null default 1,
     -- How many cards are kept, raised and lowered by the statements that keep and forget one.
-    card_count    integer     not null default 0,
+    card_count       integer     not null default 0,
     -- The card that is offered first.
-    default_card  uuid,
-    created_at    timestamptz not null default now(),
+    default_card     uuid,
+    created_at       timestamptz not null default now(),
     constraint payers_email_unique unique (mode, email),
     constraint payers_mode check (mode in ('test', 'live')),
     constraint payers_email check (email = lower(email) and char_length(email) between 3 and 254),
@@ -25,11 +27,13 @@ create table payers (
 -- Where a payer is signed in. The browser has a random token, we its SHA-256. A row that is gone is a session that has
 -- ended, at once and everywhere: nothing caches it.
 create table payer_sessions (
-    token_hash bytea       primary key,
-    payer_id   uuid        not null references payers (id),
-    created_at timestamptz not null default now(),
+    token_hash       bytea       primary key,
+    payer_id         uuid        not null references payers (id),
+    -- Of the password that was compared. Of any other it is no session, whatever was written in which order.
+    password_version integer     not null,
+    created_at       timestamptz not null default now(),
     -- When it was last used, to the minute.
-    seen_at    timestamptz not null default now(),
+    seen_at          timestamptz not null default now(),
     constraint payer_sessions_token_hash check (length(token_hash) = 32)
 );
 

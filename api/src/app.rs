@@ -62,8 +62,10 @@ pub struct Parts {
     pub keys: KeyRing,
     /// When merchants' keys were used.
     pub key_uses: Arc<KeyUses>,
-    /// Where people's passwords are checked.
+    /// Where payers' passwords are checked.
     pub passwords: Passwords,
+    /// Where those of merchants' people are.
+    pub staff_passwords: Passwords,
     /// How often something may be tried.
     pub rates: Rates,
     /// How browsers are told apart.

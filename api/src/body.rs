@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 pub use check::Check;
 pub use json::parse_object;
 pub use query::{Params, TossParams};
-pub(crate) use receive::is_json;
 pub use receive::{BODY_BYTES_MAX, BODY_TIME_MAX};
+pub(crate) use receive::{arrive, is_json};
 
 use crate::context::RequestContext;
 use crate::fingerprint::Fingerprint;

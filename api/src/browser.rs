@@ -7,5 +7,5 @@ mod place;
 
 pub use address::Address;
 pub use cookie::{Cookies, InsecureCookies, SessionCookie};
-pub use own_page::OwnPage;
+pub use own_page::{NoOtherPage, OwnPage};
 pub use place::{network, written};

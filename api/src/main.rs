@@ -12,7 +12,7 @@ use naru_api::checkout::Tries;
 use naru_api::hub::Hub;
 use naru_api::key_uses::KeyUses;
 use naru_api::limits::{EdgeSettings, edge, serve};
-use naru_api::passwords::Passwords;
+use naru_api::passwords::{OF_PAYERS_AT_ONCE, OF_STAFF_AT_ONCE, Passwords};
 use naru_api::rates::Rates;
 use naru_api::turns::Turns;
 use naru_api::{ops, routes, together};
@@ -117,7 +117,8 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
         members: Arc::new(members),
         tries: Tries::default(),
         rates: Rates::new(store.clone(), &config.keys.master),
-        passwords: Passwords::new()?,
+        passwords: Passwords::new(OF_PAYERS_AT_ONCE)?,
+        staff_passwords: Passwords::new(OF_STAFF_AT_ONCE)?,
         cookies,
         browsers: config.browsers,
         public: config.public.clone(),

@@ -142,7 +142,7 @@ refusals! {
     /// Of what a payer does.
     PayerRefusals {
         400: "A field is wrong, the card is, or it is too late",
-        403: "The card was declined",
+        403: "The card was declined, or the call came from another site's page",
         404: "No such payment, or its time is over",
         413: "The body is too large",
         415: "The body is not JSON",

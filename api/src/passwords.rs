@@ -10,8 +10,11 @@ use tokio::sync::Semaphore;
 
 use crate::problem::{Problem, Reason};
 
-/// Passwords checked at once.
-const AT_ONCE_MAX: usize = 2;
+/// Payers' passwords checked at once.
+pub const OF_PAYERS_AT_ONCE: usize = 2;
+/// Passwords of merchants' people checked at once. They have a queue of their own: payers, who may be anybody, can't crowd
+/// them out.
+pub const OF_STAFF_AT_ONCE: usize = 1;
 /// Passwords that wait for their turn; further ones are refused, so that signing in can't crowd out paying.
 const WAITING_MAX: usize = 16;
 /// How long whoever is refused should wait.
@@ -22,7 +25,7 @@ const COME_BACK: Duration = Duration::from_secs(1);
 #[error("there is not the memory for checking passwords")]
 pub struct NoMemory;
 
-/// Where passwords are checked.
+/// Where passwords are checked: a queue.
 #[derive(Debug)]
 pub struct Passwords {
     places: Arc<Semaphore>,
@@ -32,16 +35,16 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Takes as long as a check.
+    /// A queue in which so many are checked at once. Takes as long as a check.
     ///
     /// # Errors
     /// When there is not the memory for one.
-    pub fn new() -> Result<Self, NoMemory> {
+    pub fn new(at_once: usize) -> Result<Self, NoMemory> {
         let text: String = System.bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = Password::parse(&text).ok().and_then(|password| password.hash(&System.bytes())).ok_or(NoMemory)?;
         Ok(Self {
-            places: Arc::new(Semaphore::new(AT_ONCE_MAX + WAITING_MAX)),
-            turns: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+            places: Arc::new(Semaphore::new(at_once + WAITING_MAX)),
+            turns: Arc::new(Semaphore::new(at_once)),
             nobodys: Arc::new(Secret::new(hash)),
         })
     }
@@ -97,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_right_one_is_right_and_nobodys_is_always_wrong() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::new(OF_PAYERS_AT_ONCE).unwrap();
         let kept = passwords.hash(Password::parse("correct horse battery").unwrap()).await.unwrap();
         let check = |given: &str, kept| passwords.check(Secret::new(given.to_owned()), kept);
         assert_eq!(check("correct horse battery", Some(&kept)).await, Ok(Verdict::Right));
@@ -107,7 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_hangs_up_does_not_make_room_for_another() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::new(OF_PAYERS_AT_ONCE).unwrap();
         let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let impatient = passwords.in_turn(move || (begun.send(()), ended.recv()));
@@ -116,19 +119,19 @@ mod tests {
             _ = impatient => panic!("it goes on until it is told to end"),
             _ = begins.recv() => {}
         }
-        assert_eq!(passwords.turns.available_permits(), AT_ONCE_MAX - 1, "it is still at work");
+        assert_eq!(passwords.turns.available_permits(), OF_PAYERS_AT_ONCE - 1, "it is still at work");
         end.send(()).unwrap();
-        let all = u32::try_from(AT_ONCE_MAX).unwrap();
+        let all = u32::try_from(OF_PAYERS_AT_ONCE).unwrap();
         drop(passwords.turns.acquire_many(all).await.unwrap());
     }
 
     #[tokio::test]
     async fn who_finds_a_queue_too_long_is_refused_at_once() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::new(OF_PAYERS_AT_ONCE).unwrap();
         let checks = (0..50).map(|_| passwords.check(Secret::new("correct horse battery".to_owned()), None));
         let answers = join_all(checks).await;
         let refused = answers.iter().filter(|answer| answer.is_err()).count();
-        assert_eq!(refused, 50 - AT_ONCE_MAX - WAITING_MAX);
+        assert_eq!(refused, 50 - OF_PAYERS_AT_ONCE - WAITING_MAX);
         let refusals = answers.iter().filter_map(|answer| answer.as_ref().err());
         assert!(refusals.into_iter().all(|problem| problem.reason() == Some(Reason::Overloaded)));
     }

@@ -2,14 +2,13 @@
 //!
 //! Counted in Postgres, for several instances must agree; who it concerns is there as a keyed hash only.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use naru_shared::secret::{MasterSecret, keyed_hash_of_parts};
 use naru_shared::store::Store;
 
 use crate::browser::Address;
+use crate::declines::Registering;
 use crate::problem::{MoneyState, Problem, Reason};
 use crate::unavailable::refuse;
 
@@ -17,23 +16,33 @@ use crate::unavailable::refuse;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Cards that are being registered for one address at once, at this instance: many share an address, none needs many.
-const REGISTERING_MAX: usize = 128;
+/// How much more is allowed in the network around a place of IPv6: it may be a town, or one tunnel.
+const SURROUNDINGS: i32 = 10;
 
 /// What is counted, and how much of it is allowed.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
-    scope: &'static str,
-    limit: i32,
-    window: Duration,
+    pub(crate) scope: &'static str,
+    pub(crate) limit: i32,
+    pub(crate) window: Duration,
 }
 
-/// Wrong sign-ins of an account.
-pub const SIGN_IN_OF_PAYER: Rate = Rate { scope: "payer_sign_in", limit: 5, window: MINUTE };
-/// Wrong passwords of somebody who works for a merchant.
-pub const SIGN_IN_OF_STAFF: Rate = Rate { scope: "staff_sign_in", limit: 5, window: MINUTE };
-/// Wrong sign-ins from an address.
-pub const SIGN_IN_FROM_ADDRESS: Rate = Rate { scope: "sign_in_address", limit: 20, window: MINUTE };
+impl Rate {
+    /// The same, where ten times as much is allowed.
+    const fn around(self) -> Self {
+        Self { limit: self.limit.saturating_mul(SURROUNDINGS), ..self }
+    }
+}
+
+/// Passwords that are compared for an address, right ones too: each costs a processor some ten milliseconds.
+pub const CHECKS_FROM_ADDRESS: Rate = Rate { scope: "password_checks_address", limit: 60, window: MINUTE };
+/// Wrong passwords from an address, whosever they should be.
+pub const WRONG_FROM_ADDRESS: Rate = Rate { scope: "wrong_passwords_address", limit: 20, window: MINUTE };
+/// Wrong passwords of one account from one address.
+pub const WRONG_OF_ACCOUNT_HERE: Rate = Rate { scope: "wrong_passwords_here", limit: 5, window: MINUTE };
+/// Wrong passwords of one account from everywhere: so many that it takes many addresses to keep its owner out.
+pub const WRONG_OF_ACCOUNT: Rate =
+    Rate { scope: "wrong_passwords_account", limit: 100, window: Duration::from_secs(15 * 60) };
 /// Accounts made from an address.
 pub const SIGN_UP_FROM_ADDRESS: Rate = Rate { scope: "sign_up_address", limit: 20, window: MINUTE };
 /// Cards that a payer registers.
@@ -52,20 +61,14 @@ pub type Who = [u8; 32];
 pub struct Rates {
     store: Store,
     key: [u8; 32],
-    registering: Arc<Mutex<HashMap<Vec<u8>, usize>>>,
-}
-
-/// A card that is being registered for somebody at an address.
-pub struct Registering {
-    place: Vec<u8>,
-    all: Arc<Mutex<HashMap<Vec<u8>, usize>>>,
+    declines: crate::declines::Gates,
 }
 
 impl Rates {
     /// Counts that are keyed by this secret.
     #[must_use]
     pub fn new(store: Store, master: &MasterSecret) -> Self {
-        Self { store, key: master.derive("rate limit"), registering: Arc::default() }
+        Self { store, key: master.derive("rate limit"), declines: crate::declines::Gates::default() }
     }
 
     /// Whoever is named by these parts.
@@ -75,9 +78,20 @@ impl Rates {
     }
 
     /// Whoever is at an address.
-    #[must_use]
-    pub fn at(&self, address: Address) -> Who {
+    fn at(&self, address: Address) -> Who {
         self.who(&[b"address", &address.place()])
+    }
+
+    /// Everybody around an address.
+    fn around(&self, address: Address) -> Option<Who> {
+        address.surroundings().map(|network| self.who(&[b"around", &network]))
+    }
+
+    /// Whose tries of an account from one place, or what surrounds it, are counted together.
+    #[must_use]
+    pub fn of_account_at(&self, account: &Who, address: Address) -> Who {
+        let place = address.surroundings().map_or_else(|| address.place(), |network| network.to_vec());
+        self.who(&[b"account here", account, &place])
     }
 
     /// Counts one more try before it is made.
@@ -89,6 +103,17 @@ impl Rates {
         wait.map_err(|error| refuse(error).money(MoneyState::NotMoved))?.map_or(Ok(()), |wait| Err(limited(rate, wait)))
     }
 
+    /// Counts one more try of whoever is at an address, and ten times as many of all around it.
+    ///
+    /// # Errors
+    /// As [`Self::count`].
+    pub async fn count_at(&self, rate: Rate, address: Address) -> Result<(), Problem> {
+        if let Some(around) = self.around(address) {
+            self.count(rate.around(), &around).await?;
+        }
+        self.count(rate, &self.at(address)).await
+    }
+
     /// Takes one back that did not count after all. If it can't be, it counts until its window is over.
     pub async fn give_back(&self, rate: Rate, who: &Who) {
         if let Err(error) = self.store.uncount(rate.scope, who).await {
@@ -96,55 +121,57 @@ impl Rates {
         }
     }
 
-    /// Forgets all of somebody's tries: they were who they said.
-    pub async fn forget(&self, rate: Rate, who: &Who) {
-        if let Err(error) = self.store.forget_count(rate.scope, who).await {
-            tracing::warn!(%error, scope = rate.scope, "tries could not be forgotten");
+    /// Takes one back of whoever is at an address.
+    pub async fn give_back_at(&self, rate: Rate, address: Address) {
+        if let Some(around) = self.around(address) {
+            self.give_back(rate.around(), &around).await;
         }
+        self.give_back(rate, &self.at(address)).await;
     }
 
-    /// Lets a card be registered for somebody at an address, unless too many were declined there of late. What is declined
-    /// is counted afterwards, for nearly none is: so what is under way at once has a bound of its own.
+    /// Lets a card be registered for somebody at an address, unless too many were declined there of late. Nearly none is, so
+    /// only what is declined is counted, afterwards; and at once no more are under way here than may still be declined.
+    /// Whoever comes on top of that waits for a turn.
     ///
     /// # Errors
     /// `RATE_LIMITED`, or that Postgres is away.
     pub async fn registering(&self, address: Address) -> Result<Registering, Problem> {
-        let who = self.at(address);
         let rate = DECLINES_FROM_ADDRESS;
-        if let Some(wait) = self.store.limit_reached(rate.scope, &who, rate.limit).await.map_err(refuse)? {
-            return Err(limited(rate, wait));
+        if let Some(around) = self.around(address) {
+            self.declined_at(rate.around(), &around).await?;
         }
-        let place = address.place();
-        let mut all = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.entry(place.clone()).or_default();
-        if *count >= REGISTERING_MAX {
-            return Err(limited(rate, Duration::from_secs(1)));
+        let who = self.at(address);
+        self.declines.enter(who, rate.limit, || self.declined_at(rate, &who)).await?.ok_or_else(|| limited(rate, AGAIN))
+    }
+
+    /// How many were declined of late.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` when that is the limit, or that Postgres is away.
+    async fn declined_at(&self, rate: Rate, who: &Who) -> Result<i32, Problem> {
+        let counted = self.store.counted(rate.scope, who).await.map_err(refuse)?;
+        match counted {
+            Some((count, wait)) if count >= rate.limit => Err(limited(rate, wait)),
+            Some((count, _)) => Ok(count),
+            None => Ok(0),
         }
-        *count += 1;
-        Ok(Registering { place, all: Arc::clone(&self.registering) })
     }
 
     /// Counts a card that was declined. If it can't be counted, that is all the same to who waits for the answer.
     pub async fn declined(&self, address: Address) {
-        let rate = DECLINES_FROM_ADDRESS;
         metrics::counter!("naru_declined_registrations_total").increment(1);
-        if let Err(error) = self.store.count_against(rate.scope, &self.at(address), rate.limit, rate.window).await {
-            tracing::warn!(%error, "a declined card could not be counted");
+        // Refused it is the next time.
+        let counted = self.count_at(DECLINES_FROM_ADDRESS, address).await;
+        if let Err(problem) = counted
+            && problem.status().is_server_error()
+        {
+            tracing::warn!("a declined card could not be counted");
         }
     }
 }
 
-impl Drop for Registering {
-    fn drop(&mut self) {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&self.place) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&self.place);
-            }
-        }
-    }
-}
+/// How soon whoever found no turn may come back.
+const AGAIN: Duration = Duration::from_secs(1);
 
 fn limited(rate: Rate, wait: Duration) -> Problem {
     metrics::counter!("naru_rate_limited_total", "scope" => rate.scope).increment(1);

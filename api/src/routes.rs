@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderName, Method, header};
+use axum::middleware::from_fn;
 use naru_shared::telemetry::{Readiness, health_routes};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::body::arrive;
 use crate::openapi::{ApiDoc, description};
 use crate::problem::problem_pages;
 use crate::{backoffice, callbacks, checkout, merchant, payer};
@@ -35,13 +37,16 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
-    let elsewhere = OpenApiRouter::new().merge(merchant::routes()).merge(checkout::routes()).layer(cross_origin());
-    // Pages of other origins have no business with what a cookie opens: no answer says that they may read it.
-    let with_cookie = OpenApiRouter::new().merge(payer::routes()).merge(backoffice::routes());
-    OpenApiRouter::with_openapi(ApiDoc::openapi()).merge(elsewhere).merge(with_cookie).split_for_parts()
+    let elsewhere =
+        OpenApiRouter::new().merge(merchant::routes()).merge(checkout::merchant_routes()).layer(cross_origin());
+    // Pages of other origins have no business where cards are typed, nor with what a cookie opens: no answer says that they
+    // may read it.
+    let ours = OpenApiRouter::new().merge(checkout::routes()).merge(payer::routes()).merge(backoffice::routes());
+    let all = OpenApiRouter::with_openapi(ApiDoc::openapi()).merge(elsewhere).merge(ours);
+    all.layer(from_fn(arrive)).split_for_parts()
 }
 
-/// Pages may call with a client key or a checkout token, never with cookies. Which origins may use a client key is the
+/// Merchants' pages may call with a client key or a checkout token, never with cookies. Which origins may use a client key is the
 /// key's matter: a preflight carries no key, so here every origin may ask.
 fn cross_origin() -> CorsLayer {
     let naru = |name| HeaderName::from_static(name);

@@ -61,7 +61,7 @@ impl InviteOwnerOptions {
         let merchant = store.find_merchant(&self.mid).await?.ok_or("there is no such merchant")?;
         let (token, owner) = invitation(merchant, &email);
         match store.invite(&owner, &Command::begin().actor()).await? {
-            Invited::Until(_) => show(&token, &self.owner),
+            Invited::Until(_) => show(&token, &self.mid, &self.owner),
             Invited::IsThere => return Err("somebody of that address works there already".into()),
             Invited::TooMany => return Err("the merchant has as many people and open invitations as it may".into()),
         }
@@ -75,7 +75,8 @@ fn invitation(merchant: MerchantId, email: &Email) -> (OpaqueToken, NewInvitatio
     (token, NewInvitation { id, merchant, email, role: Role::Owner, token_hash })
 }
 
-fn show(token: &OpaqueToken, owner: &str) {
+fn show(token: &OpaqueToken, mid: &str, owner: &str) {
+    println!("mid={mid}");
     println!("invitation={}", token.expose());
     eprintln!("{owner} accepts it within 72 hours, once: docs/backoffice.md says how");
 }
@@ -93,7 +94,7 @@ impl NewMerchantOptions {
                 None => Box::<dyn std::error::Error>::from(error),
             }
         })?;
-        show(&token, &self.owner);
+        show(&token, &self.mid, &self.owner);
         Ok(())
     }
 }

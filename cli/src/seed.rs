@@ -6,7 +6,7 @@ use naru_shared::config::CliConfig;
 use naru_shared::domain::id::{MerchantId, Mode, StaffId, Tenant};
 use naru_shared::domain::staff::Role;
 use naru_shared::keys::{api_key_hash_key, demo_key, demo_password};
-use naru_shared::secret::{Email, Password};
+use naru_shared::secret::{Email, Password, Secret};
 use naru_shared::store::{NewApiKey, NewMember, NewMerchant};
 use naru_shared::system::{System, environment};
 
@@ -36,10 +36,11 @@ pub(crate) async fn run() -> Outcome {
         email: &email,
         name: "데모 사장님",
         role: Role::Owner,
-        password_hash: &kept,
+        password_hash: &Secret::new(kept),
     };
     // Seeding again gives the owner the password that is printed, whatever it was changed to: it is the sandbox's.
     store.create_member(&owner, &by.actor()).await?;
+    println!("NARU_STAFF_MID={}", merchant.mid);
     println!("NARU_STAFF_EMAIL={OWNER}");
     println!("NARU_STAFF_PASSWORD={}", *password);
     for origin in ORIGINS {

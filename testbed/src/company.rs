@@ -5,7 +5,7 @@ use naru_shared::clock::{Ids as _, Random as _};
 use naru_shared::domain::id::{InvitationId, MerchantId, Mode, StaffId, Tenant};
 use naru_shared::domain::staff::Role;
 use naru_shared::keys::{INVITATION_PREFIX, api_key_hash_key};
-use naru_shared::secret::{Email, MasterSecret, OpaqueToken, Password};
+use naru_shared::secret::{Email, MasterSecret, OpaqueToken, Password, Secret};
 use naru_shared::store::{Actor, FreshKey, Invited, NewApiKey, NewInvitation, NewMember, NewMerchant, Store};
 use naru_shared::system::System;
 use reqwest::{Client, Method, RequestBuilder};
@@ -82,7 +82,8 @@ impl Company {
         };
         let id = self.store.create_member(&member, &TEST).await.expect("Postgres answers");
         let token = OpaqueToken::generate("", &System.bytes());
-        let found = self.store.find_sign_in(&email, None).await.expect("Postgres answers").expect("they are there");
+        let found =
+            self.store.find_sign_in(&email, &self.mid).await.expect("Postgres answers").expect("they are there");
         let begun = self.store.begin_staff_session(&found, None, &token.hash(), &TEST).await;
         assert!(begun.expect("Postgres answers"), "they could not sign in");
         let cookie = format!("{STAFF_COOKIE}={}", token.expose());
@@ -133,7 +134,7 @@ impl Company {
     /// Signs in as anybody may try to.
     pub fn sign_in(&self, email: &str, password: &str) -> Call {
         let request = self.http.post(format!("{}/backoffice/v1/sign-in", self.base)).header("origin", &self.base);
-        Call::new(request.json(&json!({ "email": email, "password": password })))
+        Call::new(request.json(&json!({ "mid": self.mid, "email": email, "password": password })))
     }
 
     /// A desk that nobody sits at: what is asked there is asked without a session.
@@ -189,8 +190,8 @@ impl Desk {
 }
 
 /// What is kept of [`PASSWORD`], made once.
-async fn kept() -> &'static str {
-    static KEPT: OnceCell<String> = OnceCell::const_new();
+async fn kept() -> &'static Secret<String> {
+    static KEPT: OnceCell<Secret<String>> = OnceCell::const_new();
     let make = || Password::parse(PASSWORD).expect("it is taken").hash(&System.bytes()).expect("there is memory");
-    KEPT.get_or_init(async || make()).await
+    KEPT.get_or_init(async || Secret::new(make())).await
 }

@@ -21,7 +21,7 @@ pub(super) const COOKIE: SessionCookie = SessionCookie { name: "naru_staff", las
 pub(crate) struct Desk {
     /// Who, and whose.
     pub(super) session: StaffSession,
-    /// Which session it is.
+    /// Which session it is, for signing out.
     pub(super) token_hash: [u8; 32],
     visitor: Visitor,
 }

@@ -111,7 +111,7 @@ pub(super) struct Joined {
     email: String,
     /// As what: `owner`, `staff` or `read-only`.
     role: &'static str,
-    /// The merchant's id.
+    /// The merchant's id, which signing in asks for.
     mid: String,
 }
 
@@ -185,9 +185,9 @@ pub(super) async fn accept(
     if !app.store.is_invited(&token.hash()).await.map_err(refuse)? {
         return Err(invalid());
     }
-    let kept = app.passwords.hash(password).await?;
+    let kept = app.staff_passwords.hash(password).await?;
     let staff = StaffId(System.ordered());
-    let joined = app.store.accept_invitation(&token.hash(), staff, name, kept.expose(), &visitor.actor()).await;
+    let joined = app.store.accept_invitation(&token.hash(), staff, name, &kept, &visitor.actor()).await;
     let (mid, email, role) = joined
         .map_err(|error| match error.is_constraint("staff_one_per_address") {
             true => Problem::because(Reason::EmailTaken),

@@ -1,19 +1,20 @@
 //! `POST /backoffice/v1/password`: another password.
 
-use axum::Json;
 use axum::extract::State;
-use naru_shared::secret::{Secret, Verdict};
+use axum::response::Response;
+use naru_shared::clock::Random as _;
+use naru_shared::secret::{OpaqueToken, Secret};
+use naru_shared::system::System;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::desk::{Desk, refuse_change};
-use super::session::Tries;
+use super::session::{prove, with_session};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::openapi::StaffSignInRefusals;
 use crate::passwords::wrong_current_password;
-use crate::problem::Problem;
-use crate::unavailable::refuse;
+use crate::problem::{Problem, Reason};
 
 /// The old password and the new.
 #[derive(Deserialize, ToSchema)]
@@ -35,41 +36,42 @@ pub(super) struct PasswordChanged {
     changed: bool,
 }
 
-/// Changes the password of whoever is signed in. Every other session of theirs ends; this one goes on.
+/// Changes the password of whoever is signed in. All their sessions end; the cookie is a new one, good here only.
 #[utoipa::path(
     post,
     path = "/backoffice/v1/password",
     tag = "Backoffice",
     security(("staffSession" = [])),
     request_body = PasswordFields,
-    responses((status = 200, description = "Changed", body = PasswordChanged), StaffSignInRefusals)
+    responses(
+        (status = 200, description = "Changed: `Set-Cookie` has the new session", body = PasswordChanged),
+        StaffSignInRefusals,
+    )
 )]
 pub(super) async fn change(
     State(app): State<App>,
     desk: Desk,
     body: OwnBody<PasswordFields>,
-) -> Result<Json<PasswordChanged>, Problem> {
+) -> Result<Response, Problem> {
     let fields = body.fields;
     let mut check = Check::new();
     let current = check.given_password("currentPassword", fields.current_password);
     let new = check.new_password("newPassword", &fields.new_password);
     let (current, new) = check.finish(|| Some((current?, new?)))?;
 
-    let tries = Tries::count(&app, desk.visitor(), &desk.session.email).await?;
-    let staff = desk.session.staff;
-    let was = app.store.kept_password(staff).await.map_err(refuse)?.map(Secret::new);
-    let verdict = app.passwords.check(current, was.as_ref()).await?;
-    let wrong = wrong_current_password;
-    let (Some(was), Verdict::Right | Verdict::RightButOld) = (was, verdict) else {
-        return Err(wrong());
-    };
-    let kept = app.passwords.hash(new).await?;
-    let (this, by) = (&desk.token_hash, desk.actor());
-    let changed = app.store.change_staff_password(staff, was.expose(), kept.expose(), this, &by).await;
-    if !changed.map_err(refuse_change)? {
+    // Counted as signing in is: a session left open is no place to find out a password.
+    let (session, by) = (&desk.session, desk.actor());
+    let address = desk.visitor().address;
+    let compared = prove(&app, &by, address, &session.email, &session.mid, current).await;
+    let (compared, _) = compared.map_err(|problem| match problem.reason() {
+        Some(Reason::SignInFailed) => wrong_current_password(),
+        _ => problem,
+    })?;
+    let kept = app.staff_passwords.hash(new).await?;
+    let token = OpaqueToken::generate("", &System.bytes());
+    match app.store.change_staff_password(&compared, &kept, &token.hash(), &by).await.map_err(refuse_change)? {
+        true => Ok(with_session(&app, &token, PasswordChanged { changed: true })),
         // Somebody else changed it in between, and ended this session by that.
-        return Err(wrong());
+        false => Err(wrong_current_password()),
     }
-    tries.were_right(&app).await;
-    Ok(Json(PasswordChanged { changed: true }))
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use naru_shared::clock::Random as _;
 use naru_shared::domain::staff::{Act, Role};
 use naru_shared::secret::{Email, OpaqueToken, Password, Secret, Verdict};
-use naru_shared::store::SignIn;
+use naru_shared::store::{Actor, SignIn};
 use naru_shared::system::System;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,14 +17,18 @@ use super::desk::{COOKIE, Desk, Visitor, refuse_change};
 use super::merchant::MerchantView;
 use crate::app::App;
 use crate::body::{Check, OwnBody};
+use crate::browser::Address;
 use crate::openapi::{ChangeRefusals, StaffLookRefusals, StaffSignInRefusals};
 use crate::problem::{Problem, Reason};
-use crate::rates::{SIGN_IN_FROM_ADDRESS, SIGN_IN_OF_STAFF, Who};
+use crate::proving::Proving;
 use crate::unavailable::refuse;
 use crate::view::seoul;
 
 /// Most bytes of a password that is compared at all.
 const PASSWORD_BYTES_MAX: usize = 4 * Password::CHARACTERS_MAX;
+
+/// Most characters of a merchant's public id.
+const MID_CHARACTERS_MAX: usize = 40;
 
 /// Somebody who is signed in.
 #[derive(Serialize, ToSchema)]
@@ -75,8 +79,9 @@ pub(super) struct SignInFields {
     /// The password.
     #[schema(value_type = String, format = Password)]
     password: Secret<String>,
-    /// The merchant's id. Only needed when several merchants know the address.
-    mid: Option<String>,
+    /// The merchant's id: whoever works for several has a password at each.
+    #[schema(example = "naru_demo")]
+    mid: String,
 }
 
 /// That somebody is signed in, or no longer.
@@ -99,7 +104,7 @@ pub(super) async fn show(desk: Desk) -> Json<Me> {
     Json(Me::of(&desk))
 }
 
-/// Signs in: the answer sets a cookie. An unknown address and a wrong password look and take the same.
+/// Signs in: the answer sets a cookie. An unknown merchant or address and a wrong password look and take the same.
 #[utoipa::path(
     post,
     path = "/backoffice/v1/sign-in",
@@ -117,80 +122,92 @@ pub(super) async fn sign_in(
     let mut check = Check::new();
     let email = check.staff_email("email", &fields.email);
     let given = check.given_password("password", fields.password);
-    let mid = check.optional(fields.mid.as_deref(), |check, mid| {
-        check.require("mid", mid.to_owned(), mid.len() <= 40 && !mid.is_empty(), "must be 1 to 40 characters")
-    });
+    let mid = check.mid("mid", &fields.mid);
     let (email, given, mid) = check.finish(|| Some((email?, given?, mid?)))?;
 
-    let tries = Tries::count(&app, &visitor, &email).await?;
-    let found = app.store.find_sign_in(&email, mid.as_deref()).await.map_err(refuse)?;
-    let kept = found.as_ref().map(|found| Secret::new(found.password_hash.clone()));
-    let verdict = app.passwords.check(given.clone(), kept.as_ref()).await?;
-    let by = visitor.actor();
-    let failed = || Problem::because(Reason::SignInFailed).detail(FAILED_KO, FAILED_EN);
-    let (Some(found), Verdict::Right | Verdict::RightButOld) = (&found, verdict) else {
-        let person = found.map(|found| (found.merchant, found.staff));
-        app.store.note_refused_sign_in(person, &by).await.map_err(refuse_change)?;
-        return Err(failed());
-    };
+    let (found, verdict) = prove(&app, &visitor.actor(), visitor.address, &email, mid, given.clone()).await?;
     let kept_anew = kept_anew(&app, verdict, &given).await?;
     let token = OpaqueToken::generate("", &System.bytes());
-    let anew = kept_anew.as_ref().map(|kept| kept.expose().as_str());
-    if !app.store.begin_staff_session(found, anew, &token.hash(), &by).await.map_err(refuse_change)? {
+    let begun = app.store.begin_staff_session(&found, kept_anew.as_ref(), &token.hash(), &visitor.actor()).await;
+    if !begun.map_err(refuse_change)? {
+        // It was right when it was compared, and there is another by now.
+        note_refusal(&app, Some(&found), &visitor.actor()).await?;
         return Err(failed());
     }
-    tries.were_right(&app).await;
     // Whoever signs in on top of a session has a new one, and the old one opens nothing any more.
     if let Some(old) = app.cookies.read(COOKIE, &headers) {
-        app.store.end_staff_session(&old.hash(), &signed_in_as(found, &visitor)).await.map_err(refuse_change)?;
+        app.store.end_staff_session(&old.hash(), &signed_in_as(&found, &visitor)).await.map_err(refuse_change)?;
     }
-    let mut response = Json(Signed { signed_in: true }).into_response();
-    response.headers_mut().extend(app.cookies.set(COOKIE, &token).map(|cookie| (header::SET_COOKIE, cookie)));
-    Ok(response)
+    Ok(with_session(&app, &token, Signed { signed_in: true }))
 }
 
-const FAILED_KO: &str = "이메일 주소 또는 비밀번호가 일치하지 않습니다. 같은 주소로 여러 상점에서 일한다면 상점 아이디(mid)도 입력해 주세요.";
-const FAILED_EN: &str = "Address and password do not belong together. If you work for several merchants under it, name the merchant (mid), too.";
+/// An answer that gives a session to the browser.
+pub(super) fn with_session(app: &App, token: &OpaqueToken, body: impl Serialize) -> Response {
+    let mut response = Json(body).into_response();
+    response.headers_mut().extend(app.cookies.set(COOKIE, token).map(|cookie| (header::SET_COOKIE, cookie)));
+    response
+}
 
-fn signed_in_as<'a>(found: &SignIn, visitor: &'a Visitor) -> naru_shared::store::Actor<'a> {
-    naru_shared::store::Actor { staff: Some(found.staff), ..visitor.actor() }
+/// Who has this address at this merchant, and this password. Whether it is the merchant, the address or the password that
+/// is wrong, nobody can tell; the audit log has it.
+///
+/// # Errors
+/// `SIGN_IN_FAILED`, `RATE_LIMITED`, `OVERLOADED`, or that Postgres is away.
+pub(super) async fn prove(
+    app: &App,
+    by: &Actor<'_>,
+    address: Address,
+    email: &Email,
+    mid: &str,
+    given: Secret<String>,
+) -> Result<(SignIn, Verdict), Problem> {
+    let account: [&[u8]; 3] = [b"staff", mid.as_bytes(), email.expose().as_bytes()];
+    let proving = Proving::begin(app, address, &account).await?;
+    let compared = compare(app, by, email, mid, given).await;
+    proving.end(app, &compared).await;
+    compared
+}
+
+async fn compare(
+    app: &App,
+    by: &Actor<'_>,
+    email: &Email,
+    mid: &str,
+    given: Secret<String>,
+) -> Result<(SignIn, Verdict), Problem> {
+    let found = app.store.find_sign_in(email, mid).await.map_err(refuse)?;
+    let verdict = app.staff_passwords.check(given, found.as_ref().map(|found| &found.password_hash)).await?;
+    match (found, verdict) {
+        (Some(found), Verdict::Right | Verdict::RightButOld) => Ok((found, verdict)),
+        (found, Verdict::Right | Verdict::RightButOld | Verdict::Wrong) => {
+            note_refusal(app, found.as_ref(), by).await?;
+            Err(failed())
+        }
+    }
+}
+
+async fn note_refusal(app: &App, found: Option<&SignIn>, by: &Actor<'_>) -> Result<(), Problem> {
+    let person = found.map(|found| (found.merchant, found.staff));
+    app.store.note_refused_password(person, by).await.map_err(refuse_change)
+}
+
+fn failed() -> Problem {
+    Problem::because(Reason::SignInFailed).detail(
+        "상점 아이디(mid), 이메일 주소, 비밀번호가 서로 일치하지 않습니다.",
+        "Merchant (mid), address and password do not belong together.",
+    )
+}
+
+fn signed_in_as<'a>(found: &SignIn, visitor: &'a Visitor) -> Actor<'a> {
+    Actor { staff: Some(found.staff), ..visitor.actor() }
 }
 
 /// What is kept of a password that was kept by weaker rules than today's.
 async fn kept_anew(app: &App, verdict: Verdict, given: &Secret<String>) -> Result<Option<Secret<String>>, Problem> {
     match (verdict, Password::parse(given.expose())) {
-        (Verdict::RightButOld, Ok(password)) => app.passwords.hash(password).await.map(Some),
+        (Verdict::RightButOld, Ok(password)) => app.staff_passwords.hash(password).await.map(Some),
         // Today it would not be taken. It is theirs all the same.
         (Verdict::RightButOld, Err(_)) | (Verdict::Right | Verdict::Wrong, _) => Ok(None),
-    }
-}
-
-/// Tries of a password, counted before it is looked at: of the address that it is said to belong to, known or not, and from
-/// the place where it comes from.
-pub(super) struct Tries {
-    person: Who,
-    place: Who,
-}
-
-impl Tries {
-    /// Counts one more.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`, or that Postgres is away.
-    pub(super) async fn count(app: &App, visitor: &Visitor, email: &Email) -> Result<Self, Problem> {
-        let tries = Self {
-            person: app.rates.who(&[b"staff", email.expose().as_bytes()]),
-            place: app.rates.at(visitor.address),
-        };
-        app.rates.count(SIGN_IN_FROM_ADDRESS, &tries.place).await?;
-        app.rates.count(SIGN_IN_OF_STAFF, &tries.person).await?;
-        Ok(tries)
-    }
-
-    /// The password was right: only wrong ones count.
-    pub(super) async fn were_right(self, app: &App) {
-        app.rates.give_back(SIGN_IN_FROM_ADDRESS, &self.place).await;
-        app.rates.forget(SIGN_IN_OF_STAFF, &self.person).await;
     }
 }
 
@@ -215,6 +232,12 @@ pub(super) async fn sign_out(
 }
 
 impl Check {
+    /// A merchant's public id, as far as it could be one.
+    fn mid<'a>(&mut self, field: &str, text: &'a str) -> Option<&'a str> {
+        let good = (1..=MID_CHARACTERS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        self.require(field, text, good, "must be the merchant's id")
+    }
+
     /// An address to sign in with.
     pub(super) fn staff_email(&mut self, field: &str, text: &str) -> Option<Email> {
         let email = Email::parse(text);

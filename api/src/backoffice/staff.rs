@@ -141,6 +141,8 @@ async fn change(app: &App, desk: &Desk, id: &str, next: Option<Role>) -> Result<
     changed.map_err(|refusal| match refusal {
         TeamRefusal::NobodyThere => missing(),
         TeamRefusal::LastOwner => Problem::because(Reason::LastOwner),
+        // They were an owner when the call began.
+        TeamRefusal::NotTheirs => Problem::because(Reason::RoleNotAllowed).with("act", Act::ChangeStaff.as_str()),
     })?;
     Team::of(app, desk).await
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use bytes::BytesMut;
-use futures::StreamExt;
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, stream};
 
 use crate::problem::{Problem, Reason};
 
@@ -22,6 +24,44 @@ const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most time for that.
 const DISCARDED_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Has the body arrive before anybody asks who sent it: whoever signs out, is removed or loses a key meanwhile has no say any
+/// more when it is all there. What is wrong with a body is left to who reads it.
+pub(crate) async fn arrive(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let arrived = tokio::time::timeout(BODY_TIME_MAX, gather(announced(&parts.headers), body)).await;
+    let body = arrived.unwrap_or_else(|_| {
+        // To who reads it as if the client had broken off.
+        Body::from_stream(stream::iter([Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::TimedOut))]))
+    });
+    next.run(Request::from_parts(parts, body)).await
+}
+
+/// As much of a body as is read at all, and whatever follows.
+async fn gather(announced: Option<usize>, body: Body) -> Body {
+    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return body;
+    }
+    let mut pieces = body.into_data_stream();
+    let mut gathered = BytesMut::new();
+    while gathered.len() <= BODY_BYTES_MAX {
+        match pieces.next().await {
+            Some(Ok(piece)) => gathered.extend_from_slice(&piece),
+            Some(Err(error)) => {
+                return Body::from_stream(stream::iter([Ok(gathered.freeze()), Err(error)]));
+            }
+            None => return Body::from(gathered.freeze()),
+        }
+    }
+    Body::from_stream(stream::iter([Ok(gathered.freeze())]).chain(pieces))
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
+}
 
 /// The whole body.
 pub(super) async fn receive(request: Request) -> Result<BytesMut, Problem> {
@@ -41,9 +81,8 @@ async fn receive_within(time_max: Duration, request: Request) -> Result<BytesMut
 }
 
 async fn collect(headers: &HeaderMap, body: Body) -> Result<BytesMut, Problem> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let mut pieces = body.into_data_stream();
-    if let Some(length) = announced
+    if let Some(length) = announced(headers)
         && length > BODY_BYTES_MAX
     {
         if length <= DISCARDED_BYTES_MAX {

@@ -27,14 +27,26 @@ impl Address {
         }
     }
 
+    /// The network around a place of IPv6: a /48, which any tunnel gives to anybody, and which has 65,536 places. An address
+    /// of IPv4 stands for itself.
+    #[must_use]
+    pub fn surroundings(self) -> Option<[u8; 6]> {
+        match self.0 {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => address.octets().first_chunk().copied(),
+        }
+    }
+
     /// The last address of `X-Forwarded-For` that is no proxy of ours; whoever is not one may write there what they like.
     fn of(peer: IpAddr, headers: &HeaderMap, browsers: &Browsers) -> Self {
         let values = headers.get_all(FORWARDED_FOR).iter();
-        let named: Vec<&str> =
-            values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+        let named: Vec<&[u8]> = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
         let mut address = peer.to_canonical();
         for name in named.into_iter().rev() {
-            let Ok(named) = name.trim().parse::<IpAddr>() else { break };
+            // What stands before garbage is not believed either, whatever bytes the garbage has.
+            let Some(named) = std::str::from_utf8(name).ok().and_then(|name| name.trim().parse::<IpAddr>().ok()) else {
+                break;
+            };
             if !browsers.trusts(address) {
                 break;
             }
@@ -57,6 +69,7 @@ impl FromRequestParts<App> for Address {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
     use naru_shared::config::Concern as _;
 
     use super::*;
@@ -77,11 +90,14 @@ mod tests {
             ("10.0.0.1",    vec!["198.51.100.1, garbage"],        "10.0.0.1"),
             ("10.0.0.1",    vec![],                               "10.0.0.1"),
             ("::ffff:10.0.0.1", vec!["2001:db8::1"],              "2001:db8::1"),
+            ("10.0.0.1",    vec!["198.51.100.1", "\u{80}, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1",    vec!["1.1.1.1", "\u{80}, 198.51.100.1"],  "198.51.100.1"),
+            ("10.0.0.1",    vec!["1.1.1.1", "\u{80}"],                "10.0.0.1"),
         ];
         for (peer, forwarded, expected) in table {
             let mut headers = HeaderMap::new();
             for value in &forwarded {
-                headers.append(FORWARDED_FOR, value.parse().unwrap());
+                headers.append(FORWARDED_FOR, HeaderValue::from_bytes(value.as_bytes()).unwrap());
             }
             let address = Address::of(peer.parse().unwrap(), &headers, &browsers);
             assert!(address == Address(expected.parse().unwrap()), "{peer} {forwarded:?}");
@@ -94,5 +110,9 @@ mod tests {
         assert_eq!(place("2001:db8:1:2::1"), place("2001:db8:1:2:ffff::9"));
         assert_ne!(place("2001:db8:1:2::1"), place("2001:db8:1:3::1"));
         assert_ne!(place("203.0.113.7"), place("203.0.113.8"));
+        let around = |text: &str| Address(text.parse().unwrap()).surroundings();
+        assert_eq!(around("2001:db8:1:2::1"), around("2001:db8:1:3::1"));
+        assert_ne!(around("2001:db8:1:2::1"), around("2001:db8:2:2::1"));
+        assert_eq!(around("203.0.113.7"), None);
     }
 }

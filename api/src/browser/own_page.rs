@@ -15,8 +15,21 @@ const FETCH_SITE: &str = "sec-fetch-site";
 #[derive(Debug, Clone, Copy)]
 pub struct OwnPage;
 
-impl OwnPage {
-    fn check(method: &Method, headers: &HeaderMap, own_origin: &str) -> Result<Self, Problem> {
+/// A request from a page of ours, or from whoever is no browser: no page of anybody else's. For what no cookie opens.
+#[derive(Debug, Clone, Copy)]
+pub struct NoOtherPage;
+
+/// What browsers say of the page that a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Ours,
+    Foreign,
+    /// Nothing is said: no browser of today, or a `GET` of an old one.
+    Unknown,
+}
+
+impl Page {
+    fn of(headers: &HeaderMap, own_origin: &str) -> Self {
         let only = |name: &str| -> Option<Option<&str>> {
             let mut values = headers.get_all(name).iter();
             match (values.next(), values.next()) {
@@ -31,10 +44,18 @@ impl OwnPage {
                 matches!(site, "same-origin" | "none") && origin.is_none_or(|origin| origin == own_origin)
             }
             (Some(None), Some(Some(origin))) => origin == own_origin,
-            (Some(None), Some(None)) | (None, _) | (_, None) => false,
+            (Some(None), Some(None)) => return Self::Unknown,
+            (None, _) | (_, None) => false,
         };
-        if !ours {
-            return Err(Problem::because(Reason::ForeignPage));
+        if ours { Self::Ours } else { Self::Foreign }
+    }
+}
+
+impl OwnPage {
+    fn check(method: &Method, headers: &HeaderMap, own_origin: &str) -> Result<Self, Problem> {
+        match Page::of(headers, own_origin) {
+            Page::Ours => {}
+            Page::Foreign | Page::Unknown => return Err(Problem::because(Reason::ForeignPage)),
         }
         // A form of another site can send everything but this.
         if method == Method::POST && !is_json(headers) {
@@ -49,6 +70,17 @@ impl FromRequestParts<App> for OwnPage {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         Self::check(&parts.method, &parts.headers, &app.public.origin())
+    }
+}
+
+impl FromRequestParts<App> for NoOtherPage {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match Page::of(&parts.headers, &app.public.origin()) {
+            Page::Ours | Page::Unknown => Ok(Self),
+            Page::Foreign => Err(Problem::because(Reason::ForeignPage)),
+        }
     }
 }
 
@@ -82,6 +114,12 @@ mod tests {
             let mut headers = HeaderMap::new();
             site.map(|site| headers.insert(FETCH_SITE, site.parse().unwrap()));
             origin.map(|origin| headers.insert(header::ORIGIN, origin.parse().unwrap()));
+            let page = match (site, origin, allowed) {
+                (None, None, _) => Page::Unknown,
+                (_, _, true) => Page::Ours,
+                (_, _, false) => Page::Foreign,
+            };
+            assert_eq!(Page::of(&headers, OURS), page, "{site:?} {origin:?}");
             assert_eq!(OwnPage::check(&Method::DELETE, &headers, OURS).is_ok(), allowed, "{site:?} {origin:?}");
             let refused = OwnPage::check(&Method::POST, &headers, OURS).unwrap_err().reason();
             let expected = if allowed { Reason::UnsupportedMediaType } else { Reason::ForeignPage };

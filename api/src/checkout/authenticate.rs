@@ -14,7 +14,7 @@ use super::means::{MeansFields, TypedMeans};
 use super::{CheckoutPayment, find};
 use crate::app::App;
 use crate::body::OwnBody;
-use crate::browser::Address;
+use crate::browser::{Address, NoOtherPage};
 use crate::context::RequestContext;
 use crate::openapi::PayerRefusals;
 use crate::problem::{Code, Problem, Reason};
@@ -34,6 +34,7 @@ use crate::unavailable::refuse_payer;
 )]
 pub(super) async fn authenticate(
     State(app): State<App>,
+    _: NoOtherPage,
     context: RequestContext,
     address: Address,
     Path(checkout_id): Path<String>,
@@ -49,7 +50,8 @@ pub(super) async fn authenticate(
     let months = means.installment_months();
     drop(means);
     match &registered {
-        Ok(_) => app.tries.forget(payment.id),
+        // It counts until the payment has moved on: a good card that is refused for its months makes no room for others.
+        Ok(_) => {}
         Err(problem) if problem.status().is_server_error() => app.tries.give_back(payment.id),
         Err(_) => app.rates.declined(address).await,
     }
@@ -72,6 +74,7 @@ pub(super) async fn authenticate(
         };
         let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
         if let Some(advanced) = app.store.advance_payment(&change).await.map_err(lost)? {
+            app.tries.forget(payment.id);
             app.wake(payment.id, advanced.version, &next);
             return Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)));
         }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::Creator;
 use crate::body::{Check, OwnBody};
-use crate::browser::Address;
+use crate::browser::{Address, NoOtherPage};
 use crate::context::RequestContext;
 use crate::merchant::{AUTH_KEY_PREFIX, CardFields, register};
 use crate::openapi::{BillingRequestRefusals, PayerRefusals};
@@ -141,6 +141,7 @@ pub(super) async fn request_billing(
 )]
 pub(super) async fn authenticate_billing(
     State(app): State<App>,
+    _: NoOtherPage,
     context: RequestContext,
     address: Address,
     Path(request_id): Path<String>,

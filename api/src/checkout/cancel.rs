@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::{CheckoutPayment, find};
 use crate::app::App;
 use crate::body::OwnBody;
+use crate::browser::NoOtherPage;
 use crate::context::RequestContext;
 use crate::openapi::PayerRefusals;
 use crate::payer::find_own;
@@ -40,6 +41,7 @@ pub(super) struct CancelFields {}
 )]
 pub(super) async fn cancel(
     State(app): State<App>,
+    _: NoOtherPage,
     context: RequestContext,
     Path(checkout_id): Path<String>,
     _body: OwnBody<CancelFields>,

@@ -1,4 +1,5 @@
-//! The payer's side of one payment, `/checkout/v1`: by an opaque id that is good for that payment only.
+//! The payer's side of one payment, `/checkout/v1`: by an opaque id that is good for that payment only. Cards are typed here, so
+//! whatever changes something takes a `NoOtherPage`: visitors of somebody's page must not try numbers for its owner.
 
 mod authenticate;
 mod billing;
@@ -35,9 +36,13 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(authenticate::authenticate))
         .routes(routes!(phone::verify))
         .routes(routes!(cancel::cancel))
-        .routes(routes!(billing::request_billing))
         .routes(routes!(billing::authenticate_billing))
         .layer(DefaultBodyLimit::disable())
+}
+
+/// The one that merchants' pages make.
+pub fn merchant_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(billing::request_billing)).layer(DefaultBodyLimit::disable())
 }
 
 /// A payment as its payer sees it.

@@ -11,7 +11,7 @@ use super::means::refuse_method;
 use super::{find, refuse_unless_ready};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
-use crate::browser::Address;
+use crate::browser::{Address, NoOtherPage};
 use crate::context::RequestContext;
 use crate::merchant::exchange;
 use crate::openapi::PayerRefusals;
@@ -67,6 +67,7 @@ impl PhoneFields {
 )]
 pub(super) async fn verify(
     State(app): State<App>,
+    _: NoOtherPage,
     context: RequestContext,
     address: Address,
     Path(checkout_id): Path<String>,

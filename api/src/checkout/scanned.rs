@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::{CheckoutPayment, find};
 use crate::app::App;
 use crate::body::OwnBody;
+use crate::browser::NoOtherPage;
 use crate::context::RequestContext;
 use crate::openapi::PayerRefusals;
 use crate::problem::Problem;
@@ -33,6 +34,7 @@ pub(super) struct ScannedFields {}
 )]
 pub(super) async fn scanned(
     State(app): State<App>,
+    _: NoOtherPage,
     context: RequestContext,
     Path(checkout_id): Path<String>,
     _body: OwnBody<ScannedFields>,

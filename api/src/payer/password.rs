@@ -11,7 +11,7 @@ use super::sign_in::{check_given_password, prove};
 use super::sign_up::check_new_password;
 use crate::app::App;
 use crate::body::{Check, OwnBody};
-use crate::browser::OwnPage;
+use crate::browser::{Address, OwnPage};
 use crate::openapi::PasswordRefusals;
 use crate::passwords::wrong_current_password;
 use crate::problem::{Problem, Reason};
@@ -45,6 +45,7 @@ pub(super) async fn change_password(
     State(app): State<App>,
     _: OwnPage,
     payer: Payer,
+    address: Address,
     body: OwnBody<PasswordFields>,
 ) -> Result<Response, Problem> {
     let mut check = Check::new();
@@ -54,7 +55,8 @@ pub(super) async fn change_password(
     drop(body);
     // Counted as signing in is: a session left open is no place to find out a password.
     let wrong = wrong_current_password;
-    let account = prove(&app, payer.mode, &payer.email, current).await.map_err(|problem| match problem.reason() {
+    let account = prove(&app, address, payer.mode, &payer.email, current).await;
+    let account = account.map_err(|problem| match problem.reason() {
         Some(Reason::SignInFailed) => wrong(),
         _ => problem,
     })?;

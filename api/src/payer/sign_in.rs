@@ -14,7 +14,7 @@ use crate::body::{Check, OwnBody};
 use crate::browser::{Address, OwnPage};
 use crate::openapi::SignInRefusals;
 use crate::problem::{Problem, Reason};
-use crate::rates::{SIGN_IN_FROM_ADDRESS, SIGN_IN_OF_PAYER, Who};
+use crate::proving::Proving;
 use crate::unavailable::{refuse, refuse_free};
 
 /// Signs in. A session that the browser had before ends.
@@ -40,18 +40,14 @@ pub(super) async fn sign_in(
     let given = check_given_password(&mut check, "password", &body.fields.password);
     let (email, mode, given) = check.finish(|| Some((email?, mode?, given?)))?;
     drop(body);
-    let there = app.rates.at(address);
-    app.rates.count(SIGN_IN_FROM_ADDRESS, &there).await?;
-    let account = prove(&app, mode, &email, given).await;
-    // Who was right, or could not be judged, has not tried.
-    if account.as_ref().err().is_none_or(|problem| problem.status().is_server_error()) {
-        app.rates.give_back(SIGN_IN_FROM_ADDRESS, &there).await;
-    }
-    let account = account?;
+    let account = prove(&app, address, mode, &email, given).await?;
     let session = NewSession::new();
     let before = brought(&app, &headers);
-    app.store.begin_session(account.id, &session.hash(), before.as_ref()).await.map_err(refuse_free)?;
-    Ok(session.answer(&app, Account::of(mode, &email)))
+    match app.store.begin_session(&account, &session.hash(), before.as_ref()).await.map_err(refuse_free)? {
+        true => Ok(session.answer(&app, Account::of(mode, &email))),
+        // It was right when it was compared, and there is another by now.
+        false => Err(failed()),
+    }
 }
 
 /// A password that could be somebody's. One of another length is nobody's, and was mistyped.
@@ -65,36 +61,35 @@ pub(super) fn check_given_password(check: &mut Check, field: &str, text: &Secret
 /// the answer, not by its time, not by what is counted.
 pub(super) async fn prove(
     app: &App,
+    address: Address,
     mode: Mode,
     email: &Email,
     given: Secret<String>,
 ) -> Result<PayerAccount, Problem> {
-    let who = of_account(app, mode, email);
-    app.rates.count(SIGN_IN_OF_PAYER, &who).await?;
+    let parts: [&[u8]; 3] = [b"payer", mode.as_str().as_bytes(), email.expose().as_bytes()];
+    let proving = Proving::begin(app, address, &parts).await?;
+    let compared = compare(app, mode, email, given).await;
+    proving.end(app, &compared).await;
+    compared
+}
+
+async fn compare(app: &App, mode: Mode, email: &Email, given: Secret<String>) -> Result<PayerAccount, Problem> {
     let account = app.store.find_payer(mode, email).await.map_err(refuse)?;
     let kept = account.as_ref().map(|account| &account.password_hash);
-    let verdict = match app.passwords.check(given.clone(), kept).await {
-        Ok(verdict) => verdict,
-        Err(problem) => {
-            app.rates.give_back(SIGN_IN_OF_PAYER, &who).await;
-            return Err(problem);
-        }
-    };
+    let verdict = app.passwords.check(given.clone(), kept).await?;
     let (Some(mut account), Verdict::Right | Verdict::RightButOld) = (account, verdict) else {
         metrics::counter!("naru_sign_ins_refused_total").increment(1);
-        return Err(Problem::because(Reason::SignInFailed)
-            .detail("이메일 주소 또는 비밀번호가 올바르지 않습니다.", "The e-mail address or the password is wrong."));
+        return Err(failed());
     };
-    app.rates.forget(SIGN_IN_OF_PAYER, &who).await;
     if verdict == Verdict::RightButOld {
         renew(app, &mut account, &given).await;
     }
     Ok(account)
 }
 
-/// What tries to sign in to an account are counted by, whether there is one or not.
-fn of_account(app: &App, mode: Mode, email: &Email) -> Who {
-    app.rates.who(&[b"payer", mode.as_str().as_bytes(), email.expose().as_bytes()])
+fn failed() -> Problem {
+    Problem::because(Reason::SignInFailed)
+        .detail("이메일 주소 또는 비밀번호가 올바르지 않습니다.", "The e-mail address or the password is wrong.")
 }
 
 /// Keeps a password by today's rules. If that fails, another time will do.

@@ -72,7 +72,7 @@ pub(super) async fn sign_up(
     let password = check_new_password(&mut check, "password", &body.fields.password);
     let (email, mode, password) = check.finish(|| Some((email?, mode?, password?)))?;
     drop(body);
-    app.rates.count(SIGN_UP_FROM_ADDRESS, &app.rates.at(address)).await?;
+    app.rates.count_at(SIGN_UP_FROM_ADDRESS, address).await?;
     let hash = app.passwords.hash(password).await?;
     let session = NewSession::new();
     let new = NewPayer { id: PayerId(System.ordered()), mode, email: &email, password_hash: &hash };

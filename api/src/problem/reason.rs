@@ -129,11 +129,11 @@ reasons! {
     SignInRequired = "SIGN_IN_REQUIRED", UnauthorizedKey, 401, NotMoved, false,
         "Nobody is signed in, or the session is over: it was not used for a while, is too old, or was ended. Sign in.";
     SignInFailed = "SIGN_IN_FAILED", UnauthorizedKey, 401, NotMoved, false,
-        "There is no account of this address with this password: a payer's in this mode, or that of somebody who works for a merchant. Which of them is wrong is not said. Whoever works for several merchants under one address also names the merchant.";
+        "There is no account of this address with this password: a payer's in this mode, or that of somebody who works for a merchant. Which of them is wrong is not said; at the backoffice the merchant's id may be it, too.";
     CurrentPasswordWrong = "CURRENT_PASSWORD_WRONG", InvalidPassword, 403, NotMoved, false,
         "The current password is another one. Nothing was changed.";
     ForeignPage = "FOREIGN_PAGE", ForbiddenRequest, 403, NotMoved, false,
-        "A call that changes something for whoever is signed in came from another site's page, or did not say where from: it needs `Sec-Fetch-Site: same-origin` or `none`, or our own `Origin`.";
+        "A call that changes something for whoever is signed in came from another site's page, or did not say where from: it needs `Sec-Fetch-Site: same-origin` or `none`, or our own `Origin`. A checkout, where cards are typed, refuses other sites' pages, too; a program that sends neither header may call it. A checkout, where cards are typed, refuses other sites' pages, too; a program that sends neither header may call it.";
     SecretKeyInBrowser = "SECRET_KEY_IN_BROWSER", ForbiddenRequest, 403, NotMoved, false,
         "A secret key came with an `Origin` header, as a browser sends it. A secret key in a page is everybody's key: take it out, have it revoked, and use a client key there. The request was refused and recorded.";
     ClientKeyNotAllowed = "CLIENT_KEY_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,

@@ -83,9 +83,20 @@ pub enum TeamRefusal {
     NobodyThere,
     /// The merchant would have no owner any more, and nobody could ever make another.
     LastOwner,
+    /// Whoever asks may not change it, or may no longer.
+    NotTheirs,
 }
 
 impl Team {
+    /// Insists that `actor` is in it and may change it.
+    ///
+    /// # Errors
+    /// When they are not, or may not.
+    pub fn lets_change(&self, actor: StaffId) -> Result<(), TeamRefusal> {
+        let role = self.0.iter().find(|(id, _)| *id == actor).map(|(_, role)| *role);
+        if role.is_some_and(|role| role.may(Act::ChangeStaff)) { Ok(()) } else { Err(TeamRefusal::NotTheirs) }
+    }
+
     /// The role that `who` had, if they may have `next` instead; no role is to leave.
     ///
     /// # Errors
@@ -128,6 +139,14 @@ mod tests {
         );
     }
 
+    #[test]
+    fn only_an_owner_who_is_still_there_changes_a_team() {
+        let [owner, staff, gone] = [0, 1, 2].map(|n| StaffId(Uuid::from_u128(n)));
+        let team = Team(vec![(owner, Role::Owner), (staff, Role::Staff)]);
+        assert_eq!(team.lets_change(owner), Ok(()));
+        assert_eq!([staff, gone].map(|who| team.lets_change(who)), [Err(TeamRefusal::NotTheirs); 2]);
+    }
+
     fn role() -> impl Strategy<Value = Role> {
         prop::sample::select(Role::ALL)
     }
@@ -152,6 +171,7 @@ mod tests {
                         team.0.extend(next.map(|role| (who, role)));
                     }
                     Err(TeamRefusal::NobodyThere) => prop_assert!(!there),
+                    Err(TeamRefusal::NotTheirs) => prop_assert!(false, "nobody said who asks"),
                     Err(TeamRefusal::LastOwner) => prop_assert!(there && next != Some(Role::Owner)),
                 }
                 prop_assert!(team.0.iter().any(|(_, role)| *role == Role::Owner));

@@ -194,7 +194,8 @@ impl Store {
                 with was as (
                     select id, merchant_id, mode, kind, hint, created_at, expires_at, revoked_at from api_keys
                     where id = $8 and merchant_id = $2 and mode = $3 and kind = $4 and revoked_at is null
-                        and coalesce(expires_at > now(), true)
+                        -- Whoever waited here for another's roll has a `now()` of before it.
+                        and coalesce(expires_at > clock_timestamp(), true)
                     for update
                 ), room as (
                     select count(*) < $7 as is_left from api_keys where merchant_id = $2 and mode = $3

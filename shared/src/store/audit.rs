@@ -23,11 +23,12 @@ impl Actor<'_> {
 }
 
 impl Store {
-    /// Notes that somebody could not sign in: as whom, if there is such a person.
+    /// Notes that a password was wrong: as whose, if there is such a person. Whoever is signed in wanted to change theirs;
+    /// whoever is not, to sign in.
     ///
     /// # Errors
     /// When Postgres can't be reached.
-    pub async fn note_refused_sign_in(
+    pub async fn note_refused_password(
         &self,
         person: Option<(MerchantId, StaffId)>,
         by: &Actor<'_>,
@@ -37,9 +38,11 @@ impl Store {
         write!(
             self,
             sqlx::query!(
-                r#"insert into audit_log (merchant_id, action, subject, address, trace_id)
-                values ($1, 'staff.sign_in_refused', $2, $3, $4)"#,
+                r#"insert into audit_log (merchant_id, staff_id, action, subject, address, trace_id)
+                values ($1, $2, case when $2::uuid is null then 'staff.sign_in_refused' else 'staff.password_refused' end,
+                    $3, $4, $5)"#,
                 merchant,
+                by.id(),
                 subject,
                 by.address,
                 by.trace_id,

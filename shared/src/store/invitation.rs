@@ -8,7 +8,7 @@ use super::row::known;
 use super::{Store, StoreError, read, write};
 use crate::domain::id::{InvitationId, MerchantId, StaffId};
 use crate::domain::staff::Role;
-use crate::secret::Email;
+use crate::secret::{Email, Secret};
 
 /// Hours for which an invitation is good.
 const INVITATION_HOURS: i32 = 72;
@@ -99,7 +99,7 @@ impl Store {
         Ok(())
     }
 
-    /// Invites somebody, for 72 hours.
+    /// Invites somebody, for 72 hours, and for no longer than whoever does it is an owner.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -111,13 +111,14 @@ impl Store {
                 with there as (
                     select id from staff where merchant_id = $2 and email = $3 and removed_at is null
                 ), made as (
-                    insert into staff_invitations (id, merchant_id, email, role, token_hash, expires_at)
-                    select $1, $2, $3, $4, $5, now() + make_interval(hours => $6)
+                    insert into staff_invitations (id, merchant_id, email, role, token_hash, expires_at, invited_by)
+                    select $1, $2, $3, $4, $5, now() + make_interval(hours => $6), $8
                     where not exists (select from there)
                         and (select count(*) from staff where merchant_id = $2 and removed_at is null)
                             + (select count(*) from staff_invitations where merchant_id = $2 and email <> $3) < $7
                     on conflict (merchant_id, email) do update set id = excluded.id, role = excluded.role,
-                        token_hash = excluded.token_hash, created_at = now(), expires_at = excluded.expires_at
+                        token_hash = excluded.token_hash, created_at = now(), expires_at = excluded.expires_at,
+                        invited_by = excluded.invited_by
                     returning id, merchant_id, email, role, expires_at
                 ), noted as (
                     insert into audit_log (merchant_id, staff_id, action, subject, after_hash, address, trace_id)
@@ -214,7 +215,10 @@ impl Store {
             self,
             sqlx::query_scalar!(
                 r#"select exists (
-                    select from staff_invitations where token_hash = $1 and expires_at > now()) as "is_invited!""#,
+                    select from staff_invitations i where token_hash = $1 and expires_at > now()
+                        and (invited_by is null or exists (
+                            select from staff s where s.id = i.invited_by and s.role = 'owner' and s.removed_at is null))
+                ) as "is_invited!""#,
                 token_hash.as_slice(),
             ),
             fetch_one
@@ -231,7 +235,7 @@ impl Store {
         token_hash: &[u8; 32],
         staff: StaffId,
         name: &str,
-        password_hash: &str,
+        password_hash: &Secret<String>,
         by: &Actor<'_>,
     ) -> Result<Option<(String, Email, Role)>, StoreError> {
         let row = write!(
@@ -239,7 +243,9 @@ impl Store {
             sqlx::query!(
                 r#"
                 with used as (
-                    delete from staff_invitations where token_hash = $1 and expires_at > now()
+                    delete from staff_invitations i where token_hash = $1 and expires_at > now()
+                        and (invited_by is null or exists (
+                            select from staff s where s.id = i.invited_by and s.role = 'owner' and s.removed_at is null))
                     returning id, merchant_id, email, role
                 ), joined as (
                     insert into staff (id, merchant_id, email, name, role, password_hash)
@@ -256,7 +262,7 @@ impl Store {
                 token_hash.as_slice(),
                 staff.0,
                 name,
-                password_hash,
+                password_hash.expose(),
                 by.address,
                 by.trace_id,
             ),

@@ -30,6 +30,8 @@ pub struct PayerAccount {
     pub id: PayerId,
     /// What its password is told by.
     pub password_hash: Secret<String>,
+    /// Which of its passwords that is.
+    pub password_version: i32,
 }
 
 impl Store {
@@ -42,9 +44,10 @@ impl Store {
             self,
             sqlx::query!(
                 r#"with payer as (
-                    insert into payers (id, mode, email, password_hash) values ($1, $2, $3, $4) returning id
+                    insert into payers (id, mode, email, password_hash) values ($1, $2, $3, $4) returning id, password_version
                 )
-                insert into payer_sessions (token_hash, payer_id) select $5, id from payer where $5::bytea is not null"#,
+                insert into payer_sessions (token_hash, payer_id, password_version)
+                select $5, id, password_version from payer where $5::bytea is not null"#,
                 payer.id.0,
                 payer.mode.as_str(),
                 payer.email.expose(),
@@ -64,17 +67,22 @@ impl Store {
         let row = read!(
             self,
             sqlx::query!(
-                "select id, password_hash from payers where mode = $1 and email = $2",
+                "select id, password_hash, password_version from payers where mode = $1 and email = $2",
                 mode.as_str(),
                 email.expose(),
             ),
             fetch_optional
         )?;
-        Ok(row.map(|row| PayerAccount { id: PayerId(row.id), password_hash: Secret::new(row.password_hash) }))
+        Ok(row.map(|row| PayerAccount {
+            id: PayerId(row.id),
+            password_hash: Secret::new(row.password_hash),
+            password_version: row.password_version,
+        }))
     }
 
-    /// Puts another hash in the place of the one that was read, for the same password or another. False when there is
-    /// another by now. A session that is given becomes the only one of the payer.
+    /// Puts another hash in the place of the one that was read. False when there is another by now. With a session it is of
+    /// another password, and the session is the payer's only one: any other is of a password before. Without, it is the
+    /// same password kept anew, and changes nothing for anybody.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -88,12 +96,14 @@ impl Store {
             self,
             sqlx::query_scalar!(
                 r#"with payer as (
-                    update payers set password_hash = $3 where id = $1 and password_hash = $2 returning id
+                    update payers set password_hash = $3,
+                        password_version = password_version + ($4::bytea is not null)::integer
+                    where id = $1 and password_hash = $2 returning id, password_version
                 ), ended as (
                     delete from payer_sessions s using payer where s.payer_id = payer.id and $4::bytea is not null
                 ), begun as (
-                    insert into payer_sessions (token_hash, payer_id)
-                    select $4, id from payer where $4::bytea is not null
+                    insert into payer_sessions (token_hash, payer_id, password_version)
+                    select $4, id, password_version from payer where $4::bytea is not null
                 )
                 select count(*) as "changed!" from payer"#,
                 account.id.0,

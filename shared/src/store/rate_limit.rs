@@ -54,23 +54,23 @@ impl Store {
         Ok(row.over.then(|| wait(row.wait)))
     }
 
-    /// How long to wait when `limit` is reached already; counts nothing. For what is counted only when it went wrong.
+    /// How many were counted in the window that is open, and how long that is; counts nothing. For what is counted only
+    /// when it went wrong.
     ///
     /// # Errors
     /// When Postgres can't be asked.
-    pub async fn limit_reached(&self, scope: &str, key: &[u8; 32], limit: i32) -> Result<Option<Duration>, StoreError> {
-        let reached = read!(
+    pub async fn counted(&self, scope: &str, key: &[u8; 32]) -> Result<Option<(i32, Duration)>, StoreError> {
+        let counted = read!(
             self,
-            sqlx::query_scalar!(
-                r#"select extract(epoch from until - now())::float8 as "wait!" from rate_limits
-                where scope = $1 and key = $2 and until > now() and count >= $3"#,
+            sqlx::query!(
+                r#"select count, extract(epoch from until - now())::float8 as "wait!" from rate_limits
+                where scope = $1 and key = $2 and until > now()"#,
                 scope,
                 key.as_slice(),
-                limit,
             ),
             fetch_optional
         )?;
-        Ok(reached.map(wait))
+        Ok(counted.map(|row| (row.count, wait(row.wait))))
     }
 
     /// Takes one try back that turned out not to count.
@@ -85,19 +85,6 @@ impl Store {
                 scope,
                 key.as_slice(),
             ),
-            execute
-        )?;
-        Ok(())
-    }
-
-    /// Forgets every try: whoever it was has shown to be the right one.
-    ///
-    /// # Errors
-    /// When Postgres can't be reached: they go on counting until their window is over.
-    pub async fn forget_count(&self, scope: &str, key: &[u8; 32]) -> Result<(), StoreError> {
-        write!(
-            self,
-            sqlx::query!("delete from rate_limits where scope = $1 and key = $2", scope, key.as_slice()),
             execute
         )?;
         Ok(())

@@ -4,7 +4,7 @@
 //! database's time rules.
 
 use super::row::{known, mode};
-use super::{Store, StoreError, read, write};
+use super::{PayerAccount, Store, StoreError, read, write};
 use crate::domain::id::{Mode, PayerId};
 use crate::secret::Email;
 
@@ -30,33 +30,38 @@ pub struct SignedIn {
 }
 
 impl Store {
-    /// Begins a session, and ends the one it takes the place of. Beyond 20 the oldest ends, too.
+    /// Begins a session of somebody whose password was compared with what the account had, and ends the one it takes the
+    /// place of. Beyond 20 the oldest ends, too. False, and nothing done, when there is another password by now.
     ///
     /// # Errors
     /// When Postgres can't be reached.
     pub async fn begin_session(
         &self,
-        payer: PayerId,
+        compared: &PayerAccount,
         session: &Session,
         instead_of: Option<&Session>,
-    ) -> Result<(), StoreError> {
-        write!(
+    ) -> Result<bool, StoreError> {
+        let done = write!(
             self,
             sqlx::query!(
-                r#"with ended as (
-                    delete from payer_sessions where token_hash = $3 or token_hash in (
+                r#"with payer as (
+                    select id, password_version from payers where id = $1 and password_version = $5
+                ), ended as (
+                    delete from payer_sessions s using payer where s.token_hash = $3 or s.token_hash in (
                         select token_hash from payer_sessions where payer_id = $1
                         order by created_at desc offset $4)
                 )
-                insert into payer_sessions (token_hash, payer_id) values ($2, $1)"#,
-                payer.0,
+                insert into payer_sessions (token_hash, payer_id, password_version)
+                select $2, id, password_version from payer"#,
+                compared.id.0,
                 session.as_slice(),
                 instead_of.map(<[u8; 32]>::as_slice) as _,
                 SESSIONS_MAX - 1,
+                compared.password_version,
             ),
             execute
         )?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 
     /// Whose session it is, while it lasts; and notes, to the minute, that it was used.
@@ -68,14 +73,15 @@ impl Store {
             self,
             sqlx::query!(
                 r#"with living as (
-                    select token_hash, payer_id, seen_at from payer_sessions
+                    select token_hash, payer_id, password_version, seen_at from payer_sessions
                     where token_hash = $1 and seen_at > now() - make_interval(mins => $2)
                         and created_at > now() - make_interval(hours => $3)
                 ), used as (
                     update payer_sessions s set seen_at = now() from living
                     where s.token_hash = living.token_hash and living.seen_at < now() - interval '1 minute'
                 )
-                select p.id, p.mode, p.email from living join payers p on p.id = living.payer_id"#,
+                select p.id, p.mode, p.email from living
+                join payers p on p.id = living.payer_id and p.password_version = living.password_version"#,
                 session.as_slice(),
                 IDLE_MINUTES,
                 HOURS_MAX,

@@ -8,12 +8,14 @@ use super::row::known;
 use super::{Conn, Store, StoreError, read, write};
 use crate::domain::id::{MerchantId, StaffId};
 use crate::domain::staff::{Role, Team, TeamRefusal};
-use crate::secret::Email;
+use crate::secret::{Email, Secret};
 
 /// Minutes after which a session that nobody uses is over.
 const IDLE_MINUTES: i32 = 15;
 /// Hours after which any session is over.
 const SESSION_HOURS: i32 = 12;
+/// Sessions of a person at most: with one more, the oldest ends.
+const SESSIONS_MAX: i64 = 20;
 
 /// Somebody who works for a merchant.
 #[derive(Debug, Clone)]
@@ -46,7 +48,7 @@ pub struct NewMember<'a> {
     /// What they are to the merchant.
     pub role: Role,
     /// What is kept of their password.
-    pub password_hash: &'a str,
+    pub password_hash: &'a Secret<String>,
 }
 
 /// Somebody who wants to sign in.
@@ -57,7 +59,9 @@ pub struct SignIn {
     /// Whose.
     pub merchant: MerchantId,
     /// What is kept of their password.
-    pub password_hash: String,
+    pub password_hash: Secret<String>,
+    /// Which of their passwords that is.
+    pub password_version: i32,
 }
 
 /// Somebody who is signed in.
@@ -116,7 +120,8 @@ impl Store {
                 with made as (
                     insert into staff (id, merchant_id, email, name, role, password_hash) values ($1, $2, $3, $4, $5, $6)
                     on conflict (merchant_id, email) where removed_at is null
-                        do update set name = excluded.name, role = excluded.role, password_hash = excluded.password_hash
+                        do update set name = excluded.name, role = excluded.role, password_hash = excluded.password_hash,
+                            password_version = staff.password_version + 1
                     returning id, merchant_id, email, name, role
                 ), noted as (
                     insert into audit_log (merchant_id, staff_id, action, subject, after_hash, address, trace_id)
@@ -129,7 +134,7 @@ impl Store {
                 member.email.expose(),
                 member.name,
                 member.role.as_str(),
-                member.password_hash,
+                member.password_hash.expose(),
                 by.id(),
                 by.address,
                 by.trace_id,
@@ -139,50 +144,40 @@ impl Store {
         Ok(StaffId(id))
     }
 
-    /// The one person of this address, of this merchant if one is named. Nobody when there are several: who works for
-    /// several merchants says for which.
+    /// Who has this address at this merchant. Whoever works for several is somebody else at each: none of them tells
+    /// anything of the others.
     ///
     /// # Errors
     /// When Postgres can't be asked.
-    pub async fn find_sign_in(&self, email: &Email, mid: Option<&str>) -> Result<Option<SignIn>, StoreError> {
-        let mut rows = read!(
+    pub async fn find_sign_in(&self, email: &Email, mid: &str) -> Result<Option<SignIn>, StoreError> {
+        let row = read!(
             self,
             sqlx::query!(
-                r#"select s.id, s.merchant_id, s.password_hash as "password_hash!"
+                r#"select s.id, s.merchant_id, s.password_hash as "password_hash!", s.password_version
                 from staff s join merchants m on m.id = s.merchant_id
-                where s.email = $1 and s.removed_at is null and ($2::text is null or m.mid = $2) limit 2"#,
+                where m.mid = $2 and s.email = $1 and s.removed_at is null"#,
                 email.expose(),
                 mid,
             ),
-            fetch_all
+            fetch_optional
         )?;
-        let row = if rows.len() == 1 { rows.pop() } else { None };
         Ok(row.map(|row| SignIn {
             staff: StaffId(row.id),
             merchant: MerchantId(row.merchant_id),
-            password_hash: row.password_hash,
+            password_hash: Secret::new(row.password_hash),
+            password_version: row.password_version,
         }))
     }
 
-    /// What is kept of somebody's password.
-    ///
-    /// # Errors
-    /// When Postgres can't be asked.
-    pub async fn kept_password(&self, staff: StaffId) -> Result<Option<String>, StoreError> {
-        let row =
-            read!(self, sqlx::query_scalar!("select password_hash from staff where id = $1", staff.0), fetch_optional)?;
-        Ok(row.flatten())
-    }
-
-    /// Signs somebody in whose password was compared with what was kept, and keeps it anew if asked. False when the
-    /// password was changed, or the person removed, in between.
+    /// Signs somebody in whose password was compared with what was kept, and keeps it anew if asked. Beyond 20 sessions
+    /// the oldest ends. False when there is another password by now, or the person was removed.
     ///
     /// # Errors
     /// When Postgres can't be reached.
     pub async fn begin_staff_session(
         &self,
         who: &SignIn,
-        kept_anew: Option<&str>,
+        kept_anew: Option<&Secret<String>>,
         token_hash: &[u8; 32],
         by: &Actor<'_>,
     ) -> Result<bool, StoreError> {
@@ -192,21 +187,26 @@ impl Store {
                 r#"
                 with person as (
                     update staff set last_signed_in_at = now(), password_hash = coalesce($3, password_hash)
-                    where id = $1 and password_hash = $2 and removed_at is null returning id, merchant_id
+                    where id = $1 and password_version = $2 and removed_at is null
+                    returning id, merchant_id, password_version
+                ), ended as (
+                    delete from staff_sessions k using person where k.token_hash in (
+                        select token_hash from staff_sessions where staff_id = $1 order by created_at desc offset $8)
                 ), begun as (
-                    insert into staff_sessions (token_hash, staff_id, expires_at)
-                    select $4, id, now() + make_interval(hours => $5) from person
+                    insert into staff_sessions (token_hash, staff_id, password_version, expires_at)
+                    select $4, id, password_version, now() + make_interval(hours => $5) from person
                 )
                 insert into audit_log (merchant_id, staff_id, action, subject, address, trace_id)
                 select merchant_id, id, 'staff.signed_in', id::text, $6, $7 from person
                 "#,
                 who.staff.0,
-                who.password_hash,
-                kept_anew,
+                who.password_version,
+                kept_anew.map(|kept| kept.expose().as_str()),
                 token_hash.as_slice(),
                 SESSION_HOURS,
                 by.address,
                 by.trace_id,
+                SESSIONS_MAX - 1,
             ),
             execute
         )?;
@@ -229,7 +229,8 @@ impl Store {
                         and used_at > now() - make_interval(mins => $2) and expires_at > now()
                 )
                 select s.id, s.merchant_id, s.email, s.name, s.role, k.expires_at, m.mid, m.name as merchant_name
-                from staff_sessions k join staff s on s.id = k.staff_id join merchants m on m.id = s.merchant_id
+                from staff_sessions k join staff s on s.id = k.staff_id and s.password_version = k.password_version
+                join merchants m on m.id = s.merchant_id
                 where k.token_hash = $1 and k.used_at > now() - make_interval(mins => $2) and k.expires_at > now()
                     and s.removed_at is null
                 "#,
@@ -276,16 +277,16 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps another password, and ends every other session of its owner. False when `was` is no longer what is kept.
+    /// Keeps another password instead of the one that was compared, ends every session of its owner, and begins this one.
+    /// False when there is another by now.
     ///
     /// # Errors
     /// When Postgres can't be reached.
     pub async fn change_staff_password(
         &self,
-        staff: StaffId,
-        was: &str,
-        kept: &str,
-        this_session: &[u8; 32],
+        compared: &SignIn,
+        kept: &Secret<String>,
+        only_session: &[u8; 32],
         by: &Actor<'_>,
     ) -> Result<bool, StoreError> {
         let done = write!(
@@ -293,21 +294,26 @@ impl Store {
             sqlx::query!(
                 r#"
                 with changed as (
-                    update staff set password_hash = $3 where id = $1 and password_hash = $2 and removed_at is null
-                    returning id, merchant_id
+                    update staff set password_hash = $3, password_version = password_version + 1
+                    where id = $1 and password_version = $2 and removed_at is null
+                    returning id, merchant_id, password_version
                 ), ended as (
-                    delete from staff_sessions k using changed where k.staff_id = changed.id and k.token_hash <> $4
+                    delete from staff_sessions k using changed where k.staff_id = changed.id
+                ), begun as (
+                    insert into staff_sessions (token_hash, staff_id, password_version, expires_at)
+                    select $4, id, password_version, now() + make_interval(hours => $8) from changed
                 )
                 insert into audit_log (merchant_id, staff_id, action, subject, address, trace_id)
                 select merchant_id, $5, 'staff.password_changed', id::text, $6, $7 from changed
                 "#,
-                staff.0,
-                was,
-                kept,
-                this_session.as_slice(),
+                compared.staff.0,
+                compared.password_version,
+                kept.expose(),
+                only_session.as_slice(),
                 by.id(),
                 by.address,
                 by.trace_id,
+                SESSION_HOURS,
             ),
             execute
         )?;
@@ -401,10 +407,19 @@ async fn change_member_in(
     let members =
         rows.into_iter().map(|row| Ok((StaffId(row.id), known(Role::parse(&row.role), "staff", "role", row.id)?)));
     let team = Team(members.collect::<Result<_, StoreError>>()?);
+    // Whoever asked may have been removed, or made less, by who had the turn before.
+    if let Some(actor) = by.staff
+        && let Err(refusal) = team.lets_change(actor)
+    {
+        return Ok(Err(refusal));
+    }
     let was = match team.change(who, next) {
         Ok(was) => was,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    if was == Role::Owner && next != Some(Role::Owner) {
+        withdraw_invitations_in(&mut *conn, who, by).await?;
+    }
     match next {
         Some(role) if role == was => {}
         Some(role) => {
@@ -448,4 +463,26 @@ async fn change_member_in(
         }
     }
     Ok(Ok(()))
+}
+
+/// Withdraws what somebody invited who may invite no more. One that they write down at this very moment is not seen here:
+/// nobody can accept it either, because an invitation is good while its owner is one.
+async fn withdraw_invitations_in(conn: Conn<'_>, who: StaffId, by: &Actor<'_>) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        with gone as (
+            delete from staff_invitations where invited_by = $1 returning id, merchant_id, email, role
+        )
+        insert into audit_log (merchant_id, staff_id, action, subject, before_hash, address, trace_id)
+        select merchant_id, $2, 'invitation.withdrawn', id::text, naru_audit_hash(to_jsonb(gone)), $3, $4 from gone
+        "#,
+        who.0,
+        by.id(),
+        by.address,
+        by.trace_id,
+    )
+    .execute(conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(())
 }

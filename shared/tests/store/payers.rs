@@ -6,7 +6,7 @@ use naru_shared::domain::id::{CardId, Mode, PayerId, PaymentId};
 use naru_shared::domain::instrument::{Card, Instrument};
 use naru_shared::domain::payment::{Payment, PaymentSource, PaymentState};
 use naru_shared::secret::{Email, Secret};
-use naru_shared::store::{Advance, Advanced, Clock, Kept, NewCard, NewPayer, StoreError};
+use naru_shared::store::{Advance, Advanced, Clock, Kept, NewCard, NewPayer, PayerAccount, StoreError};
 use uuid::Uuid;
 
 use crate::house::{House, TRACE, card};
@@ -35,6 +35,11 @@ impl House {
         let card = stored(fingerprint);
         let new = NewCard { id: CardId(Uuid::new_v4()), payer, card: &card, nickname: None };
         self.store.keep_card(&new).await
+    }
+
+    /// The account as it is now.
+    async fn account(&self, name: &str) -> PayerAccount {
+        self.store.find_payer(Mode::Test, &email(name)).await.unwrap().unwrap()
     }
 
     async fn is_signed_in(&self, session: &[u8; 32]) -> bool {
@@ -82,7 +87,7 @@ async fn a_session_lasts_while_it_is_used_and_no_longer_than_half_a_day() {
     let house = House::enter().await;
     let payer = house.signs_up("kim").await;
     let session = [1; 32];
-    house.store.begin_session(payer, &session, None).await.unwrap();
+    assert!(house.store.begin_session(&house.account("kim").await, &session, None).await.unwrap());
     let found = house.store.find_session(&session).await.unwrap().unwrap();
     assert_eq!((found.payer, found.mode, found.email.expose()), (payer, Mode::Test, "kim@mail.example"));
     let seen = "select round(extract(epoch from now() - seen_at) / 60) from payer_sessions";
@@ -108,17 +113,18 @@ async fn a_session_lasts_while_it_is_used_and_no_longer_than_half_a_day() {
 #[tokio::test]
 async fn sessions_end_at_once_and_are_not_many() {
     let house = House::enter().await;
-    let (kim, lee) = (house.signs_up("kim").await, house.signs_up("lee").await);
-    house.store.begin_session(lee, &[200; 32], None).await.unwrap();
+    let (kim, _) = (house.signs_up("kim").await, house.signs_up("lee").await);
+    let (kims, lees) = (house.account("kim").await, house.account("lee").await);
+    assert!(house.store.begin_session(&lees, &[200; 32], None).await.unwrap());
     for n in 1..=25 {
-        house.store.begin_session(kim, &[n; 32], None).await.unwrap();
+        assert!(house.store.begin_session(&kims, &[n; 32], None).await.unwrap());
     }
     assert_eq!(house.ask(format!("select count(*) from payer_sessions where payer_id = '{kim}'")).await, "20");
     assert!(!house.is_signed_in(&[5; 32]).await && house.is_signed_in(&[6; 32]).await, "the oldest went");
     assert_eq!(house.store.end_session(&[25; 32]).await.unwrap(), 1);
     assert_eq!(house.store.end_session(&[25; 32]).await.unwrap(), 0);
     assert!(!house.is_signed_in(&[25; 32]).await);
-    house.store.begin_session(kim, &[30; 32], Some(&[24; 32])).await.unwrap();
+    assert!(house.store.begin_session(&kims, &[30; 32], Some(&[24; 32])).await.unwrap());
     assert!(!house.is_signed_in(&[24; 32]).await && house.is_signed_in(&[30; 32]).await, "one took the other's place");
 
     let account = house.store.find_payer(Mode::Test, &email("kim")).await.unwrap().unwrap();
@@ -131,6 +137,30 @@ async fn sessions_end_at_once_and_are_not_many() {
     assert_eq!(house.store.end_sessions(kim).await.unwrap(), 1);
     assert!(!house.is_signed_in(&[31; 32]).await);
     assert!(house.is_signed_in(&[200; 32]).await, "somebody else's is not touched");
+    house.leave().await;
+}
+
+/// Whatever is written in which order: a session is of the password that was compared, and of no other.
+#[tokio::test]
+async fn a_password_that_was_compared_too_early_opens_nothing() {
+    let house = House::enter().await;
+    house.signs_up("kim").await;
+    let compared = house.account("kim").await;
+    assert!(house.store.begin_session(&compared, &[1; 32], None).await.unwrap());
+    // Kept anew it is the same password, for who compared it before, too.
+    assert!(house.store.change_password(&compared, &hash("anew"), None).await.unwrap());
+    assert!(house.store.begin_session(&compared, &[2; 32], None).await.unwrap());
+    assert!(house.is_signed_in(&[1; 32]).await && house.is_signed_in(&[2; 32]).await);
+
+    let current = house.account("kim").await;
+    assert!(house.store.change_password(&current, &hash("other"), Some(&[3; 32])).await.unwrap());
+    assert!(!house.store.begin_session(&compared, &[4; 32], Some(&[3; 32])).await.unwrap());
+    assert!(!house.is_signed_in(&[4; 32]).await && house.is_signed_in(&[3; 32]).await, "nor does it end any");
+    // One whose commit the change did not see.
+    let late = "insert into payer_sessions (token_hash, payer_id, password_version)
+        select decode(repeat('05', 32), 'hex'), id, password_version - 1 from payers";
+    house.run(late).await;
+    assert!(!house.is_signed_in(&[5; 32]).await);
     house.leave().await;
 }
 

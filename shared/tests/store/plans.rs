@@ -18,7 +18,7 @@ const STATEMENTS: [(&str, &str, &[&str]); 14] = [
     ("orphans", "from workers k join operations o on o.owner", &["operations"]),
     ("versions", "select id, version from payments where id = any", &["payments"]),
     ("count_against", "insert into rate_limits as l", &["rate_limits"]),
-    ("limit_reached", "until > now() and count >= $3", &["rate_limits"]),
+    ("counted", r#"float8 as "wait!" from rate_limits"#, &["rate_limits"]),
     ("find_session", "with living as (", &["payer_sessions", "payers"]),
     ("payments_of", "order by y.payment_id desc limit $3", &["payment_payers", "payments"]),
     ("authenticate_payment", "insert into payment_payers", &["payments", "payers"]),
@@ -74,7 +74,7 @@ async fn fill(house: &House) {
             "insert into payers (id, mode, email, password_hash)
             select md5('y' || n)::uuid, 'test', 'payer' || n || '@mail.example', '$argon2id$' from generate_series(1, {ROWS}) n"
         ),
-        "insert into payer_sessions (token_hash, payer_id) select sha256(email::bytea), id from payers".to_owned(),
+        "insert into payer_sessions (token_hash, payer_id, password_version) select sha256(email::bytea), id, 1 from payers".to_owned(),
         "insert into payment_payers (payment_id, payer_id)
             select md5('p' || n)::uuid, md5('y' || n)::uuid from generate_series(1, 40000) n"
             .to_owned(),

@@ -107,8 +107,12 @@ async fn working_for_a_merchant() {
     let gateway = Gateway::start().await;
     let company = gateway.company().await;
     let owner = company.person(Role::Owner).await;
-    let environment =
-        [("NARU_API_URL", owner.own_origin()), ("NARU_STAFF_EMAIL", &owner.email), ("NARU_STAFF_PASSWORD", PASSWORD)];
+    let environment = [
+        ("NARU_API_URL", owner.own_origin()),
+        ("NARU_STAFF_MID", &company.mid),
+        ("NARU_STAFF_EMAIL", &owner.email),
+        ("NARU_STAFF_PASSWORD", PASSWORD),
+    ];
     let printed = follow(&gateway, include_str!("../../../docs/backoffice.md"), &environment).await;
     for part in [
         "\"signedIn\":true",

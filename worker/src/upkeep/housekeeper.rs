@@ -35,24 +35,33 @@ async fn chores(worker: &Worker) -> Result<(), StoreError> {
         }
     }
     worker.store.resolve_settled_letters(BATCH_MAX).await?;
+    let store = &worker.store;
+    let keys = all(worker, || store.forget_old_keys(BATCH_MAX)).await?;
+    if keys > 0 {
+        tracing::info!(forgotten = keys, "old idempotency keys are forgotten");
+    }
+    all(worker, || store.forget_old_staff_sessions(BATCH_MAX)).await?;
+    all(worker, || store.forget_old_invitations(BATCH_MAX)).await?;
+    all(worker, || store.forget_old_sessions(BATCH_MAX)).await?;
+    all(worker, || store.forget_old_billing_requests(BATCH_MAX)).await?;
+    all(worker, || store.forget_old_counts(BATCH_MAX)).await?;
+    all(worker, || store.forget_old_callbacks(BATCH_MAX)).await?;
+    all(worker, || store.forget_sealed_payees(BATCH_MAX)).await?;
+    Ok(())
+}
+
+/// Forgets batch by batch. A full one says that there are more: what a busy day brought, or a busy guesser, must not take
+/// days to forget. Returns how many that were.
+async fn all<F>(worker: &Worker, forget: impl Fn() -> F) -> Result<u64, StoreError>
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
     let mut forgotten = 0;
     loop {
-        let batch = worker.store.forget_old_keys(BATCH_MAX).await?;
+        let batch = forget().await?;
         forgotten += batch;
-        // A full batch says that there are more: what a busy day brought must not take days to forget.
         if batch < BATCH_MAX.unsigned_abs() || worker.shutdown.is_cancelled() {
-            break;
+            return Ok(forgotten);
         }
     }
-    if forgotten > 0 {
-        tracing::info!(forgotten, "old idempotency keys are forgotten");
-    }
-    worker.store.forget_old_staff_sessions(BATCH_MAX).await?;
-    worker.store.forget_old_invitations(BATCH_MAX).await?;
-    worker.store.forget_old_sessions(BATCH_MAX).await?;
-    worker.store.forget_old_billing_requests(BATCH_MAX).await?;
-    worker.store.forget_old_counts(BATCH_MAX).await?;
-    worker.store.forget_old_callbacks(BATCH_MAX).await?;
-    worker.store.forget_sealed_payees(BATCH_MAX).await?;
-    Ok(())
 }

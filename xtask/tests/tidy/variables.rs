@@ -6,7 +6,7 @@ use crate::modules::is_test;
 use crate::repository::{FILES, Text, expect_none};
 
 /// What is no program's configuration, and what it is. A star stands for what comes after.
-const REVIEWED: [(&str, &str); 16] = [
+const REVIEWED: [(&str, &str); 17] = [
     ("NARU_API_URL", "in target/stack/env: where the API is"),
     ("NARU_OPS_URL", "in target/stack/env: where the operators' API is"),
     ("NARU_SIMULATOR_URL", "in target/stack/env: where the simulator is"),
@@ -17,6 +17,7 @@ const REVIEWED: [(&str, &str); 16] = [
     ("NARU_SECRET_KEY", "in target/stack/env: the demo merchant's"),
     ("NARU_CLIENT_KEY", "in target/stack/env: the demo merchant's"),
     ("NARU_PAYER_*", "in target/stack/env: the demo payer's"),
+    ("NARU_STAFF_MID", "in target/stack/env: the demo merchant"),
     ("NARU_STAFF_EMAIL", "in target/stack/env: the demo merchant's owner"),
     ("NARU_STAFF_PASSWORD", "in target/stack/env: the demo merchant's owner"),
     ("NARU_HOLD_DIR", "read by shared/src/crash.rs, in debug builds only"),

@@ -5,10 +5,11 @@ use std::path::Path;
 use crate::env_file::Environment;
 use crate::progress::say;
 
-const SHOWN: [(&str, &str); 16] = [
+const SHOWN: [(&str, &str); 17] = [
     ("API", "NARU_API_URL"),
     ("secret key", "NARU_SECRET_KEY"),
     ("client key", "NARU_CLIENT_KEY"),
+    ("backoffice merchant", "NARU_STAFF_MID"),
     ("backoffice login", "NARU_STAFF_EMAIL"),
     ("its password", "NARU_STAFF_PASSWORD"),
     ("demo payer", "NARU_PAYER_EMAIL"),
