@@ -11,7 +11,7 @@ use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::money::Money;
-use naru_shared::domain::operation::{OperationKind, OperationStatus};
+use naru_shared::domain::operation::OperationKind;
 use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
 use naru_shared::store::{Advance, Clock, NewOperation, Place};
 use naru_shared::system::System;
@@ -119,13 +119,7 @@ pub(super) async fn cancel(
         app.backlog.admit()?;
 
         let operation = OperationId(System.ordered());
-        let work = Work {
-            id: operation,
-            kind: OperationKind::Cancel,
-            status: OperationStatus::Queued,
-            attempt: 0,
-            next_attempt_at: None,
-        };
+        let work = Work::queued(operation, OperationKind::Cancel);
         let requested_at = payment.merchant_time(System.now());
         let cancel = Cancel { work, amount, tax_free, reason: asked.reason.to_owned(), requested_at, end: None };
         let event = PaymentEvent::CancelQueued { cancel };

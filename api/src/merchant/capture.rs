@@ -9,7 +9,7 @@ use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::{OperationId, Tenant};
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::money::Money;
-use naru_shared::domain::operation::{OperationKind, OperationStatus};
+use naru_shared::domain::operation::OperationKind;
 use naru_shared::domain::payment::{Payment, Work};
 use naru_shared::store::{Advance, Clock, NewOperation, Place, Started};
 use naru_shared::system::System;
@@ -91,13 +91,7 @@ pub(super) async fn capture(
             return outcome(&app, &context, prefer, watching, accepted(work.id, 0)).await;
         }
         let operation = OperationId(System.ordered());
-        let work = Work {
-            id: operation,
-            kind: OperationKind::Capture,
-            status: OperationStatus::Queued,
-            attempt: 0,
-            next_attempt_at: None,
-        };
+        let work = Work::queued(operation, OperationKind::Capture);
         let event = PaymentEvent::CaptureQueued { work };
         // How much is bought is decided when it is: what is still to be cancelled before goes off.
         let (Ok(next), Some(connector), Some(money)) = (

@@ -5,7 +5,7 @@ use axum::response::Response;
 use naru_shared::clock::Ids as _;
 use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::OperationId;
-use naru_shared::domain::operation::{OperationKind, OperationStatus};
+use naru_shared::domain::operation::OperationKind;
 use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
 use naru_shared::store::{Advance, Clock, NewOperation, Place, Started, StoreError};
 use naru_shared::system::System;
@@ -159,13 +159,7 @@ async fn run(
         app.backlog.admit()?;
 
         let operation = OperationId(System.ordered());
-        let work = Work {
-            id: operation,
-            kind: OperationKind::Approve,
-            status: OperationStatus::Queued,
-            attempt: 0,
-            next_attempt_at: None,
-        };
+        let work = Work::queued(operation, OperationKind::Approve);
         let event = PaymentEvent::ApprovalQueued { work };
         // It stands so that a confirm is in order, except that an approval was given up on: an operator has it.
         let Ok(next) = payment.state.on(&event) else {

@@ -6,7 +6,7 @@ use naru_shared::clock::Ids as _;
 use naru_shared::domain::id::OperationId;
 use naru_shared::domain::installment;
 use naru_shared::domain::instrument::{Instrument, Method};
-use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus};
+use naru_shared::domain::operation::{Connector, OperationKind};
 use naru_shared::domain::payment::{PaymentSource, PaymentState, Work};
 use naru_shared::store::{Acceptance, NewOperation, StoreError};
 use naru_shared::system::System;
@@ -143,13 +143,7 @@ pub(super) async fn key_in(
     let token = in_months(token, months, order.total)?;
 
     let operation = OperationId(System.ordered());
-    let work = Work {
-        id: operation,
-        kind: OperationKind::Approve,
-        status: OperationStatus::Queued,
-        attempt: 0,
-        next_attempt_at: None,
-    };
+    let work = Work::queued(operation, OperationKind::Approve);
     let draft = Draft::new(order, PaymentSource::KeyIn, PaymentState::key_in(Instrument::Card(token), work));
     let watching = app.hub.watch(draft.id);
     let created = {

@@ -270,6 +270,14 @@ pub struct Work {
     pub next_attempt_at: Option<OffsetDateTime>,
 }
 
+impl Work {
+    /// Work that was just accepted.
+    #[must_use]
+    pub const fn queued(id: OperationId, kind: OperationKind) -> Self {
+        Self { id, kind, status: OperationStatus::Queued, attempt: 0, next_attempt_at: None }
+    }
+}
+
 /// An event that the payment's standing does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a payment that is {status} ({work}) does not take the event {event}")]

@@ -10,7 +10,7 @@ use crate::domain::course::CaseKind;
 use crate::domain::event::PaymentEvent;
 use crate::domain::evidence::{Verdict, judge};
 use crate::domain::id::{AttemptId, OperationId, PaymentId};
-use crate::domain::operation::{OperationKind, OperationStatus};
+use crate::domain::operation::OperationKind;
 use crate::domain::payment::{PaymentState, Work};
 
 /// What was done about an answer.
@@ -197,13 +197,7 @@ pub(super) async fn reverse(conn: Conn<'_>, reference: &str, trace_id: &str) -> 
     .await
     .map_err(StoreError::write)?;
     let operation = OperationId(queued.id);
-    let work = Work {
-        id: operation,
-        kind: OperationKind::NetCancel,
-        status: OperationStatus::Queued,
-        attempt: 0,
-        next_attempt_at: None,
-    };
+    let work = Work::queued(operation, OperationKind::NetCancel);
     let event = PaymentEvent::LateApproval { work };
     let standing: PaymentState = json(queued.state, "payments", "state", queued.payment)?;
     let next = known(standing.on(&event).ok(), "payments", "state", queued.payment)?;

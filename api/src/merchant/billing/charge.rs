@@ -6,7 +6,7 @@ use naru_shared::clock::Ids as _;
 use naru_shared::domain::billing::NoCharge;
 use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::{Instrument, Method};
-use naru_shared::domain::operation::{OperationKind, OperationStatus};
+use naru_shared::domain::operation::OperationKind;
 use naru_shared::domain::payment::{PaymentSource, PaymentState, Work};
 use naru_shared::store::{NewOperation, StoreError};
 use naru_shared::system::System;
@@ -119,13 +119,7 @@ pub(super) async fn charge(
 
     let operation = OperationId(System.ordered());
     let connector = instrument.connector();
-    let work = Work {
-        id: operation,
-        kind: OperationKind::Approve,
-        status: OperationStatus::Queued,
-        attempt: 0,
-        next_attempt_at: None,
-    };
+    let work = Work::queued(operation, OperationKind::Approve);
     order.details.customer_key = Some(customer_key);
     // A card that is there and waits for its approval: what became of it before is all the same to the payment.
     let draft = Draft::new(order, PaymentSource::Billing, PaymentState::key_in(instrument, work));
