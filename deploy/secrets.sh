@@ -18,5 +18,6 @@ add RABBITMQ_PASSWORD "$(hex)"
 add RABBITMQ_OPERATOR_PASSWORD "$(hex)"
 add REDIS_PASSWORD "$(hex)"
 add NARU_OPS_TOKEN "$(hex)"
+add NARU_DEPOSIT_CALLBACK_SECRET "$(hex)"
 # Base64 of 32 bytes. Every key is derived from it: keep a copy where the database's backups are not.
 add NARU_MASTER_SECRET "$(head -c 32 /dev/urandom | base64)"

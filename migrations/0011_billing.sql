@@ -64,7 +64,7 @@ create index billing_requests_by_age on billing_requests (expires_at);
 -- The third door by which a payment comes in.
 alter table payments
     drop constraint payments_source,
-    add constraint payments_source check (source in ('checkout', 'key_in', 'billing'));
+    add constraint payments_source check (source in ('checkout', 'key_in', 'virtual_account', 'billing'));
 
 -- The answer of a request that issued a billing key is that key.
 alter table idempotency_keys

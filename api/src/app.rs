@@ -9,6 +9,7 @@ use naru_shared::config::{Browsers, PublicUrl};
 use naru_shared::domain::id::{CheckoutId, OperationId, PaymentId, PaymentKey};
 use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus, urgency};
 use naru_shared::domain::payment::PaymentState;
+use naru_shared::secret::Secret;
 use naru_shared::store::{Acceptance, Created, Settled, Store};
 use naru_shared::telemetry::TraceContext;
 use time::OffsetDateTime;
@@ -77,6 +78,8 @@ pub struct Parts {
     pub backlog: Backlog,
     /// What the world reaches us by.
     pub public: PublicUrl,
+    /// What banks sign their callbacks with; without one none is taken.
+    pub callback_secret: Option<Secret<String>>,
     /// Cancelled when this instance stops: streams end.
     pub shutdown: CancellationToken,
 }

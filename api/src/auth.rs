@@ -33,6 +33,8 @@ pub struct KeyRing {
     api_keys: [u8; 32],
     checkout_tokens: [u8; 32],
     fingerprints: [u8; 32],
+    payees: [u8; 32],
+    payment_secrets: [u8; 32],
     seen: Mutex<HashMap<[u8; 32], Seen>>,
 }
 
@@ -48,6 +50,8 @@ impl KeyRing {
             api_keys: naru_shared::keys::api_key_hash_key(master),
             checkout_tokens: master.derive("checkout token"),
             fingerprints: master.derive("idempotency fingerprint"),
+            payees: naru_shared::keys::payee_key(master),
+            payment_secrets: naru_shared::keys::payment_secret_key(master),
             seen: Mutex::default(),
         }
     }
@@ -56,6 +60,20 @@ impl KeyRing {
     #[must_use]
     pub const fn fingerprints(&self) -> &[u8; 32] {
         &self.fingerprints
+    }
+
+    /// What the accounts are sealed with that money goes back to.
+    #[must_use]
+    pub const fn payees(&self) -> &[u8; 32] {
+        &self.payees
+    }
+
+    /// What tells a merchant that news of a payment's deposit is ours. Always the same for a payment, and stored nowhere.
+    #[must_use]
+    pub fn payment_secret(&self, payment: PaymentId) -> String {
+        let hash = naru_shared::secret::keyed_hash(&self.payment_secrets, payment.0.as_bytes());
+        let digits: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("ps_{digits}")
     }
 
     /// The token with which a browser may watch a payment. Always the same for a payment, and stored nowhere.

@@ -11,6 +11,7 @@ pub mod backlog;
 pub mod backoffice;
 pub mod body;
 pub mod browser;
+pub mod callbacks;
 pub mod checkout;
 pub mod context;
 pub mod cursor;

@@ -122,6 +122,7 @@ async fn run(config: ApiConfig, telemetry: &Telemetry) -> Result<(), Box<dyn std
         cookies,
         browsers: config.browsers,
         public: config.public.clone(),
+        callback_secret: config.callbacks.secret,
         shutdown: shutdown.clone(),
         bus,
         store: store.clone(),

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::body::arrive;
 use crate::openapi::{ApiDoc, description};
 use crate::problem::problem_pages;
-use crate::{backoffice, checkout, merchant, payer};
+use crate::{backoffice, callbacks, checkout, merchant, payer};
 
 /// How long a browser remembers that it may ask.
 const PREFLIGHT_LASTS: Duration = Duration::from_secs(600);
@@ -22,7 +22,12 @@ const PREFLIGHT_LASTS: Duration = Duration::from_secs(600);
 /// Every public call.
 pub fn public(app: App, readiness: Readiness) -> Router {
     let (router, document) = described();
-    router.with_state(app).merge(description(document)).merge(problem_pages()).merge(health_routes(readiness))
+    router
+        .merge(callbacks::routes())
+        .with_state(app)
+        .merge(description(document))
+        .merge(problem_pages())
+        .merge(health_routes(readiness))
 }
 
 /// The document that describes every public call.

@@ -1,5 +1,6 @@
 //! A payment as merchants see it: Toss Payments' v1 object, every member always there, and ours beside it.
 
+mod account;
 mod means;
 
 use naru_shared::domain::cancel::{Cancel, CancelEnd, CancelKind};
@@ -16,6 +17,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::{format_description, offset};
 use utoipa::ToSchema;
 
+pub use self::account::{DepositView, RefundAccountView, VirtualAccountView};
 use self::means::{EasyPayView, MobilePhoneView, TransferView};
 use crate::app::App;
 use crate::headers::Language;
@@ -60,7 +62,7 @@ pub struct PaymentView {
     /// `NORMAL`, or `BILLING` when a billing key was charged.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Where it stands: `READY`, `IN_PROGRESS`, `DONE`, `PARTIAL_CANCELED`, `CANCELED`, `ABORTED`, `EXPIRED`.
+    /// Where it stands: `READY`, `IN_PROGRESS`, `WAITING_FOR_DEPOSIT`, `DONE`, `PARTIAL_CANCELED`, `CANCELED`, `ABORTED`, `EXPIRED`.
     pub status: &'static str,
     /// When it was created, at +09:00.
     pub requested_at: String,
@@ -72,7 +74,7 @@ pub struct PaymentView {
     pub culture_expense: bool,
     /// ISO 4217.
     pub currency: &'static str,
-    /// `카드`, `계좌이체`, `휴대폰` or `간편결제`; null until the payer has chosen.
+    /// `카드`, `계좌이체`, `휴대폰`, `간편결제` or `가상계좌`; null until the payer has chosen.
     pub method: Option<&'static str>,
     /// What it costs, in minor units. Never changes.
     pub total_amount: i64,
@@ -90,8 +92,8 @@ pub struct PaymentView {
     pub is_partial_cancelable: bool,
     /// The card it is paid with.
     pub card: Option<CardView>,
-    /// Null.
-    pub virtual_account: Option<Value>,
+    /// The account to pay into, once there is one.
+    pub virtual_account: Option<VirtualAccountView>,
     /// The account it is paid from.
     pub transfer: Option<TransferView>,
     /// The phone on whose bill it is.
@@ -108,7 +110,7 @@ pub struct PaymentView {
     pub discount: Option<Value>,
     /// What was asked to go back of it, in order; null when nothing ever was.
     pub cancels: Option<Vec<CancelView>>,
-    /// Null for cards.
+    /// Of a virtual account: with what news of its deposit is told from somebody else's.
     pub secret: Option<String>,
     /// Null.
     pub receipt: Option<Value>,
@@ -127,6 +129,8 @@ pub struct PaymentView {
     pub sequence: i64,
     /// The work that is queued on it.
     pub operation: Option<OperationView>,
+    /// What was paid into its virtual account, in the order in which it was found; null when nothing ever was.
+    pub deposits: Option<Vec<DepositView>>,
 }
 
 /// A card, masked.
@@ -289,6 +293,7 @@ impl PaymentView {
             Stage::Aborted { failure, .. } => Some(failure),
             Stage::Ready
             | Stage::InProgress { .. }
+            | Stage::WaitingForDeposit { .. }
             | Stage::Done { .. }
             | Stage::PartialCanceled { .. }
             | Stage::Canceled { .. }
@@ -302,7 +307,7 @@ impl PaymentView {
             order_id: payment.order_id.clone(),
             order_name: payment.order_name.clone(),
             kind: match payment.source {
-                PaymentSource::Checkout | PaymentSource::KeyIn => "NORMAL",
+                PaymentSource::Checkout | PaymentSource::KeyIn | PaymentSource::VirtualAccount => "NORMAL",
                 PaymentSource::Billing => "BILLING",
             },
             status: state.status().as_str(),
@@ -344,7 +349,9 @@ impl PaymentView {
                 is_interest_free: interest.is_some_and(|payer| payer != InterestPayer::Buyer),
                 interest_payer: interest.map(InterestPayer::as_str),
             }),
-            virtual_account: None,
+            virtual_account: state.instrument().and_then(|account| VirtualAccountView::of(account, payment)),
+            deposits: Some(state.deposits.iter().map(DepositView::of).collect::<Vec<_>>())
+                .filter(|all| !all.is_empty()),
             transfer: state.instrument().and_then(TransferView::of),
             mobile_phone: state.instrument().and_then(|phone| MobilePhoneView::of(app, payment, phone)),
             gift_certificate: None,
@@ -356,7 +363,7 @@ impl PaymentView {
                 state.cancels.iter().map(|cancel| CancelView::of(cancel, state.refundable())).collect::<Vec<_>>(),
             )
             .filter(|all| !all.is_empty()),
-            secret: None,
+            secret: state.account.as_ref().map(|_| app.keys.payment_secret(payment.id)),
             receipt: None,
             checkout: CheckoutView { url: app.checkout_url(&payment.checkout_id) },
             country: "KR",

@@ -16,6 +16,8 @@ macro_rules! every_connector {
             Mobile mobile "mobile" "MOBILE" mobile::Carrier,
             /// 포인트: the issuer of the payer's points.
             Points points "points" "POINTS" points::Issuer,
+            /// 가상계좌: the bank that opens accounts for payers to pay into.
+            VirtualAccount virtual_account "virtual_account" "VIRTUAL_ACCOUNT" virtual_account::AccountBank,
         }
     };
 }

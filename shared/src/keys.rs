@@ -22,6 +22,18 @@ pub fn fingerprint_key(master: &MasterSecret, connector: Connector) -> [u8; 32] 
     master.derive(&format!("{} fingerprint", connector.as_str()))
 }
 
+/// Seals the accounts that money goes back to.
+#[must_use]
+pub fn payee_key(master: &MasterSecret) -> [u8; 32] {
+    master.derive("refund account")
+}
+
+/// Keys the secret that each payment by virtual account has, so that none has to be kept.
+#[must_use]
+pub fn payment_secret_key(master: &MasterSecret) -> [u8; 32] {
+    master.derive("payment secret")
+}
+
 /// The random part of the sandbox's demo merchant's key: the same again for the same master secret.
 #[must_use]
 pub fn demo_key(master: &MasterSecret, kind: KeyKind) -> [u8; KEY_RANDOM_BYTES] {

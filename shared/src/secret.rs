@@ -9,6 +9,7 @@ mod keyed;
 mod master;
 mod means;
 mod password;
+mod payee;
 mod token;
 
 use std::fmt;
@@ -19,10 +20,11 @@ use zeroize::Zeroize;
 pub(crate) use card::luhn;
 pub use card::{CardExpiry, CardNumber, CardPassword, Cvc, IdentityNumber, NotACardField};
 pub use email::Email;
-pub use keyed::{keyed_hash, keyed_hash_of_parts, same};
+pub use keyed::{keyed_hash, keyed_hash_of_message, keyed_hash_of_parts, same};
 pub use master::{MasterSecret, WeakMasterSecret};
 pub use means::{AccountNumber, BirthDate, MemberNumber, MemberPassword, PhoneNumber, SmsCode};
 pub use password::{Password, SALT_BYTES, Verdict, WeakPassword, check_password};
+pub use payee::TypedPayee;
 pub use token::{OpaqueToken, TOKEN_RANDOM_BYTES};
 
 /// What every secret prints.

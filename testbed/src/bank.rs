@@ -102,6 +102,21 @@ impl Bank {
         assert_eq!(answer["result"], "approved", "{answer}");
     }
 
+    /// Somebody pays into the account of an order: what was asked, unless another `amount` or the like is said
+    /// (`POST /admin/deposits` in `simulator/README.md`). Returns the deposit as the bank tells it.
+    pub async fn deposit(&self, order_id: &str, more: Value) -> Value {
+        let mut body = json!({ "orderId": order_id });
+        if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+            body.extend(more);
+        }
+        self.call(Method::POST, "/admin/deposits", Some(body)).await
+    }
+
+    /// What becomes of a deposit: `land`, `vanish` or `take-back`.
+    pub async fn move_deposit(&self, key: &str, how: &str, body: Value) -> Value {
+        self.call(Method::POST, &format!("/admin/deposits/{key}/{how}"), Some(body)).await
+    }
+
     /// What should have become of an order's money: `bank.expect("order-1").charged_once().await`.
     #[must_use]
     pub fn expect(&self, order_id: &str) -> Expected {

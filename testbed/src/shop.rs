@@ -65,6 +65,21 @@ impl Shop {
         self.post(&format!("/v1/payments/{payment_key}/capture"), &json!({}))
     }
 
+    /// `POST /v1/virtual-accounts`: an account at Shinhan for so much, with members beside or in the place of the usual.
+    pub fn virtual_account(&self, order_id: &str, amount: i64, more: Value) -> Call {
+        let mut body = json!({ "amount": amount, "orderId": order_id, "orderName": "a pair of socks",
+            "customerName": "홍길동", "bank": "신한" });
+        if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+            body.extend(more);
+        }
+        self.post("/v1/virtual-accounts", &body)
+    }
+
+    /// `POST /v1/virtual-accounts/{paymentKey}/refund-account`
+    pub fn refund_account(&self, payment_key: &str, body: &Value) -> Call {
+        self.post(&format!("/v1/virtual-accounts/{payment_key}/refund-account"), body)
+    }
+
     /// `GET /v1/payments/{paymentKey}`
     pub fn get(&self, payment_key: &str) -> Call {
         self.call(Method::GET, &format!("/v1/payments/{payment_key}"))

@@ -133,6 +133,7 @@ fn told(late: Late) -> &'static str {
     match late {
         Late::Nothing => "nothing new",
         Late::Kept => "kept",
+        Late::Looked => "of an account that was done with: it is looked at",
         Late::Reversing(_) => {
             metrics::counter!("naru_worker_late_approvals_total").increment(1);
             "an approval that nobody wants: it is reversed"

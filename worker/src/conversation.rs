@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use naru_shared::acquirer::{Acquirer, Order};
+use naru_shared::acquirer::{Acquirer, Order, PayOut};
 use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::crash::hold_point;
 use naru_shared::domain::attempt::{
@@ -13,7 +13,9 @@ use naru_shared::domain::attempt::{
 };
 use naru_shared::domain::course::{Decision, Step};
 use naru_shared::domain::id::{AttemptId, Reference};
+use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::operation::OperationKind;
+use naru_shared::domain::virtual_account::{IssueAnswer, IssueInquiry};
 use naru_shared::retry::RetrySchedule;
 use naru_shared::store::{Answered, Late, NewAttempt, Outcome};
 use naru_shared::system::System;
@@ -24,6 +26,7 @@ use tokio::sync::mpsc;
 use crate::Worker;
 use crate::connectors::Connectors;
 use crate::job::{Finished, Held};
+use crate::payee;
 
 /// Steps of one conversation at most. The longest honest one is inquire, approve again, net-cancel.
 const STEPS_MAX: usize = 6;
@@ -90,6 +93,7 @@ impl Talk<'_> {
             step = match step {
                 Step::Decide(decision) => return Some((*decision, self.answered)),
                 Step::Approve { reference, written } => self.approve(reference, written).await?,
+                Step::Issue { again } => self.issue(again).await?,
                 Step::Change { call, again } => self.change(call, again).await?,
                 Step::Inquire { reference } => self.inquire(reference, None).await?,
                 Step::Verify { call, reference } => self.inquire(reference, Some(call)).await?,
@@ -128,6 +132,7 @@ impl Talk<'_> {
             Step::Decide(_) => self.answered = Some(heard),
             // There is more to say, which may take long: the evidence first.
             Step::Approve { .. }
+            | Step::Issue { .. }
             | Step::Change { .. }
             | Step::Verify { .. }
             | Step::Inquire { .. }
@@ -164,7 +169,7 @@ impl Talk<'_> {
         let answer = match withheld {
             Some(why) => ChangeAnswer::Busy(why.into()),
             None => {
-                let answer = self.acquirer.change(self.order(), call, &reference).await;
+                let answer = self.ask_change(call, &reference).await;
                 let failed = matches!(answer, ChangeAnswer::NotSent(_) | ChangeAnswer::Unknown(_));
                 breaker.heard(!failed, System.monotonic());
                 answer
@@ -176,6 +181,7 @@ impl Talk<'_> {
         match step {
             Step::Decide(_) => self.answered = Some(heard),
             Step::Approve { .. }
+            | Step::Issue { .. }
             | Step::Change { .. }
             | Step::Verify { .. }
             | Step::Inquire { .. }
@@ -184,8 +190,94 @@ impl Talk<'_> {
         Some(step)
     }
 
+    /// Asks for the change; of a virtual account in the words of its bank.
+    async fn ask_change(&self, call: Call, reference: &Reference) -> ChangeAnswer {
+        let claimed = &self.held.claimed;
+        match (self.acquirer.accounts(), call) {
+            (Some(bank), Call::Close) => {
+                let own = claimed.payment.state.account.as_ref().map(|account| &account.reference);
+                match claimed.operation.target.as_ref().or(own) {
+                    Some(account) => bank.close(self.order(), account, reference).await,
+                    None => ChangeAnswer::NotSent("no_account".into()),
+                }
+            }
+            (Some(bank), Call::Refund | Call::Return) => match payee::of(self.worker, claimed).await {
+                Ok((deposit, to)) => {
+                    let (account, is_refund) = (&deposit.reference, call == Call::Refund);
+                    let pay_out = PayOut { account, deposit: &deposit.key, is_refund, to: &to };
+                    bank.pay_out(self.order(), pay_out, reference).await
+                }
+                Err(fault) => ChangeAnswer::NotSent(fault.into()),
+            },
+            (
+                None | Some(_),
+                Call::Approve
+                | Call::Capture
+                | Call::Cancel
+                | Call::Refund
+                | Call::Inquire
+                | Call::NetCancel
+                | Call::Issue
+                | Call::Close
+                | Call::Return,
+            ) => self.acquirer.change(self.order(), call, reference).await,
+        }
+    }
+
+    /// Asks for an account to pay into, under a reference that was used before or a new one.
+    async fn issue(&mut self, again: Option<Reference>) -> Option<Step> {
+        let id = AttemptId(System.ordered());
+        let reference = again.unwrap_or_else(|| Reference::of(id));
+        let (attempt, written_at) = self.write_down_as(id, Call::Issue, &reference, None).await?;
+        let claimed = &self.held.claimed;
+        let breaker = self.connectors.breaker(claimed.operation.connector);
+        let started = System.monotonic();
+        let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
+        let withheld = self.withheld(ago, started);
+        let answer = match (withheld, self.acquirer.accounts(), claimed.payment.state.instrument()) {
+            (Some(why), _, _) => IssueAnswer::Busy(why.into()),
+            (None, Some(bank), Some(Instrument::VirtualAccount(terms))) => {
+                let callback = self.worker.callback.as_deref();
+                let answer = bank.issue(self.order(), terms, callback, &reference).await;
+                let failed = matches!(answer, IssueAnswer::NotSent(_) | IssueAnswer::Unknown(_));
+                breaker.heard(!failed, System.monotonic());
+                answer
+            }
+            (None, _, _) => IssueAnswer::NotSent("no_accounts".into()),
+        };
+        hold_point("heard").await;
+        let heard = self.heard(attempt, &Answer::Issue(answer.clone()), started, withheld);
+        let step = claimed.after_issue(&reference, &answer, self.now(), &mut delays);
+        match step {
+            Step::Decide(_) => self.answered = Some(heard),
+            Step::Approve { .. }
+            | Step::Issue { .. }
+            | Step::Change { .. }
+            | Step::Verify { .. }
+            | Step::Inquire { .. }
+            | Step::NetCancel { .. } => self.keep(heard).await,
+        }
+        Some(step)
+    }
+
+    /// Asks what became of an account that was asked for.
+    async fn inquire_issue(&mut self, reference: Reference) -> Option<Step> {
+        let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
+        let started = System.monotonic();
+        let answer = match self.acquirer.accounts() {
+            Some(bank) => bank.look(self.order(), &reference).await,
+            None => IssueInquiry::NoAnswer("no_accounts".into()),
+        };
+        let heard = self.heard(attempt, &Answer::Inquire(answer.kept()), started, None);
+        self.keep(heard).await;
+        Some(self.held.claimed.after_issue_inquiry(&reference, &answer, self.now(), &mut delays))
+    }
+
     /// Asks what became of a reference; in `doubt` whether that change was done, which the acquirer refused to do again.
     async fn inquire(&mut self, reference: Reference, doubt: Option<Call>) -> Option<Step> {
+        if self.held.claimed.operation.kind == OperationKind::IssueAccount {
+            return self.inquire_issue(reference).await;
+        }
         let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
         let (started, asked) = (System.monotonic(), self.now());
         let answer: InquiryAnswer = self.acquirer.inquire(self.order(), &reference).await;
@@ -194,10 +286,14 @@ impl Talk<'_> {
         let claimed = &self.held.claimed;
         Some(match (claimed.operation.kind, doubt) {
             (_, Some(call)) => claimed.after_doubt(call, &reference, &answer, self.now(), &mut delays),
-            (OperationKind::Cancel | OperationKind::Capture, None) => {
-                claimed.after_change_inquiry(&reference, &answer, asked, self.now(), &mut delays)
-            }
-            (OperationKind::Approve | OperationKind::NetCancel, None) => {
+            (
+                OperationKind::Cancel
+                | OperationKind::Capture
+                | OperationKind::CloseAccount
+                | OperationKind::ReturnDeposit,
+                None,
+            ) => claimed.after_change_inquiry(&reference, &answer, asked, self.now(), &mut delays),
+            (OperationKind::Approve | OperationKind::NetCancel | OperationKind::IssueAccount, None) => {
                 claimed.after_inquiry(&reference, &answer, asked, self.now(), &mut delays)
             }
         })
@@ -215,9 +311,12 @@ impl Talk<'_> {
                 claimed.after_net_cancel(&reference, because, &answer, asked, self.now(), &mut delays)
             }
             // Nothing asks for the net-cancel of a change; a net-cancel by itself is all that is left.
-            OperationKind::Cancel | OperationKind::Capture | OperationKind::NetCancel => {
-                claimed.after_reversal(&reference, &answer, asked, self.now(), &mut delays)
-            }
+            OperationKind::Cancel
+            | OperationKind::Capture
+            | OperationKind::IssueAccount
+            | OperationKind::CloseAccount
+            | OperationKind::ReturnDeposit
+            | OperationKind::NetCancel => claimed.after_reversal(&reference, &answer, asked, self.now(), &mut delays),
         })
     }
 
@@ -273,7 +372,7 @@ impl Talk<'_> {
     async fn keep(&self, answered: Answered) {
         loop {
             match self.worker.store.answer_attempt(&answered, &self.trace_id).await {
-                Ok(Late::Nothing | Late::Kept) => return hold_point("kept").await,
+                Ok(Late::Nothing | Late::Kept | Late::Looked) => return hold_point("kept").await,
                 Ok(Late::Reversing(operation)) => {
                     metrics::counter!("naru_worker_late_approvals_total").increment(1);
                     tracing::warn!(reversal = %operation, "an answer about something that was done with: it is reversed");

@@ -12,6 +12,7 @@ mod gate;
 mod intake;
 mod job;
 mod lease;
+mod payee;
 mod upkeep;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ use naru_shared::telemetry::{Need, Readiness, Telemetry, internal_routes};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
 use self::connectors::Connectors;
 use self::lease::Lease;
@@ -48,6 +50,10 @@ struct Worker {
     bus: Bus,
     connectors: Arc<Connectors>,
     lease: Lease,
+    /// Opens the accounts that money goes back to.
+    payee_key: Arc<Zeroizing<[u8; 32]>>,
+    /// Where banks tell of deposits.
+    callback: Option<Arc<str>>,
     shutdown: CancellationToken,
 }
 
@@ -117,6 +123,8 @@ async fn run(config: &WorkerConfig, telemetry: &Telemetry) -> Result<(), Box<dyn
         bus,
         connectors: Arc::new(Connectors::new(config)?),
         lease,
+        payee_key: Arc::new(Zeroizing::new(naru_shared::keys::payee_key(&config.keys.master))),
+        callback: config.deposits.callback_url.as_ref().map(|url| Arc::from(url.as_str())),
         shutdown: shutdown.clone(),
     };
     tasks.spawn(watch_links(worker.clone(), readiness.clone()));

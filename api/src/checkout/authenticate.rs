@@ -105,9 +105,11 @@ pub(crate) fn no_installments(why: NoInstallments) -> Problem {
 pub(crate) fn refuse_unless_ready(payment: &Payment) -> Result<(), Problem> {
     Err(match payment.state.status() {
         PaymentStatus::Ready => return Ok(()),
-        PaymentStatus::InProgress | PaymentStatus::Done | PaymentStatus::PartialCanceled | PaymentStatus::Canceled => {
-            Problem::of(Code::AlreadyProcessedPayment)
-        }
+        PaymentStatus::InProgress
+        | PaymentStatus::WaitingForDeposit
+        | PaymentStatus::Done
+        | PaymentStatus::PartialCanceled
+        | PaymentStatus::Canceled => Problem::of(Code::AlreadyProcessedPayment),
         PaymentStatus::Aborted => Problem::because(Reason::PaymentAborted),
         PaymentStatus::Expired => Problem::because(Reason::PaymentExpired),
     })

@@ -70,6 +70,7 @@ pub(crate) async fn cancel_before_paying(
             PaymentStatus::Expired => Problem::because(Reason::PaymentExpired),
             PaymentStatus::Ready
             | PaymentStatus::InProgress
+            | PaymentStatus::WaitingForDeposit
             | PaymentStatus::Done
             | PaymentStatus::PartialCanceled
             | PaymentStatus::Canceled

@@ -94,6 +94,8 @@ impl MeansFields {
             Method::Transfer => own_fields(&object).map(Self::Transfer),
             Method::Mobile => own_fields(&object).map(Self::Mobile),
             Method::Points => own_fields(&object).map(Self::Points),
+            // It is the merchant's server that asks for one.
+            Method::VirtualAccount => Err(Problem::of(Code::NotSupportedMethod)),
         }
     }
 }
@@ -159,7 +161,9 @@ impl TypedMeans {
     pub(super) fn on_its_terms(months: u8, instrument: Instrument, payment: &Payment) -> Result<Instrument, Problem> {
         Ok(match instrument {
             Instrument::Card(card) => Instrument::Card(in_months(card, months, payment.total)?),
-            Instrument::Transfer(_) | Instrument::Mobile(_) | Instrument::Points(_) => instrument,
+            Instrument::Transfer(_) | Instrument::Mobile(_) | Instrument::Points(_) | Instrument::VirtualAccount(_) => {
+                instrument
+            }
         })
     }
 

@@ -13,11 +13,13 @@ use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::money::Money;
 use naru_shared::domain::operation::OperationKind;
 use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
+use naru_shared::secret::TypedPayee;
 use naru_shared::store::{Advance, Clock, NewOperation, Place};
 use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::refund_account::{RefundAccountFields, give, keep};
 use crate::answer::{Accepted, Keyed, outcome, paid};
 use crate::app::App;
 use crate::auth::Merchant;
@@ -48,6 +50,8 @@ pub(super) struct GiveBackFields {
     refundable_amount: Option<i64>,
     /// Must be the payment of the path, if it is said.
     payment_key: Option<String>,
+    /// Where the money goes back to: needed when it was paid into a virtual account.
+    refund_receive_account: Option<RefundAccountFields>,
 }
 
 /// What is asked for, as far as it is known before the payment is looked at.
@@ -97,6 +101,7 @@ pub(super) async fn cancel(
     let tax_free = check.optional(fields.tax_free_amount, |check, won| check.part("taxFreeAmount", won));
     let refundable = check.optional(fields.refundable_amount, |check, won| check.part("refundableAmount", won));
     let currency = check.optional(fields.currency.as_deref(), |check, code| check.currency("currency", code));
+    let given = fields.refund_receive_account;
     let (payment_key, asked) = check.finish(|| {
         same?;
         currency?;
@@ -104,6 +109,8 @@ pub(super) async fn cancel(
     })?;
 
     let tenant = merchant.tenant();
+    // What is no account of a payment that needs none does no harm, as with Toss Payments.
+    let given = given.map(RefundAccountFields::read);
     let turn = app.turns.take(payment_key).await;
     let began = System.monotonic();
     while System.monotonic().duration_since(began) < RACE_FOR {
@@ -116,12 +123,34 @@ pub(super) async fn cancel(
         }
         let payment = payment.ok_or_else(|| Problem::of(Code::NotFoundPayment))?;
         let (amount, tax_free) = decide(&app, &payment, &asked, keyed.is_some())?;
+        let payee = match &given {
+            Some(given) if payment.state.account.is_some() => Some(given.as_ref().map_err(Clone::clone)?),
+            Some(_) | None => None,
+        };
+        if payment.state.needs_payee() && payee.is_none() && payment.state.payee.is_none() {
+            return Err(Problem::because(Reason::RefundAccountRequired).location(&app.payment_url(&payment.key)));
+        }
         app.backlog.admit()?;
+        // Deposits that it could not take stand in the way of closing its account: they go back to it, too.
+        let owed = payment.state.payee.is_none() && payment.state.owed_deposits().next().is_some();
+        let payment = match payee {
+            Some(payee) if owed => {
+                let told = give(&app, &context, payment, payee, None).await?;
+                told.ok_or_else(|| Problem::because(Reason::InternalError))?
+            }
+            Some(_) | None => payment,
+        };
 
         let operation = OperationId(System.ordered());
-        let work = Work::queued(operation, OperationKind::Cancel);
-        let requested_at = payment.merchant_time(System.now());
-        let cancel = Cancel { work, amount, tax_free, reason: asked.reason.to_owned(), requested_at, end: None };
+        let cancel = Cancel {
+            work: Work::queued(operation, OperationKind::Cancel),
+            amount,
+            tax_free,
+            reason: asked.reason.to_owned(),
+            payee: payee.map(TypedPayee::shown).or_else(|| payment.state.payee.clone()),
+            requested_at: payment.merchant_time(System.now()),
+            end: None,
+        };
         let event = PaymentEvent::CancelQueued { cancel };
         let (Ok(next), Some(connector), Some(money)) = (
             payment.state.on(&event),
@@ -130,6 +159,9 @@ pub(super) async fn cancel(
         ) else {
             return Err(Problem::of(Code::NotCancelablePayment).location(&app.payment_url(&payment.key)));
         };
+        if let Some(payee) = payee {
+            keep(&app, payee, operation.0, payment.id).await?;
+        }
         // To miss nothing: watch, then accept.
         let watching = app.hub.watch(payment.id);
         let trace_parent = context.trace.to_header();
@@ -209,6 +241,7 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
         NotCancelable::TaxFree { least, most } => about(Problem::because(Reason::TaxFreeDoesNotFit))
             .with("taxFreeAmountMin", least)
             .with("taxFreeAmountMax", most),
+        NotCancelable::PartWhileWaiting => about(Problem::of(Code::NotAllowedPartialRefundWaitingDeposit)),
         NotCancelable::OnlyWhole => about(Problem::of(Code::NotAllowedPartialRefund)),
         NotCancelable::TooMany => about(Problem::because(Reason::TooManyCancels)).with("cancelsMax", CANCELS_MAX),
     })

@@ -225,9 +225,10 @@ fn refuse_unless_confirmable(app: &App, payment: &Payment) -> Result<(), Problem
         PaymentStatus::Ready => Problem::because(Reason::PaymentNotAuthenticated),
         PaymentStatus::Expired => Problem::because(Reason::PaymentExpired),
         // Settled: what this request did is nothing, what the earlier one did is told beside it.
-        PaymentStatus::Done | PaymentStatus::PartialCanceled | PaymentStatus::Canceled => {
-            Problem::of(Code::AlreadyProcessedPayment)
-        }
+        PaymentStatus::WaitingForDeposit
+        | PaymentStatus::Done
+        | PaymentStatus::PartialCanceled
+        | PaymentStatus::Canceled => Problem::of(Code::AlreadyProcessedPayment),
         PaymentStatus::Aborted if payment.operation_count > 0 => Problem::of(Code::AlreadyProcessedPayment),
         PaymentStatus::Aborted => Problem::because(Reason::PaymentAborted),
     };

@@ -175,7 +175,7 @@ pub(super) async fn create(
     };
     let order = order.check(&mut check);
     let method = check.optional(fields.method.as_deref(), |check, word| {
-        let method = Method::named(word);
+        let method = Method::named(word).filter(|method| *method != Method::VirtualAccount);
         if method.is_none() {
             check.wrong(
                 "method",

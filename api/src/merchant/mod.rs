@@ -11,8 +11,10 @@ mod events;
 mod find;
 mod key_in;
 mod list;
+mod refund_account;
 mod timeline;
 mod transactions;
+mod virtual_account;
 
 use axum::extract::DefaultBodyLimit;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +35,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(find::find_by_order))
         .routes(routes!(cancel::cancel))
         .routes(routes!(capture::capture))
+        .routes(routes!(virtual_account::virtual_account))
+        .routes(routes!(refund_account::refund_account))
         .routes(routes!(events::events))
         .merge(billing::routes())
         .routes(routes!(transactions::list_transactions))

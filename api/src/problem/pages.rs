@@ -76,7 +76,9 @@ mod tests {
             }
             FailureReason::ApprovalDeadlinePassed
             | FailureReason::AcquirerAmountMismatch
-            | FailureReason::NothingToCapture => vec![FailureCode::ProviderError],
+            | FailureReason::NothingToCapture
+            | FailureReason::IssueDeadlinePassed => vec![FailureCode::ProviderError],
+            FailureReason::DepositedMeanwhile | FailureReason::DepositTakenBack => vec![FailureCode::RefundRejected],
             // Of the payment only: no request is refused with it.
             FailureReason::PayerCanceled => vec![FailureCode::PayProcessCanceled],
         }

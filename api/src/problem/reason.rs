@@ -86,6 +86,18 @@ reasons! {
         "The amount is not the payment's. Compare it with your own order before you confirm: it may have been altered on the way through the browser.";
     OrderMismatch = "ORDER_MISMATCH", InvalidRequest, 400, NotMoved, false,
         "The order id is not the payment's.";
+    ValidHoursWithDueDate = "INVALID_VALID_HOURS_WITH_DUE_DATE_AND_SINGLE", InvalidRequest, 400, NotMoved, false,
+        "`validHours` and `dueDate` say the same: send one of them.";
+    ExceedMaxValidHours = "EXCEED_MAX_VALID_HOURS", InvalidRequest, 400, NotMoved, false,
+        "`validHours` is more than 2160, which is 90 days.";
+    ExceedMaxDueDate = "EXCEED_MAX_DUE_DATE", InvalidRequest, 400, NotMoved, false,
+        "`dueDate` is more than 90 days from now.";
+    NotAVirtualAccount = "NOT_A_VIRTUAL_ACCOUNT", InvalidRequest, 409, NotMoved, false,
+        "The payment has no virtual account, or not yet.";
+    RefundAccountRequired = "REFUND_ACCOUNT_REQUIRED", InvalidRefundAccountInfo, 400, NotMoved, false,
+        "Money that was paid into a virtual account goes back to an account of the payer's: send `refundReceiveAccount`.";
+    CallbackRefused = "CALLBACK_REFUSED", ForbiddenRequest, 403, NotMoved, false,
+        "A bank's callback whose signature, time or form is not right. For banks.";
     TaxFreeDoesNotFit = "TAX_FREE_DOES_NOT_FIT", InvalidRequest, 400, NotMoved, false,
         "So much of the cancel can't be free of tax, as the rest of the payment stands: from `taxFreeAmountMin` to `taxFreeAmountMax`. Leave `taxFreeAmount` out, and as little as is possible is.";
     TooManyCancels = "TOO_MANY_CANCELS", NotCancelablePayment, 403, NotMoved, false,

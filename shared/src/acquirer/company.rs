@@ -167,7 +167,9 @@ impl Company {
             Call::Capture => "captures",
             Call::Cancel => "cancels",
             Call::Refund => "refunds",
-            Call::Approve | Call::Inquire | Call::NetCancel => return ChangeAnswer::NotSent("no_change".into()),
+            Call::Approve | Call::Inquire | Call::NetCancel | Call::Issue | Call::Close | Call::Return => {
+                return ChangeAnswer::NotSent("no_change".into());
+            }
         };
         let Some(approval) = order.payment.state.approval() else {
             return ChangeAnswer::NotSent("no_approval".into());

@@ -13,6 +13,7 @@ pub mod mobile;
 pub mod points;
 pub mod transfer;
 mod typed;
+pub mod virtual_account;
 mod wire;
 
 use std::time::Duration;
@@ -27,6 +28,8 @@ use crate::domain::failure::Failure;
 use crate::domain::id::Reference;
 use crate::domain::money::Money;
 use crate::domain::payment::Payment;
+use crate::domain::virtual_account::{IssueAnswer, IssueInquiry, VirtualAccount};
+use crate::secret::TypedPayee;
 
 pub use typed::{PhoneCompany, Typed, TypedAccount, TypedCard, TypedCode, TypedMember, TypedPhone, Verification};
 
@@ -105,6 +108,55 @@ pub trait Acquirer: Send + Sync {
         reference: &'a Reference,
         target: &'a Reference,
     ) -> BoxFuture<'a, NetCancelAnswer>;
+
+    /// What it does with accounts that payers pay into, if it does.
+    fn accounts(&self) -> Option<&dyn HoldsAccounts> {
+        None
+    }
+}
+
+/// Money that leaves an account.
+#[derive(Debug, Clone, Copy)]
+pub struct PayOut<'a> {
+    /// Our name for the account.
+    pub account: &'a Reference,
+    /// The deposit that it comes from, by the bank's name: one that was taken back is not refunded with another's money.
+    pub deposit: &'a str,
+    /// Whether the payment is refunded; else the deposit goes back that it could not take.
+    pub is_refund: bool,
+    /// Where to.
+    pub to: &'a TypedPayee,
+}
+
+/// Opens accounts for payers to pay into, says what is in them, pays out of them and closes them.
+pub trait HoldsAccounts: Send + Sync {
+    /// Asks for an account, under our reference. Deposits are called back to `callback`, if there is such an address.
+    fn issue<'a>(
+        &'a self,
+        order: Order<'a>,
+        terms: &'a VirtualAccount,
+        callback: Option<&'a str>,
+        reference: &'a Reference,
+    ) -> BoxFuture<'a, IssueAnswer>;
+
+    /// Asks after an account, and what was paid into it.
+    fn look<'a>(&'a self, order: Order<'a>, reference: &'a Reference) -> BoxFuture<'a, IssueInquiry>;
+
+    /// Asks that an account be closed, under our reference: done when it is closed and empty.
+    fn close<'a>(
+        &'a self,
+        order: Order<'a>,
+        account: &'a Reference,
+        reference: &'a Reference,
+    ) -> BoxFuture<'a, ChangeAnswer>;
+
+    /// Pays out of an account, under our reference.
+    fn pay_out<'a>(
+        &'a self,
+        order: Order<'a>,
+        pay_out: PayOut<'a>,
+        reference: &'a Reference,
+    ) -> BoxFuture<'a, ChangeAnswer>;
 }
 
 macro_rules! open {

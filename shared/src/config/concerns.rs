@@ -315,6 +315,58 @@ impl Concern for DemoCards {
     }
 }
 
+/// Where banks tell of deposits into virtual accounts.
+#[derive(Debug, Clone)]
+pub struct DepositCallbacks {
+    /// `NARU_DEPOSIT_CALLBACK_URL`, unset means that banks are not asked to: deposits are found by looking.
+    pub callback_url: Option<Url>,
+}
+
+impl DepositCallbacks {
+    const URL: Variable = Variable::optional(
+        "NARU_DEPOSIT_CALLBACK_URL",
+        "where banks tell of deposits: the API's address with /callbacks/virtual-account; unset means that deposits are found by looking only",
+    );
+}
+
+impl Concern for DepositCallbacks {
+    const VARIABLES: &'static [Variable] = &[Self::URL];
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let problems = reader.problem_count();
+        let callback_url = reader.parsed(&Self::URL, web_url);
+        (reader.problem_count() == problems).then_some(Self { callback_url })
+    }
+}
+
+/// What banks sign with when they tell of deposits.
+#[derive(Debug, Clone)]
+pub struct CallbackSecret {
+    /// `NARU_DEPOSIT_CALLBACK_SECRET`, at least 16 characters; unset means that no callback is taken.
+    pub secret: Option<Secret<String>>,
+}
+
+impl CallbackSecret {
+    const SECRET: Variable = Variable::optional(
+        "NARU_DEPOSIT_CALLBACK_SECRET",
+        "what the bank signs its deposit callbacks with, at least 16 characters; unset means that none is taken",
+    )
+    .secret();
+}
+
+impl Concern for CallbackSecret {
+    const VARIABLES: &'static [Variable] = &[Self::SECRET];
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let problems = reader.problem_count();
+        let secret = reader.parsed(&Self::SECRET, |text| match text.len() {
+            16.. => Ok(Secret::new(text.to_owned())),
+            _ => Err("must have at least 16 characters"),
+        });
+        (reader.problem_count() == problems).then_some(Self { secret })
+    }
+}
+
 /// When the API accepts no more.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission {

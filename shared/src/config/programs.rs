@@ -3,8 +3,8 @@
 use super::acquirers::Acquirers;
 use super::browsers::Browsers;
 use super::concerns::{
-    Admission, ApiListen, Broker, Database, DemoCards, InternalListen, MasterKeys, Operators, PublicUrl, Redis,
-    Telemetry, Work,
+    Admission, ApiListen, Broker, CallbackSecret, Database, DemoCards, DepositCallbacks, InternalListen, MasterKeys,
+    Operators, PublicUrl, Redis, Telemetry, Work,
 };
 use super::reader::{Concern, ConfigError, Lookup, Reader, Variable};
 
@@ -65,6 +65,8 @@ program! {
         keys: MasterKeys,
         /// Who turns what a payer types into a token.
         acquirers: Acquirers,
+        /// What banks sign with when they tell of deposits.
+        callbacks: CallbackSecret,
     }
 }
 
@@ -87,6 +89,8 @@ program! {
         keys: MasterKeys,
         /// Who is asked for the money.
         acquirers: Acquirers,
+        /// Where banks tell of deposits.
+        deposits: DepositCallbacks,
     }
 }
 
@@ -123,6 +127,7 @@ mod tests {
             ("NARU_TRANSFER_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
             ("NARU_MOBILE_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
             ("NARU_POINTS_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
+            ("NARU_VIRTUAL_ACCOUNT_ACQUIRER_URL", "http://127.0.0.1:8090".into()),
         ])
     }
 
@@ -192,6 +197,7 @@ mod tests {
                 "NARU_TRANSFER_ACQUIRER_URL",
                 "NARU_MOBILE_ACQUIRER_URL",
                 "NARU_POINTS_ACQUIRER_URL",
+                "NARU_VIRTUAL_ACCOUNT_ACQUIRER_URL",
             ]
         );
         let shown = error.to_string();

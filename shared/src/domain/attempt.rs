@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::id::{AttemptId, Reference};
 use super::installment::InterestPayer;
 use super::money::Money;
+use super::virtual_account::IssueAnswer;
 use crate::words::words;
 
 words! {
@@ -24,6 +25,12 @@ words! {
         Inquire = "inquire",
         /// Reverse whatever was done under that reference.
         NetCancel = "net_cancel",
+        /// Open an account to pay into.
+        Issue = "issue",
+        /// Close it, if it is empty.
+        Close = "close",
+        /// Pay a deposit back.
+        Return = "return",
     }
 }
 
@@ -174,6 +181,14 @@ words! {
         AlreadyCanceled = "already_cancelled",
         /// It is not what we think it is: not captured, less left, no such approval.
         Disagrees = "disagrees",
+        /// There is money in the account that is to be closed.
+        NotEmpty = "not_empty",
+        /// There is no such bank to pay to.
+        WrongBank = "wrong_bank",
+        /// There is no such account to pay to.
+        WrongNumber = "wrong_number",
+        /// The account to pay to is somebody else's.
+        WrongHolder = "wrong_holder",
         /// The month of the approval is over, and with it the time for a cancel.
         MonthOver = "past_month",
         /// Anything else.
@@ -189,8 +204,12 @@ impl ChangeRefusal {
             RefusedBecause::AlreadyCaptured
             | RefusedBecause::AlreadyCanceled
             | RefusedBecause::Disagrees
-            | RefusedBecause::MonthOver => self.why.as_str(),
-            RefusedBecause::Declined => &self.code,
+            | RefusedBecause::MonthOver
+            | RefusedBecause::NotEmpty => self.why.as_str(),
+            RefusedBecause::WrongBank
+            | RefusedBecause::WrongNumber
+            | RefusedBecause::WrongHolder
+            | RefusedBecause::Declined => &self.code,
         }
     }
 }
@@ -232,12 +251,14 @@ pub enum NetCancelAnswer {
 pub enum Answer {
     /// Of [`Call::Approve`].
     Approve(ApproveAnswer),
-    /// Of [`Call::Capture`], [`Call::Cancel`] or [`Call::Refund`].
+    /// Of [`Call::Capture`], [`Call::Cancel`], [`Call::Refund`], [`Call::Close`] or [`Call::Return`].
     Change(Call, ChangeAnswer),
     /// Of [`Call::Inquire`].
     Inquire(InquiryAnswer),
     /// Of [`Call::NetCancel`].
     NetCancel(NetCancelAnswer),
+    /// Of [`Call::Issue`].
+    Issue(IssueAnswer),
 }
 
 impl Answer {
@@ -249,6 +270,7 @@ impl Answer {
             Self::Inquire(_) => Call::Inquire,
             Self::Change(call, _) => *call,
             Self::NetCancel(_) => Call::NetCancel,
+            Self::Issue(_) => Call::Issue,
         }
     }
 
@@ -256,6 +278,7 @@ impl Answer {
     #[must_use]
     pub fn word(&self) -> AnswerWord {
         match self {
+            Self::Issue(answer) => answer.word(),
             Self::Approve(ApproveAnswer::Approved(_))
             | Self::Change(_, ChangeAnswer::Done(_))
             | Self::Inquire(InquiryAnswer::Approved(_)) => AnswerWord::Approved,
@@ -283,6 +306,7 @@ impl Answer {
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         match self {
+            Self::Issue(answer) => answer.code(),
             Self::Approve(ApproveAnswer::Declined(failure)) | Self::Inquire(InquiryAnswer::Declined(failure)) => {
                 failure.acquirer_code.as_deref()
             }

@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::id::OperationId;
 use super::operation::OperationStatus;
 use super::payment::{PaymentState, Stage, Work};
+use super::virtual_account::Payee;
 use crate::words::words;
 
 /// Cancels of one payment at most: its standing is written whole with every version.
@@ -36,6 +37,9 @@ pub struct Cancel {
     pub tax_free: i64,
     /// Why, in the merchant's words: 1 to 200 characters.
     pub reason: String,
+    /// Where it goes to, when the payer's own means can't be paid to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payee: Option<Payee>,
     /// When it was accepted.
     #[serde(with = "time::serde::rfc3339")]
     pub requested_at: OffsetDateTime,
@@ -86,6 +90,8 @@ pub enum NotCancelable {
     },
     /// It was cancelled in too many parts.
     TooMany,
+    /// It waits for its deposit, and can only be cancelled as a whole.
+    PartWhileWaiting,
     /// What it was paid with gives back the whole only.
     OnlyWhole,
 }
@@ -94,7 +100,21 @@ impl PaymentState {
     /// What a new cancel could take: neither cancelled nor reserved, in minor units.
     #[must_use]
     pub fn refundable(&self) -> i64 {
-        self.approval().map_or(0, |approval| approval.amount - self.canceled - self.reserved)
+        self.cancelable_whole().map_or(0, |whole| whole - self.canceled - self.reserved)
+    }
+
+    /// What could be cancelled of it if nothing had been: what was approved, or what its deposit is to be.
+    fn cancelable_whole(&self) -> Option<i64> {
+        match self.stage {
+            Stage::WaitingForDeposit { .. } => self.account.as_ref().map(|account| account.amount),
+            Stage::Ready
+            | Stage::InProgress { .. }
+            | Stage::Done { .. }
+            | Stage::PartialCanceled { .. }
+            | Stage::Canceled { .. }
+            | Stage::Aborted { .. }
+            | Stage::Expired { .. } => self.approval().map(|approval| approval.amount),
+        }
     }
 
     /// What the payer has paid and not got back, in minor units: `total` until anything is cancelled.
@@ -130,6 +150,10 @@ impl PaymentState {
     fn is_cancelable(&self, amount: i64) -> Result<(), NotCancelable> {
         match self.stage {
             Stage::Done { .. } | Stage::PartialCanceled { .. } => {}
+            Stage::WaitingForDeposit { .. } if self.reserved == 0 && self.cancelable_whole() != Some(amount) => {
+                return Err(NotCancelable::PartWhileWaiting);
+            }
+            Stage::WaitingForDeposit { .. } => {}
             Stage::Canceled { .. } => return Err(NotCancelable::AllCanceled),
             Stage::Ready | Stage::InProgress { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => {
                 return Err(NotCancelable::NotPaid);
@@ -203,7 +227,7 @@ impl PaymentState {
             }
             E::WorkRearmed { work } if !busy => self.open_cancel(work.id)?.work = work.clone(),
             E::CancelDone { operation, kind, at } => {
-                let approved = self.approval()?.amount;
+                let approved = self.cancelable_whole()?;
                 let cancel = self.open_cancel(*operation)?;
                 let amount = cancel.amount;
                 cancel.work.status = OperationStatus::Succeeded;
@@ -214,7 +238,12 @@ impl PaymentState {
                 if let Some(cancel) = self.cancels.iter_mut().find(|cancel| cancel.work.id == *operation) {
                     cancel.end = Some(CancelEnd::Done { kind: *kind, canceled_at: *at, refundable });
                 }
-                let (instrument, approval) = (self.instrument()?.clone(), self.approval()?.clone());
+                let (instrument, approval) = (self.instrument()?.clone(), self.approval().cloned());
+                if *kind == CancelKind::Cancel
+                    && let Some(account) = &mut self.account
+                {
+                    account.closed = true;
+                }
                 if self.canceled == approved
                     && let Some(capture) = &mut self.capture
                 {
@@ -223,7 +252,7 @@ impl PaymentState {
                 self.stage = if self.canceled == approved {
                     Stage::Canceled { instrument, approval }
                 } else {
-                    Stage::PartialCanceled { instrument, approval }
+                    Stage::PartialCanceled { instrument, approval: approval? }
                 };
             }
             E::CancelFailed { operation, failure } => {
@@ -247,7 +276,8 @@ impl PaymentState {
             | E::ReversalFinished { .. }
             | E::CaptureQueued { .. }
             | E::Captured { .. }
-            | E::CaptureFailed { .. } => return None,
+            | E::CaptureFailed { .. }
+            | E::Account(_) => return None,
         }
         Some(())
     }

@@ -137,7 +137,8 @@ impl PaymentState {
             | E::ReversalFinished { .. }
             | E::CancelQueued { .. }
             | E::CancelDone { .. }
-            | E::CancelFailed { .. } => return None,
+            | E::CancelFailed { .. }
+            | E::Account(_) => return None,
         }
         Some(())
     }

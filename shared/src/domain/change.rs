@@ -19,8 +19,9 @@ use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::Reference;
 use super::money::Money;
-use super::operation::{CLAIMED_EARLY_BY, LetterKind, OperationKind, OperationResult, OperationStatus};
-use super::payment::MoneyState;
+use super::operation::{CLAIMED_EARLY_BY, Connector, LetterKind, OperationKind, OperationResult, OperationStatus};
+use super::payment::{MoneyState, Stage};
+use super::virtual_account;
 
 /// So many tries are asked after by the time that "not found" can be believed of them, however long the tries before took to be
 /// found out about. Later ones follow the schedule: an acquirer that is in trouble for hours is asked less and less often.
@@ -36,6 +37,9 @@ pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
         return decide(
             claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture), now),
         );
+    }
+    if let Some(decision) = virtual_account::decided_before(claimed, now) {
+        return decide(decision);
     }
     if claimed.is_past_deadline(now) {
         return decide(claimed.change_died());
@@ -56,7 +60,7 @@ impl Claimed {
     ) -> Step {
         match answer {
             ChangeAnswer::Done(facts) => self.changed(call, reference, *facts, now, delays),
-            ChangeAnswer::Declined(refusal) => self.change_refused(call, reference, refusal, now),
+            ChangeAnswer::Declined(refusal) => self.change_refused(call, reference, refusal, now, delays),
             // It was sent before, and what became of that is as open as it was.
             ChangeAnswer::Busy(_) | ChangeAnswer::NotSent(_) if self.was_sent(reference) => {
                 self.unknown(now, None, delays, None)
@@ -87,13 +91,17 @@ impl Claimed {
             }
             InquiryAnswer::Declined(failure) => {
                 let code = failure.acquirer_code.clone().unwrap_or_default();
-                self.change_refused(call, reference, &ChangeRefusal { why: RefusedBecause::Declined, code }, now)
+                let refusal = ChangeRefusal { why: RefusedBecause::Declined, code };
+                self.change_refused(call, reference, &refusal, now, delays)
+            }
+            InquiryAnswer::Refused(refusal) if self.operation.connector == Connector::VirtualAccount => {
+                self.account_refused(reference, refusal, now, delays)
             }
             // This is the inquiry that says whether it was ours.
             InquiryAnswer::Refused(ChangeRefusal { why: RefusedBecause::AlreadyCanceled, .. }) => {
                 decide(self.disagreed(reference))
             }
-            InquiryAnswer::Refused(refusal) => self.change_refused(call, reference, refusal, now),
+            InquiryAnswer::Refused(refusal) => self.change_refused(call, reference, refusal, now, delays),
             InquiryAnswer::NotFound if self.manners.dedupes_by_reference && !self.is_past_deadline(now) => {
                 Step::Change { call, again: Some(reference.clone()) }
             }
@@ -141,7 +149,12 @@ impl Claimed {
                 let total = self.payment.total;
                 Money::new(self.payment.state.balance(total.amount()), total.currency())
             }
-            OperationKind::Approve | OperationKind::Cancel | OperationKind::NetCancel => Some(self.operation.amount),
+            OperationKind::Approve
+            | OperationKind::Cancel
+            | OperationKind::NetCancel
+            | OperationKind::IssueAccount
+            | OperationKind::CloseAccount
+            | OperationKind::ReturnDeposit => Some(self.operation.amount),
         }
     }
 
@@ -149,6 +162,16 @@ impl Claimed {
     fn call(&self) -> Call {
         match self.operation.kind {
             OperationKind::Capture => Call::Capture,
+            OperationKind::IssueAccount => Call::Issue,
+            OperationKind::CloseAccount => Call::Close,
+            OperationKind::ReturnDeposit => Call::Return,
+            OperationKind::Cancel if self.operation.connector == Connector::VirtualAccount => {
+                if matches!(self.payment.state.stage, Stage::WaitingForDeposit { .. }) {
+                    Call::Close
+                } else {
+                    Call::Refund
+                }
+            }
             OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
                 let has_moved = self.payment.state.is_captured() || self.operation.connector.refunds();
                 if has_moved { Call::Refund } else { Call::Cancel }
@@ -171,6 +194,15 @@ impl Claimed {
                 .with_case(reference, CaseKind::AmountMismatch);
         }
         let (operation, at) = (self.operation.id, self.payment.merchant_time(now));
+        if let Some(event) = self.account_changed(self.operation.kind) {
+            return decide(
+                Decision {
+                    event: Some(PaymentEvent::Account(event)),
+                    ..Decision::of(Next::Settled(OperationResult::Succeeded))
+                }
+                .resolving(reference, Resolution::Approved),
+            );
+        }
         let event = match (self.operation.kind, call) {
             (OperationKind::Capture, _) => PaymentEvent::Captured { operation: Some(operation), at },
             (_, Call::Refund) => PaymentEvent::CancelDone { operation, kind: CancelKind::Refund, at },
@@ -182,7 +214,17 @@ impl Claimed {
         )
     }
 
-    fn change_refused(&self, call: Call, reference: &Reference, refusal: &ChangeRefusal, now: OffsetDateTime) -> Step {
+    fn change_refused(
+        &self,
+        call: Call,
+        reference: &Reference,
+        refusal: &ChangeRefusal,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
+        if self.operation.connector == Connector::VirtualAccount {
+            return self.account_refused(reference, refusal, now, delays);
+        }
         let at = self.payment.merchant_time(now);
         match (refusal.why, call) {
             (RefusedBecause::AlreadyCaptured, Call::Cancel) if self.operation.connector.captures() => {
@@ -207,12 +249,22 @@ impl Claimed {
                 let failure = Failure::declined(FailureCode::ExceedMaxRefundDue, refusal.code.clone());
                 decide(self.change_failed(failure, now).resolving(reference, Resolution::Declined))
             }
-            (RefusedBecause::Declined, _) => {
+            (
+                RefusedBecause::NotEmpty
+                | RefusedBecause::WrongBank
+                | RefusedBecause::WrongNumber
+                | RefusedBecause::WrongHolder
+                | RefusedBecause::Declined,
+                _,
+            ) => {
                 let code = match self.operation.kind {
                     OperationKind::Capture => FailureCode::ProviderError,
-                    OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
-                        FailureCode::RefundRejected
-                    }
+                    OperationKind::Cancel
+                    | OperationKind::Approve
+                    | OperationKind::NetCancel
+                    | OperationKind::IssueAccount
+                    | OperationKind::CloseAccount
+                    | OperationKind::ReturnDeposit => FailureCode::RefundRejected,
                 };
                 let failure = Failure::declined(code, refusal.code.clone());
                 let refused = self.change_failed(failure, now).resolving(reference, Resolution::Declined);
@@ -222,7 +274,12 @@ impl Claimed {
                     }
                     OperationKind::Capture => Some(LetterKind::Information),
                     // Whoever asked for it is told.
-                    OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => None,
+                    OperationKind::Cancel
+                    | OperationKind::Approve
+                    | OperationKind::NetCancel
+                    | OperationKind::IssueAccount
+                    | OperationKind::CloseAccount
+                    | OperationKind::ReturnDeposit => None,
                 };
                 decide(Decision { letter, ..refused })
             }
@@ -237,20 +294,23 @@ impl Claimed {
             .with_case(reference, CaseKind::BooksDisagree)
     }
 
-    fn change_failed(&self, failure: Failure, now: OffsetDateTime) -> Decision {
+    pub(super) fn change_failed(&self, failure: Failure, now: OffsetDateTime) -> Decision {
         let operation = self.operation.id;
         let event = match self.operation.kind {
             OperationKind::Capture => PaymentEvent::CaptureFailed { operation, failure: failure.clone(), at: now },
-            OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
-                PaymentEvent::CancelFailed { operation, failure: failure.clone() }
-            }
+            OperationKind::Cancel
+            | OperationKind::Approve
+            | OperationKind::NetCancel
+            | OperationKind::IssueAccount
+            | OperationKind::CloseAccount
+            | OperationKind::ReturnDeposit => PaymentEvent::CancelFailed { operation, failure: failure.clone() },
         };
         // The effect of this request: nothing moved.
         let result = OperationResult::Failed { failure, money_state: MoneyState::NotMoved };
         Decision { event: Some(event), ..Decision::of(Next::Settled(result)) }
     }
 
-    fn change_died(&self) -> Decision {
+    pub(super) fn change_died(&self) -> Decision {
         let work = self.work(OperationStatus::Dead, None, 0);
         Decision {
             event: Some(PaymentEvent::WorkDied { work }),
@@ -259,7 +319,7 @@ impl Claimed {
         }
     }
 
-    fn at_once(&self, status: OperationStatus, now: OffsetDateTime) -> Decision {
+    pub(super) fn at_once(&self, status: OperationStatus, now: OffsetDateTime) -> Decision {
         let work = self.work(status, Some(now), 1);
         Decision {
             event: Some(PaymentEvent::RetryScheduled { work, reversed: false }),
@@ -267,7 +327,13 @@ impl Claimed {
         }
     }
 
-    fn change_again(&self, reference: &Reference, spent: bool, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+    pub(super) fn change_again(
+        &self,
+        reference: &Reference,
+        spent: bool,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
         let claims_before = i32::try_from(self.operation.fence - 1).unwrap_or(i32::MAX);
         let tries = if spent { self.operation.attempt_count } else { claims_before };
         let due_at = (now + delays(tries)).min(self.operation.deadline_at.max(now) + CLAIMED_EARLY_BY);

@@ -43,7 +43,7 @@ impl Connector {
     pub const fn captures(self) -> bool {
         match self {
             Self::Card => true,
-            Self::Transfer | Self::Mobile | Self::Points => false,
+            Self::Transfer | Self::Mobile | Self::Points | Self::VirtualAccount => false,
         }
     }
 
@@ -52,7 +52,8 @@ impl Connector {
     pub const fn refunds(self) -> bool {
         match self {
             Self::Transfer => true,
-            Self::Card | Self::Mobile | Self::Points => false,
+            // Of an account that nobody paid into there is nothing to refund: its own course tells the two apart.
+            Self::Card | Self::Mobile | Self::Points | Self::VirtualAccount => false,
         }
     }
 
@@ -60,7 +61,7 @@ impl Connector {
     #[must_use]
     pub const fn cancels_in_parts(self) -> bool {
         match self {
-            Self::Card | Self::Transfer | Self::Points => true,
+            Self::Card | Self::Transfer | Self::Points | Self::VirtualAccount => true,
             Self::Mobile => false,
         }
     }
@@ -70,7 +71,7 @@ impl Connector {
     pub const fn cancels_within_the_month(self) -> bool {
         match self {
             Self::Mobile => true,
-            Self::Card | Self::Transfer | Self::Points => false,
+            Self::Card | Self::Transfer | Self::Points | Self::VirtualAccount => false,
         }
     }
 
@@ -78,7 +79,7 @@ impl Connector {
     #[must_use]
     pub const fn amount_min(self) -> i64 {
         match self {
-            Self::Transfer => 200,
+            Self::Transfer | Self::VirtualAccount => 200,
             Self::Card | Self::Mobile | Self::Points => 100,
         }
     }

@@ -14,7 +14,7 @@ use super::operation::{
     OperationStatus,
 };
 use super::payment::{MoneyState, Payment, PaymentState, Work};
-use super::{approve, change, net_cancel};
+use super::{approve, change, net_cancel, virtual_account};
 use crate::words::words;
 
 /// What a claim knows. `now` is the database's time: the claim's, plus what has passed on the worker's own clock.
@@ -42,9 +42,14 @@ pub enum Step {
         /// Whether the claim wrote the attempt down; if not it must be, first.
         written: bool,
     },
+    /// Ask for an account to pay into.
+    Issue {
+        /// Under a reference that was used before and of which the bank knows nothing; nothing for a new one.
+        again: Option<Reference>,
+    },
     /// Ask for a change of the approval: its capture, or giving money back.
     Change {
-        /// [`Call::Capture`], [`Call::Cancel`] or [`Call::Refund`].
+        /// [`Call::Capture`], [`Call::Cancel`], [`Call::Refund`], [`Call::Close`] or [`Call::Return`].
         call: Call,
         /// Under a reference that was used before and of which the acquirer knows nothing; nothing for a new one.
         again: Option<Reference>,
@@ -99,6 +104,8 @@ pub struct Decision {
     pub letter: Option<LetterKind>,
     /// A case for a person.
     pub case: Option<(Reference, CaseKind)>,
+    /// Whether the accounts of the payment are looked at at once: what is in them may be news.
+    pub looks: bool,
 }
 
 /// What becomes of an operation.
@@ -160,7 +167,11 @@ impl Claimed {
         }
         match self.operation.kind {
             OperationKind::Approve => approve::first_step(self, now),
-            OperationKind::Cancel | OperationKind::Capture => change::first_step(self, now),
+            OperationKind::IssueAccount => virtual_account::first_step(self, now),
+            OperationKind::Cancel
+            | OperationKind::Capture
+            | OperationKind::CloseAccount
+            | OperationKind::ReturnDeposit => change::first_step(self, now),
             OperationKind::NetCancel => net_cancel::first_step(self),
         }
     }
@@ -295,7 +306,7 @@ impl Decision {
     /// A decision about the operation alone.
     #[must_use]
     pub const fn of(next: Next) -> Self {
-        Self { next, event: None, resolved: None, letter: None, case: None }
+        Self { next, event: None, resolved: None, letter: None, case: None, looks: false }
     }
 
     /// How the operation ended, once it has, given how its payment stands afterwards. A failure says where the money is by
@@ -349,6 +360,7 @@ impl Step {
         match self {
             Self::Decide(decision) => decide(decision.with_case(reference, kind)),
             Self::Approve { .. }
+            | Self::Issue { .. }
             | Self::Change { .. }
             | Self::Verify { .. }
             | Self::Inquire { .. }

@@ -8,6 +8,7 @@ use super::id::OperationId;
 use super::instrument::Instrument;
 use super::operation::OperationKind;
 use super::payment::{Approval, Work};
+use super::virtual_account::AccountEvent;
 use crate::words::words;
 
 words! {
@@ -135,6 +136,8 @@ pub enum PaymentEvent {
         /// Whether there was anything to reverse.
         reversed: bool,
     },
+    /// Something about an account to pay into.
+    Account(AccountEvent),
 }
 
 /// What goes on beside each other on a payment.
@@ -148,6 +151,8 @@ pub enum Course {
     Cancel,
     /// The acquirer buys the sales slip.
     Capture,
+    /// An account to pay into: opened, paid into, closed.
+    Account,
     /// Somebody who waits is told how it goes.
     Progress,
 }
@@ -180,6 +185,7 @@ impl PaymentEvent {
             Self::CaptureQueued { .. } => "capture.queued",
             Self::Captured { .. } => "payment.captured",
             Self::CaptureFailed { .. } => "capture.aborted",
+            Self::Account(event) => event.name(),
         }
     }
 
@@ -190,13 +196,15 @@ impl PaymentEvent {
             Self::LateApproval { .. } | Self::ReversalFinished { .. } => Course::Reversal,
             Self::CancelQueued { .. } | Self::CancelDone { .. } | Self::CancelFailed { .. } => Course::Cancel,
             Self::CaptureQueued { .. } | Self::Captured { .. } | Self::CaptureFailed { .. } => Course::Capture,
+            Self::Account(_) => Course::Account,
             Self::Scanned { .. } | Self::Delayed { .. } => Course::Progress,
             Self::ApprovalQueued { work }
             | Self::RetryScheduled { work, .. }
             | Self::OutcomeUnknown { work }
             | Self::WorkDied { work }
             | Self::WorkRearmed { work } => match work.kind {
-                OperationKind::Approve => Course::Own,
+                OperationKind::Approve | OperationKind::IssueAccount => Course::Own,
+                OperationKind::CloseAccount | OperationKind::ReturnDeposit => Course::Account,
                 OperationKind::NetCancel => Course::Reversal,
                 OperationKind::Cancel => Course::Cancel,
                 OperationKind::Capture => Course::Capture,
@@ -213,6 +221,7 @@ impl PaymentEvent {
     #[must_use]
     pub const fn class(&self) -> EventClass {
         match self {
+            Self::Account(event) => event.class(),
             Self::Authenticated { .. }
             | Self::PayerCanceled
             | Self::Expired

@@ -15,6 +15,8 @@ pub enum Verdict {
     /// Money may have gone back that we took for not gone back, or a slip may have been bought: nothing undoes that. It is
     /// asked after once more if there is time, and a person must see that the books are right.
     Case,
+    /// An account may be open, or closed, that we have no more to do with: it is looked at, and what is found there dealt with.
+    Look,
 }
 
 /// Judges an answer by what was decided in the meantime about its reference, under which `asked` was asked.
@@ -25,11 +27,22 @@ pub enum Verdict {
 pub const fn judge(call: Call, heard: AnswerWord, asked: Call, decided: Option<Resolution>) -> Verdict {
     let may_be_done = match (call, heard) {
         (
-            Call::Approve | Call::Capture | Call::Cancel | Call::Refund,
+            Call::Approve | Call::Capture | Call::Cancel | Call::Refund | Call::Issue | Call::Close | Call::Return,
             AnswerWord::Approved | AnswerWord::Pending | AnswerWord::Unknown,
         )
         | (Call::Inquire, AnswerWord::Approved | AnswerWord::Pending) => true,
-        (Call::Approve | Call::Capture | Call::Cancel | Call::Refund | Call::Inquire | Call::NetCancel, _) => false,
+        (
+            Call::Approve
+            | Call::Capture
+            | Call::Cancel
+            | Call::Refund
+            | Call::Issue
+            | Call::Close
+            | Call::Return
+            | Call::Inquire
+            | Call::NetCancel,
+            _,
+        ) => false,
     };
     if !may_be_done {
         return Verdict::Nothing;
@@ -39,7 +52,10 @@ pub const fn judge(call: Call, heard: AnswerWord, asked: Call, decided: Option<R
         Some(Resolution::Approved | Resolution::Reversing) => Verdict::Nothing,
         Some(Resolution::Declined | Resolution::Reversed | Resolution::NotMoved) => match asked {
             Call::Approve => Verdict::Reverse,
-            Call::Capture | Call::Cancel | Call::Refund | Call::Inquire | Call::NetCancel => Verdict::Case,
+            Call::Issue | Call::Close => Verdict::Look,
+            Call::Capture | Call::Cancel | Call::Refund | Call::Return | Call::Inquire | Call::NetCancel => {
+                Verdict::Case
+            }
         },
     }
 }

@@ -57,10 +57,6 @@ words! {
         RejectAccountPayment = "REJECT_ACCOUNT_PAYMENT",
         /// No such account, another holder's, or stopped.
         InvalidAccountInfo = "INVALID_ACCOUNT_INFO_RE_REGISTER",
-        /// No such bank.
-        InvalidBank = "INVALID_BANK",
-        /// The bank is closed at this hour.
-        NotAvailableBank = "NOT_AVAILABLE_BANK",
         /// More than the account may draw in a day.
         ExceedMaxOneDayAmount = "EXCEED_MAX_ONE_DAY_AMOUNT",
         /// More than the phone may be charged in a month.
@@ -81,6 +77,14 @@ words! {
         RefundRejected = "REFUND_REJECTED",
         /// The payer changed their mind.
         PayProcessCanceled = "PAY_PROCESS_CANCELED",
+        /// There is no such bank, or it gives no accounts.
+        InvalidBank = "INVALID_BANK",
+        /// There is no such account to give the money back to.
+        InvalidRefundAccountNumber = "INVALID_REFUND_ACCOUNT_NUMBER",
+        /// The account to give the money back to is somebody else's.
+        InvalidRefundAccountInfo = "INVALID_REFUND_ACCOUNT_INFO",
+        /// The bank is closed at this hour.
+        NotAvailableBank = "NOT_AVAILABLE_BANK",
     }
 }
 
@@ -97,5 +101,11 @@ words! {
         NothingToCapture = "NOTHING_TO_CAPTURE",
         /// The payer cancelled before paying.
         PayerCanceled = "PAYER_CANCELED",
+        /// No account could be had from the bank in time.
+        IssueDeadlinePassed = "ISSUE_DEADLINE_PASSED",
+        /// Money was paid in before the account could be closed.
+        DepositedMeanwhile = "DEPOSITED_MEANWHILE",
+        /// The payer's bank took the deposit back: there is nothing to give back.
+        DepositTakenBack = "DEPOSIT_TAKEN_BACK",
     }
 }

@@ -82,6 +82,7 @@ pub(super) fn cancel(number: u128, amount: i64) -> Cancel {
         amount,
         tax_free: 0,
         reason: "changed their mind".into(),
+        payee: None,
         requested_at: START,
         end: None,
     }

@@ -1,8 +1,10 @@
 //! What a payment is paid with.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use super::operation::Connector;
+use super::virtual_account::VirtualAccount;
 use crate::words::words;
 
 /// What a payment is paid with. Holds what the acquirer gave in exchange for it, never what it can be used with
@@ -18,6 +20,8 @@ pub enum Instrument {
     Mobile(Mobile),
     /// 포인트.
     Points(Points),
+    /// 가상계좌.
+    VirtualAccount(VirtualAccount),
 }
 
 words! {
@@ -31,6 +35,8 @@ words! {
         Mobile = "휴대폰",
         /// With points: Toss Payments counts whatever has no method of its own there.
         Points = "간편결제",
+        /// Into an account that is opened for the payment.
+        VirtualAccount = "가상계좌",
     }
 }
 
@@ -55,6 +61,7 @@ impl Method {
             Self::Transfer => "TRANSFER",
             Self::Mobile => "MOBILE_PHONE",
             Self::Points => "EASY_PAY",
+            Self::VirtualAccount => "VIRTUAL_ACCOUNT",
         }
     }
 
@@ -66,6 +73,7 @@ impl Method {
             Self::Transfer => Connector::Transfer,
             Self::Mobile => Connector::Mobile,
             Self::Points => Connector::Points,
+            Self::VirtualAccount => Connector::VirtualAccount,
         }
     }
 }
@@ -79,6 +87,7 @@ impl Instrument {
             Self::Transfer(_) => Method::Transfer,
             Self::Mobile(_) => Method::Mobile,
             Self::Points(_) => Method::Points,
+            Self::VirtualAccount(_) => Method::VirtualAccount,
         }
     }
 
@@ -93,8 +102,14 @@ impl Instrument {
     pub const fn installment_months(&self) -> u8 {
         match self {
             Self::Card(card) => card.installment_months,
-            Self::Transfer(_) | Self::Mobile(_) | Self::Points(_) => 0,
+            Self::Transfer(_) | Self::Mobile(_) | Self::Points(_) | Self::VirtualAccount(_) => 0,
         }
+    }
+
+    /// Until when it is to be paid, if it is an account to pay into.
+    #[must_use]
+    pub const fn due_at(&self) -> Option<OffsetDateTime> {
+        if let Self::VirtualAccount(account) = self { Some(account.due_at) } else { None }
     }
 
     /// The card, if it is one.
@@ -102,7 +117,7 @@ impl Instrument {
     pub const fn card(&self) -> Option<&Card> {
         match self {
             Self::Card(card) => Some(card),
-            Self::Transfer(_) | Self::Mobile(_) | Self::Points(_) => None,
+            Self::Transfer(_) | Self::Mobile(_) | Self::Points(_) | Self::VirtualAccount(_) => None,
         }
     }
 }

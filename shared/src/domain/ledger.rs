@@ -4,7 +4,9 @@
 
 use super::cancel::CancelKind;
 use super::event::PaymentEvent;
-use super::payment::Payment;
+use super::instrument::Instrument;
+use super::payment::{Payment, PaymentState};
+use super::virtual_account::{AccountEvent, DepositStanding};
 use crate::words::words;
 
 words! {
@@ -17,6 +19,8 @@ words! {
         Receivable = "receivable",
         /// What we owe the merchant.
         Payable = "payable",
+        /// What we owe to whoever paid into an account what its payment could not take.
+        Returnable = "returnable",
     }
 }
 
@@ -31,6 +35,12 @@ words! {
         Refund = "REFUND",
         /// An acquirer bought the sales slip: between our own accounts, and nothing a merchant would list.
         Capture = "CAPTURE",
+        /// Something was paid in that goes back.
+        Deposit = "DEPOSIT",
+        /// It went back.
+        Return = "RETURN",
+        /// The payer's bank took a deposit back.
+        DepositError = "DEPOSIT_ERROR",
     }
 }
 
@@ -62,12 +72,18 @@ pub fn posting(payment: &Payment, event: &PaymentEvent) -> Option<Posting> {
         }
         PaymentEvent::CancelDone { operation, kind, .. } => {
             let amount = state.cancel(*operation)?.amount;
+            // An account that is closed had nothing in it.
+            let is_account = matches!(state.instrument(), Some(Instrument::VirtualAccount(_)));
+            if is_account && *kind == CancelKind::Cancel {
+                return None;
+            }
             let kind = match kind {
                 CancelKind::Cancel => TransactionKind::Cancel,
                 CancelKind::Refund => TransactionKind::Refund,
             };
             (kind, Account::Payable, claim, amount)
         }
+        PaymentEvent::Account(event) => deposited(state, event)?,
         PaymentEvent::Captured { .. }
         | PaymentEvent::Authenticated { .. }
         | PaymentEvent::PayerCanceled
@@ -88,4 +104,36 @@ pub fn posting(payment: &Payment, event: &PaymentEvent) -> Option<Posting> {
         | PaymentEvent::CaptureFailed { .. } => return None,
     };
     (amount > 0).then_some(Posting { kind, debit, credit, amount })
+}
+
+/// What is paid in is ours to collect from the bank, and owed to the merchant, or back to whoever paid it in.
+fn deposited(state: &PaymentState, event: &AccountEvent) -> Option<(TransactionKind, Account, Account, i64)> {
+    let owed_to = |standing| match standing {
+        DepositStanding::Taken => Some(Account::Payable),
+        DepositStanding::Owed => Some(Account::Returnable),
+        DepositStanding::Returned | DepositStanding::TakenBack => None,
+    };
+    match event {
+        AccountEvent::Deposited { deposit, .. } => {
+            let credit = owed_to(deposit.standing)?;
+            let taken = deposit.standing == DepositStanding::Taken;
+            let kind = if taken { TransactionKind::Payment } else { TransactionKind::Deposit };
+            Some((kind, Account::Receivable, credit, deposit.amount))
+        }
+        AccountEvent::TakenBack { key } => {
+            let deposit = state.deposits.iter().find(|deposit| deposit.key == *key)?;
+            Some((TransactionKind::DepositError, owed_to(deposit.standing)?, Account::Receivable, deposit.amount))
+        }
+        AccountEvent::Returned { operation } => {
+            let amount = state.returned_by(*operation)?.amount;
+            Some((TransactionKind::Return, Account::Returnable, Account::Receivable, amount))
+        }
+        AccountEvent::Issued { .. }
+        | AccountEvent::PayeeGiven { .. }
+        | AccountEvent::NothingToReturn { .. }
+        | AccountEvent::Overdue
+        | AccountEvent::CloseQueued { .. }
+        | AccountEvent::Closed { .. }
+        | AccountEvent::NotClosed { .. } => None,
+    }
 }

@@ -4,6 +4,7 @@
 //! on it is an operation ([`operation`]); each call of it to an acquirer is an attempt ([`attempt`]). What a worker
 //! does next, and what an answer means, is decided in [`approve`], [`change`] (cancel, refund, capture) and [`net_cancel`]; what a
 //! late one means, in [`evidence`]. What is owed to whom afterwards is in [`ledger`].
+//! An account for the payer to pay into, and what is found in it, is in [`virtual_account`].
 //! What a merchant may charge again is a billing key ([`billing`]).
 //! What a merchant's people may do is decided in [`staff`].
 
@@ -30,6 +31,7 @@ pub mod operation;
 pub mod payment;
 mod progress;
 pub mod staff;
+pub mod virtual_account;
 
 #[cfg(test)]
 mod fixtures;

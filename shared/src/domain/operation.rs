@@ -12,7 +12,7 @@ use crate::words::words;
 /// How long after its acceptance an approval may still be sent, unless the merchant said sooner (`approveBefore`).
 pub const APPROVE_WITHIN: Duration = Duration::minutes(3);
 
-/// How long after its acceptance a cancel or capture may still be sent. Then it is given up with a letter.
+/// How long after its acceptance anything else may still be sent. Then it is given up with a letter.
 pub const CHANGE_WITHIN: Duration = Duration::hours(24);
 
 /// A claim may come this much before it is due; what is left of the wait is not worth another hop. Where something else is to
@@ -36,6 +36,12 @@ words! {
         Capture = "capture",
         /// 망취소: reverse what an acquirer may have done under a reference of ours that we no longer want.
         NetCancel = "net_cancel",
+        /// Have a bank open an account for the payer to pay into.
+        IssueAccount = "issue_account",
+        /// Have it closed: it is done when the bank says that it is closed and empty.
+        CloseAccount = "close_account",
+        /// Give back a deposit that the payment can't take.
+        ReturnDeposit = "return_deposit",
     }
 }
 
@@ -66,7 +72,9 @@ impl OperationKind {
     pub const fn within(self) -> Duration {
         match self {
             Self::Approve => APPROVE_WITHIN,
-            Self::Cancel | Self::Capture => CHANGE_WITHIN,
+            Self::Cancel | Self::Capture | Self::IssueAccount | Self::CloseAccount | Self::ReturnDeposit => {
+                CHANGE_WITHIN
+            }
             Self::NetCancel => Duration::ZERO,
         }
     }
@@ -77,8 +85,8 @@ impl OperationKind {
     #[must_use]
     pub const fn is_waited_for(self) -> bool {
         match self {
-            Self::Approve | Self::Cancel => true,
-            Self::Capture | Self::NetCancel => false,
+            Self::Approve | Self::Cancel | Self::IssueAccount => true,
+            Self::Capture | Self::NetCancel | Self::CloseAccount | Self::ReturnDeposit => false,
         }
     }
 }
@@ -133,7 +141,7 @@ pub struct Operation {
     pub connector: Connector,
     /// For how much.
     pub amount: Money,
-    /// What a net-cancel reverses.
+    /// What a net-cancel reverses, which account is closed, or which deposit (by the bank's name for it) is returned.
     pub target: Option<Reference>,
     /// How far it is.
     pub status: OperationStatus,
@@ -167,6 +175,7 @@ impl Operation {
     pub fn letter_reason(&self) -> &'static str {
         match (&self.result, self.letter) {
             (Some(OperationResult::Failed { failure, .. }), _) => failure.reason.as_str(),
+            (_, Some(LetterKind::NeedsPerson)) if self.status == OperationStatus::Dead => "NOBODY_KNOWS_HOW",
             (_, Some(LetterKind::NeedsPerson)) => "OUTCOME_UNKNOWN",
             (_, Some(LetterKind::Replayable)) => "CRASHED_ITS_WORKERS",
             // Its message died although its row owes no letter: delivered too often.
@@ -188,7 +197,7 @@ pub const fn urgency(kind: OperationKind, status: OperationStatus) -> Urgency {
         // A claimed row that needs a hint again has lost its owner: it begins with an inquiry.
         (OperationKind::NetCancel, _) | (_, OperationStatus::Unknown | OperationStatus::Processing) => Urgency::Recover,
         (
-            OperationKind::Approve,
+            OperationKind::Approve | OperationKind::IssueAccount,
             OperationStatus::Queued
             | OperationStatus::Waiting
             | OperationStatus::Succeeded
@@ -196,7 +205,7 @@ pub const fn urgency(kind: OperationKind, status: OperationStatus) -> Urgency {
             | OperationStatus::Dead,
         ) => Urgency::Pay,
         (
-            OperationKind::Cancel | OperationKind::Capture,
+            OperationKind::Cancel | OperationKind::Capture | OperationKind::CloseAccount | OperationKind::ReturnDeposit,
             OperationStatus::Queued
             | OperationStatus::Waiting
             | OperationStatus::Succeeded

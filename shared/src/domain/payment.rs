@@ -14,6 +14,7 @@ use super::installment::InterestPayer;
 use super::instrument::{Instrument, Method};
 use super::money::Money;
 use super::operation::{OperationKind, OperationStatus};
+use super::virtual_account::{Account, Deposit, Payee};
 use crate::words::words;
 
 /// How long a payer has to authenticate (Toss Payments: 30 minutes).
@@ -29,7 +30,9 @@ words! {
         /// The payer is authenticated. A confirm queues the approval, whose outcome moves it; without one the
         /// payer cancels, or upkeep expires it after 10 minutes.
         InProgress = "IN_PROGRESS",
-        /// Paid. A cancel that is carried out.
+        /// The payer has an account to pay into. A deposit that is found, or a cancel that is carried out.
+        WaitingForDeposit = "WAITING_FOR_DEPOSIT",
+        /// Paid. A cancel that is carried out; or, of a virtual account, that the payer's bank takes the deposit back.
         Done = "DONE",
         /// Paid, and a part went back. The next cancel that is carried out.
         PartialCanceled = "PARTIAL_CANCELED",
@@ -65,6 +68,8 @@ words! {
         KeyIn = "key_in",
         /// The merchant charges a billing key; approval is queued at once.
         Billing = "billing",
+        /// The merchant asks for an account that the payer pays into; its issue is queued at once.
+        VirtualAccount = "virtual_account",
     }
 }
 
@@ -174,6 +179,18 @@ pub struct PaymentState {
     /// The last work that was said to take long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delayed: Option<OperationId>,
+    /// The account to pay into, since the bank opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// What was paid into accounts of it, in the order in which it was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deposits: Vec<Deposit>,
+    /// Where deposits that it can't take go back to, if that was ever said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payee: Option<Payee>,
+    /// The work that closes an account of it, while it is owed or when it was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<Work>,
     /// Whether some of the payer's money ever moved and went back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ever_reversed: bool,
@@ -190,6 +207,11 @@ pub enum Stage {
         /// What with.
         instrument: Instrument,
     },
+    /// There is an account to pay into.
+    WaitingForDeposit {
+        /// What was asked for.
+        instrument: Instrument,
+    },
     /// Paid.
     Done {
         /// What with.
@@ -204,12 +226,13 @@ pub enum Stage {
         /// What the acquirer said to it.
         approval: Approval,
     },
-    /// Paid, and all of it went back.
+    /// Paid, and all of it went back; or cancelled while it waited for its deposit.
     Canceled {
         /// What with.
         instrument: Instrument,
-        /// What the acquirer said to it.
-        approval: Approval,
+        /// What the acquirer said to it, if it was paid.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<Approval>,
     },
     /// Came to nothing.
     Aborted {
@@ -303,6 +326,10 @@ impl PaymentState {
             reserved: 0,
             capture: None,
             reversals: Vec::new(),
+            account: None,
+            deposits: Vec::new(),
+            payee: None,
+            closing: None,
             ever_reversed: false,
             scanned_at: None,
             delayed: None,
@@ -321,6 +348,10 @@ impl PaymentState {
             reserved: 0,
             capture: None,
             reversals: Vec::new(),
+            account: None,
+            deposits: Vec::new(),
+            payee: None,
+            closing: None,
             ever_reversed: false,
             scanned_at: None,
             delayed: None,
@@ -333,6 +364,7 @@ impl PaymentState {
         match self.stage {
             Stage::Ready => PaymentStatus::Ready,
             Stage::InProgress { .. } => PaymentStatus::InProgress,
+            Stage::WaitingForDeposit { .. } => PaymentStatus::WaitingForDeposit,
             Stage::Done { .. } => PaymentStatus::Done,
             Stage::PartialCanceled { .. } => PaymentStatus::PartialCanceled,
             Stage::Canceled { .. } => PaymentStatus::Canceled,
@@ -347,6 +379,7 @@ impl PaymentState {
         match &self.stage {
             Stage::Ready => None,
             Stage::InProgress { instrument }
+            | Stage::WaitingForDeposit { instrument }
             | Stage::Done { instrument, .. }
             | Stage::PartialCanceled { instrument, .. }
             | Stage::Canceled { instrument, .. } => Some(instrument),
@@ -358,10 +391,13 @@ impl PaymentState {
     #[must_use]
     pub const fn approval(&self) -> Option<&Approval> {
         match &self.stage {
-            Stage::Done { approval, .. }
-            | Stage::PartialCanceled { approval, .. }
-            | Stage::Canceled { approval, .. } => Some(approval),
-            Stage::Ready | Stage::InProgress { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => None,
+            Stage::Done { approval, .. } | Stage::PartialCanceled { approval, .. } => Some(approval),
+            Stage::Canceled { approval, .. } => approval.as_ref(),
+            Stage::Ready
+            | Stage::InProgress { .. }
+            | Stage::WaitingForDeposit { .. }
+            | Stage::Aborted { .. }
+            | Stage::Expired { .. } => None,
         }
     }
 
@@ -375,10 +411,14 @@ impl PaymentState {
         own.filter(|work| work.status.is_unsettled()).or(later.min_by_key(|work| work.id)).or(given_up)
     }
 
-    /// The work that follows an approval and has not ended: its capture, and what is to go back.
+    /// The work beside the payment's own course that has not ended: its capture, what is to go back, and an account to close.
     fn afterwards(&self) -> impl Iterator<Item = &Work> {
         let capture = self.capture.iter().filter_map(|capture| capture.work.as_ref());
-        capture.chain(self.cancels.iter().filter(|cancel| cancel.end.is_none()).map(|cancel| &cancel.work))
+        let returns = self.deposits.iter().filter_map(|deposit| deposit.work.as_ref());
+        capture
+            .chain(&self.closing)
+            .chain(returns)
+            .chain(self.cancels.iter().filter(|cancel| cancel.end.is_none()).map(|cancel| &cancel.work))
     }
 
     /// Whether work is owed on it without anybody's help.
@@ -407,7 +447,7 @@ impl PaymentState {
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         match self.stage {
-            Stage::Ready | Stage::InProgress { .. } => false,
+            Stage::Ready | Stage::InProgress { .. } | Stage::WaitingForDeposit { .. } => false,
             Stage::Done { .. }
             | Stage::PartialCanceled { .. }
             | Stage::Canceled { .. }
@@ -432,6 +472,7 @@ impl PaymentState {
             Course::Reversal => next.reverse(event),
             Course::Cancel => next.give_back(event),
             Course::Capture => next.collect(event),
+            Course::Account => next.hold_account(event),
             Course::Progress => next.tell(event),
         }
         .ok_or_else(illegal)?;
@@ -490,6 +531,7 @@ impl PaymentState {
             (
                 Stage::Ready
                 | Stage::InProgress { .. }
+                | Stage::WaitingForDeposit { .. }
                 | Stage::Done { .. }
                 | Stage::PartialCanceled { .. }
                 | Stage::Canceled { .. }
@@ -514,7 +556,8 @@ impl PaymentState {
                 | E::CancelFailed { .. }
                 | E::CaptureQueued { .. }
                 | E::Captured { .. }
-                | E::CaptureFailed { .. },
+                | E::CaptureFailed { .. }
+                | E::Account(_),
             ) => return None,
         }
         Some(())
@@ -530,11 +573,18 @@ impl PaymentState {
             Stage::Done { .. } | Stage::PartialCanceled { .. } => {
                 let going = |cancel: &&Cancel| cancel.end.is_none() && cancel.work.status.is_unsettled();
                 let going: i64 = self.cancels.iter().filter(going).map(|cancel| cancel.amount).sum();
-                if self.refundable() + self.reserved > going { MoneyState::Moved } else { MoneyState::Unknown }
+                let stays = self.refundable() + self.reserved > going;
+                if stays || self.deposited_money() == Some(MoneyState::Moved) {
+                    MoneyState::Moved
+                } else {
+                    MoneyState::Unknown
+                }
             }
-            Stage::Canceled { .. } => MoneyState::Reversed,
+            Stage::Canceled { .. } => self.deposited_money().unwrap_or(MoneyState::Reversed),
+            Stage::WaitingForDeposit { .. } => self.deposited_money().unwrap_or(MoneyState::NotMoved),
             Stage::Ready | Stage::InProgress { .. } | Stage::Aborted { .. } | Stage::Expired { .. } => {
-                if self.ever_reversed { MoneyState::Reversed } else { MoneyState::NotMoved }
+                let reversed = if self.ever_reversed { MoneyState::Reversed } else { MoneyState::NotMoved };
+                self.deposited_money().unwrap_or(reversed)
             }
         }
     }

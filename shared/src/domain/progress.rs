@@ -30,7 +30,8 @@ impl PaymentState {
             | E::CancelFailed { .. }
             | E::CaptureQueued { .. }
             | E::Captured { .. }
-            | E::CaptureFailed { .. } => return None,
+            | E::CaptureFailed { .. }
+            | E::Account(_) => return None,
         }
         Some(())
     }

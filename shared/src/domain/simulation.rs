@@ -184,6 +184,7 @@ impl World {
                         amount,
                         tax_free,
                         reason: "changed my mind".into(),
+                        payee: None,
                         requested_at: now,
                         end: None,
                     };
@@ -230,6 +231,7 @@ impl World {
         let (call, reference, because, written) = match step {
             Step::Decide(decision) => return self.decide(&claimed, operation, &decision, answered),
             Step::Approve { reference, written } => (Call::Approve, reference, None, written),
+            Step::Issue { .. } => unreachable!("no account is asked for"),
             Step::Inquire { reference } => (Call::Inquire, reference, None, false),
             Step::Verify { call, reference } => {
                 doubt = Some(call);
@@ -317,6 +319,8 @@ impl World {
                 None => claimed.after_change_inquiry(&reference, answer, begins, now, &mut delays),
             },
             (_, OperationKind::Cancel | OperationKind::Capture) => unreachable!("nothing undoes a change"),
+            (_, OperationKind::IssueAccount | OperationKind::CloseAccount | OperationKind::ReturnDeposit)
+            | (Answer::Issue(_), _) => unreachable!("no account is asked for"),
             (Answer::Approve(answer), _) => claimed.after_approve(&reference, answer, now, &mut delays),
             (Answer::Inquire(answer), _) => claimed.after_inquiry(&reference, answer, begins, now, &mut delays),
             (Answer::NetCancel(answer), OperationKind::Approve) => {
@@ -348,6 +352,7 @@ impl World {
                 self.check_changes()?;
                 if status == PaymentStatus::Canceled { MoneyState::Reversed } else { MoneyState::Moved }
             }
+            PaymentStatus::WaitingForDeposit => unreachable!("no account is asked for"),
             PaymentStatus::Ready | PaymentStatus::InProgress | PaymentStatus::Aborted | PaymentStatus::Expired => {
                 prop_assert!(charged.is_empty(), "nobody wants these: {:?}", charged);
                 if self.acquirer.ever_charged() { MoneyState::Reversed } else { MoneyState::NotMoved }
@@ -405,7 +410,7 @@ fn unknown(call: Call) -> Answer {
         Call::Approve => Answer::Approve(ApproveAnswer::Unknown("timeout".into())),
         Call::Inquire => Answer::Inquire(super::attempt::InquiryAnswer::NoAnswer("timeout".into())),
         Call::NetCancel => Answer::NetCancel(NetCancelAnswer::NoAnswer("timeout".into())),
-        Call::Capture | Call::Cancel | Call::Refund => {
+        Call::Capture | Call::Cancel | Call::Refund | Call::Issue | Call::Close | Call::Return => {
             Answer::Change(call, super::attempt::ChangeAnswer::Unknown("timeout".into()))
         }
     }

@@ -19,6 +19,15 @@ pub fn keyed_hash_of_parts(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     hmac(key, &framed)
 }
 
+/// HMAC-SHA256 of a message under somebody else's key, of any length.
+#[must_use]
+pub fn keyed_hash_of_message(key: &[u8], message: &[u8]) -> [u8; 32] {
+    // A key of any length will do.
+    let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(key) else { return [0; 32] };
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
 /// Whether two byte strings are equal, in a time that does not tell where they differ.
 #[must_use]
 pub fn same(left: &[u8], right: &[u8]) -> bool {
@@ -46,6 +55,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_message_is_signed_as_the_bank_of_the_sandbox_signs() {
+        // printf '1700000000.{"event":"deposit"}' | openssl dgst -sha256 -hmac sandbox-callback-secret
+        let hash = keyed_hash_of_message(b"sandbox-callback-secret", br#"1700000000.{"event":"deposit"}"#);
+        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "acefbfb7e38f7e09d975714fa1674dbde440db8da07890ee48030533d9f9a013");
+    }
 
     #[test]
     fn agrees_with_rfc_4231_test_case_2_by_zero_padding() {

@@ -12,7 +12,6 @@ use super::{NewKey, Store, StoreError, write};
 use crate::domain::event::CREATED;
 use crate::domain::id::{CheckoutId, PaymentId, PaymentKey, Tenant};
 use crate::domain::money::Money;
-use crate::domain::operation::APPROVE_WITHIN;
 use crate::domain::payment::{PaymentDetails, PaymentSource, PaymentState};
 
 /// A payment to be written down.
@@ -79,6 +78,8 @@ pub struct Acceptance {
     connector: Option<&'static str>,
     amount: Option<i64>,
     before: Option<OffsetDateTime>,
+    /// Seconds until nothing new is sent for the operation.
+    within: Option<f64>,
     trace_parent: Option<String>,
     route: Option<String>,
     key: Option<String>,
@@ -113,6 +114,7 @@ impl Acceptance {
             connector: operation.map(|o| o.connector.as_str()),
             amount: operation.map(|o| o.amount.amount()),
             before: operation.and_then(|o| o.before),
+            within: operation.map(|o| seconds(o.kind.within())),
             trace_parent: operation.map(|o| o.trace_parent.to_owned()),
             route: key.map(|k| k.route.clone()),
             key: key.map(|k| k.key.clone()),
@@ -192,7 +194,7 @@ impl Store {
                 new.connector as _,
                 new.amount as _,
                 new.before as _,
-                seconds(APPROVE_WITHIN),
+                new.within as _,
                 new.trace_parent.as_deref() as _,
                 new.route.as_deref() as _,
                 new.key.as_deref() as _,
@@ -224,10 +226,10 @@ impl Store {
                     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[],
                         $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::jsonb[], $13::text[], $14::text[],
                         $15::jsonb[], $16::float8[], $17::text[], $18::uuid[], $19::text[], $20::text[], $21::bigint[],
-                        $22::timestamptz[], $23::text[], $24::text[], $25::text[], $26::bytea[], $27::jsonb[])
+                        $22::timestamptz[], $23::text[], $24::text[], $25::text[], $26::bytea[], $27::jsonb[], $29::float8[])
                     as i(id, payment_key, checkout_id, merchant_id, mode, source, order_id, order_name, currency,
                         total_amount, tax_free_amount, details, status, money_state, state, lasts, trace_id, operation,
-                        kind, connector, amount, before, trace_parent, route, key, fingerprint, members)
+                        kind, connector, amount, before, trace_parent, route, key, fingerprint, members, within)
                 ), payment as (
                     insert into payments (id, payment_key, checkout_id, merchant_id, mode, source, order_id, order_name,
                         currency, total_amount, tax_free_amount, details, operation_count, status, money_state, state,
@@ -245,7 +247,7 @@ impl Store {
                 ), operation as (
                     insert into operations (id, payment_id, number, kind, connector, amount, deadline_at, trace_parent)
                     select operation, id, 1, kind, connector, amount,
-                        least(before, now() + make_interval(secs => $29)), trace_parent
+                        least(before, now() + make_interval(secs => within)), trace_parent
                     from item where operation is not null
                 ), key as (
                     insert into idempotency_keys
@@ -284,7 +286,7 @@ impl Store {
                 &column!(new, fingerprint) as _,
                 &column!(new, members) as _,
                 CREATED,
-                seconds(APPROVE_WITHIN),
+                &column!(new, within) as _,
             ),
             fetch_all
         )?;

@@ -93,7 +93,7 @@ impl Store {
                     (select n.because from attempts n where n.reference = $5 and n.call = 'net_cancel'
                         order by n.sent_at limit 1) as condemned,
                     (select max(n.sent_at) from attempts n where n.reference = $5
-                        and n.call in ('approve', 'capture', 'cancel', 'refund')) as sent_at
+                        and n.call not in ('inquire', 'net_cancel')) as sent_at
                 "#,
                 attempt.id.0,
                 attempt.operation.0,
@@ -122,7 +122,7 @@ impl Store {
             .iter()
             .filter(|decided| {
                 let verdict = judge(answered.call, answered.word, Call::Approve, Some(**decided));
-                matches!(verdict, Verdict::Reverse | Verdict::Case)
+                matches!(verdict, Verdict::Reverse | Verdict::Case | Verdict::Look)
             })
             .map(|decided| decided.as_str().to_owned());
         let row = write!(
@@ -138,7 +138,7 @@ impl Store {
                             else a.resolution end as resolution
                     from attempts a join operations o on o.id = a.operation_id
                     where a.reference = (select reference from attempts where id = $1)
-                        and a.call in ('approve', 'capture', 'cancel', 'refund')
+                        and a.call not in ('inquire', 'net_cancel')
                     order by a.id for update of a
                 ), kept as (
                     update attempts set answered_at = coalesce(answered_at, now()), answer = $2, code = $3,
@@ -163,7 +163,7 @@ impl Store {
         let asked = row.asked.as_deref();
         let asked = asked.map(|word| known(Call::parse(word), "attempts", "call", answered.attempt)).transpose()?;
         match judge(answered.call, answered.word, asked.unwrap_or(Call::Approve), decided.transpose()?) {
-            Verdict::Reverse | Verdict::Case => self.keep_and_weigh(answered, trace_id).await,
+            Verdict::Reverse | Verdict::Case | Verdict::Look => self.keep_and_weigh(answered, trace_id).await,
             Verdict::Kept if row.kept => Ok(Late::Kept),
             Verdict::Kept | Verdict::Nothing => Ok(Late::Nothing),
         }

@@ -86,7 +86,7 @@ impl Store {
                             where n.reference = a.reference and n.call = 'net_cancel' order by n.sent_at limit 1),
                         'sentAt', to_char(a.sent_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) order by a.sent_at) as attempts
                     from attempts a join claimed c on c.id = a.operation_id
-                    where a.call in ('approve', 'capture', 'cancel', 'refund') and a.resolution is null
+                    where a.call not in ('inquire', 'net_cancel') and a.resolution is null
                     group by a.operation_id
                 ), sent as (
                     insert into attempts (id, operation_id, call, reference, fence, worker)

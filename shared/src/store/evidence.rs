@@ -4,7 +4,7 @@
 //! All of this runs inside a transaction that holds the payment's row.
 
 use super::row::{json, known};
-use super::{Answered, Conn, Outcome, StoreError};
+use super::{Answered, Conn, Outcome, StoreError, account_look};
 use crate::domain::attempt::{AnswerWord, Call, Resolution};
 use crate::domain::course::CaseKind;
 use crate::domain::event::PaymentEvent;
@@ -25,6 +25,8 @@ pub enum Late {
     /// It says that a change was made that was taken for not made: a case is opened for a person, and it is asked after
     /// once more if its operation has not ended.
     Case,
+    /// It is about an account that was done with: it is looked at.
+    Looked,
 }
 
 /// Weighs what a refused outcome says of money: its own answer, and the approval that it would have recorded.
@@ -66,7 +68,7 @@ pub(super) async fn weigh_decision(
         r#"select exists (
             select 1 from attempts a where a.reference = $1 and a.id is distinct from $2 and (
                 (a.call <> 'net_cancel' and a.answer = 'approved')
-                or (a.call in ('approve', 'capture', 'cancel', 'refund') and a.answer in ('unknown', 'pending') and exists (
+                or (a.call not in ('inquire', 'net_cancel') and a.answer in ('unknown', 'pending') and exists (
                     select 1 from attempts n where n.operation_id = a.operation_id and n.fence > a.fence
                         and n.sent_at < a.answered_at)))
         ) as "contradicted!""#,
@@ -92,7 +94,7 @@ async fn weigh(
     let row = sqlx::query!(
         r#"select a.call, a.resolution, o.status in ('succeeded', 'failed', 'dead') as "ended!"
         from attempts a join operations o on o.id = a.operation_id
-        where a.reference = $1 and a.call in ('approve', 'capture', 'cancel', 'refund') order by a.sent_at limit 1"#,
+        where a.reference = $1 and a.call not in ('inquire', 'net_cancel') order by a.sent_at limit 1"#,
         reference,
     )
     .fetch_optional(&mut *conn)
@@ -113,6 +115,7 @@ async fn weigh(
             reopen(conn, reference).await?;
             Ok(Late::Case)
         }
+        Verdict::Look => account_look::of_attempt(conn, reference).await.map(|()| Late::Looked),
     }
 }
 
@@ -156,7 +159,7 @@ pub(super) async fn open_case(conn: Conn<'_>, reference: &str, heard: AnswerWord
         r#"insert into cases (id, payment_id, operation_id, reference, kind, detail)
         select gen_random_uuid(), o.payment_id, o.id, $1, $2, $3
         from attempts a join operations o on o.id = a.operation_id
-        where a.reference = $1 and a.call in ('capture', 'cancel', 'refund') order by a.sent_at limit 1
+        where a.reference = $1 and a.call in ('capture', 'cancel', 'refund', 'return') order by a.sent_at limit 1
         on conflict on constraint cases_once do nothing"#,
         reference,
         CaseKind::LateChange.as_str(),

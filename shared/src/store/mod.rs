@@ -4,6 +4,7 @@
 //! Nothing here decides: a statement says where it thinks a row stands, and writes what the domain decided.
 
 mod accept;
+mod account_look;
 mod answer;
 mod api_key;
 mod attempt;
@@ -12,6 +13,7 @@ mod billing;
 mod card;
 mod claim;
 mod clock;
+mod deposit;
 mod error;
 mod event;
 mod evidence;
@@ -27,6 +29,7 @@ mod payment;
 mod rate_limit;
 mod record;
 mod row;
+mod sealed_payee;
 mod session;
 mod staff;
 mod sweep;
@@ -40,6 +43,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
 pub use accept::{Acceptance, Created, NewPayment};
+pub use account_look::{CalledBack, Look};
 pub use answer::Settled;
 pub use api_key::{ApiKeyRow, FreshKey, KeyUsed};
 use lending::{Lender, Lent};
@@ -50,6 +54,7 @@ pub use billing::{BillingKeyUse, BillingRequest, NewBillingKey, NewBillingReques
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
 pub use clock::MerchantTime;
+pub use deposit::{Fact, FoundOut};
 pub use error::{StoreError, Written};
 pub use event::EventRow;
 pub use evidence::Late;

@@ -219,7 +219,7 @@ async fn rearm_in(conn: Conn<'_>, operation: OperationId, trace_id: &str) -> Res
         r#"update operations set status = $2, due_at = now(), nudge_at = now(), nudge_count = 0, claim_count = 0,
             letter = null, letter_fence = null,
             -- Nobody waits for a payer here: who sends it back wants it done from now on.
-            deadline_at = case when kind in ('cancel', 'capture')
+            deadline_at = case when kind not in ('approve', 'net_cancel')
                 then greatest(deadline_at, now() + make_interval(secs => $3)) else deadline_at end
         where id = $1"#,
         operation.0,

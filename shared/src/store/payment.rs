@@ -114,7 +114,8 @@ pub(super) const fn lasts(status: PaymentStatus) -> Option<Duration> {
     match status {
         PaymentStatus::Ready => Some(READY_FOR),
         PaymentStatus::InProgress => Some(IN_PROGRESS_FOR),
-        PaymentStatus::Done
+        PaymentStatus::WaitingForDeposit
+        | PaymentStatus::Done
         | PaymentStatus::PartialCanceled
         | PaymentStatus::Canceled
         | PaymentStatus::Aborted

@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use self::columns::Columns;
 use super::operation::HintOwed;
 use super::row::{json, known, to_json};
-use super::{Conn, Late, Store, StoreError, evidence, write};
+use super::{Conn, Late, Store, StoreError, account_look, evidence, write};
 use crate::domain::attempt::{AnswerWord, Call, Resolution};
 use crate::domain::course::{Claimed, Decision, Next};
 use crate::domain::event::PaymentEvent;
@@ -16,6 +16,7 @@ use crate::domain::id::{AttemptId, OperationId, PaymentId, Reference};
 use crate::domain::ledger::{Posting, posting};
 use crate::domain::operation::{OperationKind, OperationResult, OperationStatus};
 use crate::domain::payment::{PaymentState, Work};
+use crate::domain::virtual_account::{Account, AccountEvent};
 
 /// How long after a row is due the sweeper sends another hint, should the first have been lost.
 const NUDGE_AFTER: Duration = Duration::seconds(5);
@@ -121,8 +122,17 @@ impl Outcome {
     /// Whether the common statement is enough. What others have heard is weighed by a statement of its own, which sees
     /// all that was written before the payment was held; the common one sees only what was there when it began.
     #[must_use]
-    pub const fn is_plain(&self) -> bool {
-        self.fits && self.decision.case.is_none() && !self.may_be_contradicted
+    pub fn is_plain(&self) -> bool {
+        let looks = self.decision.looks || self.issued().is_some();
+        self.fits && self.decision.case.is_none() && !self.may_be_contradicted && !looks
+    }
+
+    /// The account that it had opened.
+    const fn issued(&self) -> Option<&Account> {
+        match &self.decision.event {
+            Some(PaymentEvent::Account(AccountEvent::Issued { account })) => Some(account),
+            Some(_) | None => None,
+        }
     }
 
     /// When the sweeper should look after it, if work is still owed.
@@ -222,7 +232,7 @@ impl Store {
                         code = case when a.id = i.attempt then i.code else a.code end,
                         latency_ms = case when a.id = i.attempt then i.latency_ms else a.latency_ms end
                     from item i
-                    where a.call in ('approve', 'capture', 'cancel', 'refund') and (a.id = i.attempt or a.reference = i.reference)
+                    where a.call not in ('inquire', 'net_cancel') and (a.id = i.attempt or a.reference = i.reference)
                 ), next as (
                     select distinct on (o.payment_id) o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
                     from item i join operations o on o.payment_id = i.payment
@@ -340,7 +350,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     let late = weigh_decision(&mut *conn, outcome).await?;
     let (version, standing) = match late {
         Late::Reversing(_) => standing_of(&mut *conn, outcome.payment).await?,
-        Late::Nothing | Late::Kept | Late::Case => (payment.version, standing),
+        Late::Nothing | Late::Kept | Late::Case | Late::Looked => (payment.version, standing),
     };
     let next = event.map(|event| standing.on(event)).transpose().ok();
     let next = known(next, "payments", "state", outcome.payment)?;
@@ -388,6 +398,12 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         .await
         .map_err(StoreError::write)?;
     }
+    if let Some(account) = outcome.issued() {
+        account_look::begin(&mut *conn, outcome.payment, &account.reference, Some(account.due_at)).await?;
+    }
+    if decision.looks {
+        account_look::at_once(&mut *conn, outcome.payment).await?;
+    }
     let owed = match decision.next.status().is_unsettled() {
         true => Vec::new(),
         false => HintOwed::of_payment(&mut *conn, outcome.payment).await?,
@@ -416,13 +432,28 @@ async fn weigh_decision(conn: Conn<'_>, outcome: &Outcome) -> Result<Late, Store
         resolve(&mut *conn, reference, *resolution).await?;
     }
     match (outcome.kind, outcome.decision.denies()) {
-        (OperationKind::Approve | OperationKind::Cancel | OperationKind::Capture, Some(reference)) => {
+        (
+            OperationKind::Approve
+            | OperationKind::Cancel
+            | OperationKind::Capture
+            | OperationKind::IssueAccount
+            | OperationKind::CloseAccount
+            | OperationKind::ReturnDeposit,
+            Some(reference),
+        ) => {
             let own = outcome.answered.as_ref().map(|answered| answered.attempt);
             evidence::weigh_decision(conn, reference.as_str(), own, &outcome.trace_id).await
         }
-        (OperationKind::Approve | OperationKind::Cancel | OperationKind::Capture | OperationKind::NetCancel, _) => {
-            Ok(Late::Nothing)
-        }
+        (
+            OperationKind::Approve
+            | OperationKind::Cancel
+            | OperationKind::Capture
+            | OperationKind::NetCancel
+            | OperationKind::IssueAccount
+            | OperationKind::CloseAccount
+            | OperationKind::ReturnDeposit,
+            _,
+        ) => Ok(Late::Nothing),
     }
 }
 
@@ -483,6 +514,10 @@ async fn bury(conn: Conn<'_>, outcome: &Outcome, standing: &PaymentState) -> Res
         (OperationKind::Approve, Some((reference, Resolution::Approved))) => {
             evidence::reverse(conn, reference.as_str(), &outcome.trace_id).await.map(Late::Reversing)
         }
+        (OperationKind::IssueAccount, Some((reference, Resolution::Approved))) => {
+            account_look::begin(&mut *conn, outcome.payment, reference, None).await?;
+            resolve(conn, reference, Resolution::Approved).await.map(|()| Late::Looked)
+        }
         (_, Some((reference, resolution))) => resolve(conn, reference, *resolution).await.map(|()| Late::Kept),
         (_, None) => Ok(Late::Nothing),
     }
@@ -492,7 +527,7 @@ async fn bury(conn: Conn<'_>, outcome: &Outcome, standing: &PaymentState) -> Res
 async fn resolve(conn: Conn<'_>, reference: &Reference, resolution: Resolution) -> Result<(), StoreError> {
     sqlx::query!(
         r#"update attempts set resolution = $2
-        where reference = $1 and call in ('approve', 'capture', 'cancel', 'refund')"#,
+        where reference = $1 and call not in ('inquire', 'net_cancel')"#,
         reference.as_str(),
         resolution.as_str(),
     )

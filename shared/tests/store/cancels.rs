@@ -39,6 +39,7 @@ fn cancel(amount: i64) -> PaymentEvent {
             amount,
             tax_free: 0,
             reason: "changed my mind".into(),
+            payee: None,
             requested_at: OffsetDateTime::UNIX_EPOCH,
             end: None,
         },
@@ -387,6 +388,10 @@ async fn a_refusal_that_was_heard_and_not_decided_is_asked_after() {
             RefusedBecause::AlreadyCaptured
             | RefusedBecause::Disagrees
             | RefusedBecause::MonthOver
+            | RefusedBecause::NotEmpty
+            | RefusedBecause::WrongBank
+            | RefusedBecause::WrongNumber
+            | RefusedBecause::WrongHolder
             | RefusedBecause::Declined => Step::Inquire { reference },
         };
         assert_eq!(claimed.first_step(claimed.operation.created_at, &mut two_seconds), expected, "{why:?}");

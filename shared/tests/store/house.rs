@@ -254,6 +254,7 @@ pub(crate) fn decision(step: Step) -> Decision {
     match step {
         Step::Decide(decision) => *decision,
         Step::Approve { .. }
+        | Step::Issue { .. }
         | Step::Change { .. }
         | Step::Verify { .. }
         | Step::Inquire { .. }

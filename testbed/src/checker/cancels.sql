@@ -7,6 +7,7 @@ with told as (
         coalesce(sum((cancel ->> 'amount')::bigint) filter (where cancel -> 'end' is null), 0) as reserved,
         count(cancel) as cancels
     from payments p left join lateral jsonb_array_elements(p.state -> 'cancels') cancel on true
+    where p.id not in (select payment_id from checker.by_account)
     group by p.id
 )
 select t.id as payment, t.total_amount, t.canceled_amount, t.reserved_amount, t.voided, t.refunded, t.reserved,

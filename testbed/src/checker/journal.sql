@@ -14,7 +14,27 @@ select seq, entry ->> 'effect' as effect, entry ->> 'merchantId' as merchant,
     -- What was asked for, where the company moved something else.
     coalesce((entry ->> 'asked')::bigint, (entry ->> 'amount')::bigint) as asked,
     entry ->> 'currency' as currency
-from checker.entry where entry ->> 'effect' <> 'none';
+from checker.entry
+where entry ->> 'effect' <> 'none' and coalesce(entry ->> 'method', 'card') <> 'virtual_account';
+
+-- Every effect on what is in an account to pay into.
+create view checker.account_effect as
+select seq, entry ->> 'effect' as effect, entry ->> 'originalReference' as account, entry ->> 'reference' as own_reference,
+    (entry ->> 'amount')::bigint as amount
+from checker.entry where entry ->> 'effect' <> 'none' and entry ->> 'method' = 'virtual_account';
+
+-- Every account that was opened, with our payment.
+create view checker.issued as
+select distinct on (e.entry ->> 'reference') e.entry ->> 'reference' as reference, o.payment_id,
+    e.entry #>> '{details,issue,accountNumber}' as number
+from checker.entry e
+join attempts a on a.reference = e.entry ->> 'reference' and a.call = 'issue'
+join operations o on o.id = a.operation_id
+where e.entry ->> 'request' = 'issue' and e.entry ->> 'result' = 'approved' and e.entry -> 'details' is not null
+order by e.entry ->> 'reference', e.seq desc;
+
+-- Payments by such accounts, of which other queries tell.
+create view checker.by_account as select distinct payment_id from operations where connector = 'virtual_account';
 
 -- What became of the money, per reference of an approval.
 create view checker.charge as

@@ -6,8 +6,9 @@ union all
 -- Of each event that moves money there is one posting, and of each posting such an event.
 select 'posting of an event', coalesce(e.payment_id, q.payment_id)::text || ' ' || coalesce(e.version, q.version)::text,
     q.kind, e.type
-from (select * from payment_events where type in ('payment.done', 'cancel.done', 'payment.captured')) e
-full join postings q on q.payment_id = e.payment_id and q.version = e.version
+from (select * from payment_events where type in ('payment.done', 'cancel.done', 'payment.captured')
+    and payment_id not in (select payment_id from checker.by_account)) e
+full join (select * from postings where connector <> 'virtual_account') q on q.payment_id = e.payment_id and q.version = e.version
 where q.kind is null or e.type is null
     or case e.type when 'payment.done' then q.kind <> 'PAYMENT' when 'payment.captured' then q.kind <> 'CAPTURE'
         else q.kind not in ('CANCEL', 'REFUND') end
@@ -35,6 +36,7 @@ left join lateral (
 where b.holds <> j.holds
     -- What is wanted no more is reversed without ever having been posted; until then it is a person's.
     and p.status in ('DONE', 'PARTIAL_CANCELED', 'CANCELED')
+    and p.id not in (select payment_id from checker.by_account)
 union all
 select 'tenant of a posting', q.payment_id::text, q.merchant_id::text, p.merchant_id::text
 from postings q join payments p on p.id = q.payment_id

@@ -14,13 +14,14 @@ const JOURNAL: &str = include_str!("journal.sql");
 /// What is still owed: nothing, once all is settled.
 const OWED: &str = include_str!("owed.sql");
 
-const INVARIANTS: [(&str, &str); 16] = [
+const INVARIANTS: [(&str, &str); 17] = [
     ("I1: at most one charge per operation", include_str!("one_charge.sql")),
     ("I2: no charge without a record", include_str!("charge_has_record.sql")),
     ("I3: no record without a charge", include_str!("record_has_charge.sql")),
     ("I3: nothing of what ended is open", include_str!("nothing_open.sql")),
     ("I4: cancels and captures are what the card company did", include_str!("cancels.sql")),
     ("I5: the ledger balances and agrees with the card company", include_str!("ledger.sql")),
+    ("I6: what was paid into accounts, and out of them, is in our books", include_str!("virtual_accounts.sql")),
     ("I7: amounts", include_str!("amounts.sql")),
     ("I8: everything accepted ends", include_str!("everything_ends.sql")),
     ("I8: what is approved is captured", include_str!("captured.sql")),

@@ -2,7 +2,7 @@
 select p.id as payment, p.order_id, p.status, p.money_state, p.total_amount, coalesce(c.charges, 0) as charges,
     coalesce(c.standing, 0) as standing, coalesce(c.net, 0) as net
 from payments p left join checker.paid c on c.payment_id = p.id
-where case p.money_state
+where p.id not in (select payment_id from checker.by_account) and case p.money_state
     when 'NOT_MOVED' then coalesce(c.charges, 0) <> 0
     -- What was cancelled went back, and the rest is here.
     when 'MOVED' then coalesce(c.net, 0) <> p.total_amount - p.canceled_amount

@@ -22,7 +22,7 @@ select o.id, o.kind, o.status, o.amount, coalesce(c.effects, 0), c.amount
 from operations o
 left join (select operation_id, sum(effects) as effects, sum(amount) as amount from checker.change group by operation_id) c
     on c.operation_id = o.id
-where o.kind = 'cancel' and (
+where o.kind = 'cancel' and o.connector <> 'virtual_account' and (
     (o.status = 'succeeded' and (coalesce(c.effects, 0) <> 1 or c.amount <> o.amount))
     or (o.status in ('failed', 'dead') and coalesce(c.effects, 0) <> 0))
 union all

@@ -23,6 +23,9 @@ use crate::servers::{Addresses, Link, OwnServers, shared};
 use crate::vhost::VirtualHost;
 use crate::{Bank, Operator, Program, Proxy, Shop, Worker, run};
 
+/// What the simulator signs its callbacks with unless it is told otherwise.
+pub(super) const CALLBACK_SECRET: &str = "sandbox-callback-secret";
+
 /// Which programs reach a server through a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
@@ -147,10 +150,11 @@ impl Builder {
 
         let acquirer = format!("http://127.0.0.1:{simulator_port}");
         let proxies = self.proxies(&addresses, &acquirer).await;
-        let common = Common { addresses, acquirer: acquirer.clone(), prefix: name, master: encoded };
+        let api_ports: Vec<u16> = (0..self.apis.max(1)).map(|_| ports::<1>()[0]).collect();
+        let callback = format!("http://127.0.0.1:{}/callbacks/virtual-account", api_ports[0]);
+        let common = Common { addresses, acquirer: acquirer.clone(), callback, prefix: name, master: encoded };
         let workers: Vec<Worker> = (0..self.workers).map(|n| self.worker(n, &folder, &common, &proxies)).collect();
         let operator_token = System.unguessable().simple().to_string();
-        let api_ports: Vec<u16> = (0..self.apis.max(1)).map(|_| ports::<1>()[0]).collect();
         let apis: Vec<Program> = (0..self.apis)
             .map(|n| {
                 let ops_port = if n == 0 { ops_port } else { ports::<1>()[0] };
@@ -251,7 +255,7 @@ impl Builder {
             Some((_, proxy)) => with_port(url, proxy.port()),
             None => url.to_owned(),
         };
-        let Common { addresses, acquirer, prefix, master } = common;
+        let Common { addresses, acquirer, callback, prefix, master } = common;
         let settle_window = self.settle_window.unwrap_or(self.inquiry_lag);
         let environment = [
             ("DATABASE_URL", through(Link::Postgres, &addresses.postgres)),
@@ -261,6 +265,8 @@ impl Builder {
             ("REDIS_URL", through(Link::Redis, &addresses.redis)),
             ("NARU_REDIS_PREFIX", prefix.clone()),
             ("NARU_MASTER_SECRET", master.clone()),
+            ("NARU_DEPOSIT_CALLBACK_URL", callback.clone()),
+            ("NARU_DEPOSIT_CALLBACK_SECRET", CALLBACK_SECRET.to_owned()),
             // Browsers without TLS, at addresses that tests choose.
             ("NARU_INSECURE_COOKIES", "true".to_owned()),
             ("NARU_TRUSTED_PROXIES", "127.0.0.1".to_owned()),
@@ -301,6 +307,7 @@ impl Builder {
 struct Common {
     addresses: Addresses,
     acquirer: String,
+    callback: String,
     prefix: String,
     master: String,
 }

@@ -43,5 +43,6 @@ mod timeline;
 mod torture;
 mod trace;
 mod transactions;
+mod virtual_accounts;
 mod worker;
 mod zombie;

@@ -42,8 +42,7 @@ async fn capture(worker: &Worker) -> Result<(), StoreError> {
 async fn queue(worker: &Worker, payment: &Payment) -> Result<(), StoreError> {
     let operation = OperationId(System.ordered());
     let kind = OperationKind::Capture;
-    let work = Work { id: operation, kind, status: OperationStatus::Queued, attempt: 0, next_attempt_at: None };
-    let event = PaymentEvent::CaptureQueued { work };
+    let event = PaymentEvent::CaptureQueued { work: Work::queued(operation, kind) };
     let (Ok(next), Some(connector), Some(amount)) = (
         payment.state.on(&event),
         payment.state.instrument().map(Instrument::connector),

@@ -1,5 +1,5 @@
 //! Slow chores: letters whose message was lost, letters that settled themselves, and what is old enough to be forgotten:
-//! idempotency keys, sessions, invitations, requests for billing keys, counts.
+//! idempotency keys, sessions, invitations, requests for billing keys, counts, callbacks, accounts that money went back to.
 
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ async fn chores(worker: &Worker) -> Result<(), StoreError> {
     all(worker, || store.forget_old_sessions(BATCH_MAX)).await?;
     all(worker, || store.forget_old_billing_requests(BATCH_MAX)).await?;
     all(worker, || store.forget_old_counts(BATCH_MAX)).await?;
+    all(worker, || store.forget_old_callbacks(BATCH_MAX)).await?;
+    all(worker, || store.forget_sealed_payees(BATCH_MAX)).await?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What nobody asks for and must be done all the same: each a small service of its own.
 
+mod accounts;
 mod archiver;
 mod capture;
 mod delay;
@@ -25,6 +26,7 @@ pub(crate) async fn start(worker: &Worker, orphanage: Orphanage, tasks: &TaskTra
     tasks.spawn(sweeper::run(worker.clone(), orphanage));
     tasks.spawn(expiry::run(worker.clone()));
     tasks.spawn(capture::run(worker.clone()));
+    tasks.spawn(accounts::run(worker.clone()));
     tasks.spawn(delay::run(worker.clone()));
     tasks.spawn(housekeeper::run(worker.clone()));
     let (arrived, dead) = mpsc::channel(usize::from(DEAD_PREFETCH));

@@ -74,6 +74,7 @@ fn no() -> Failure {
 fn told(claimed: &Claimed, step: &Step) -> String {
     let decision = match step {
         Step::Approve { written, .. } => return format!("approve{}", if *written { "" } else { " again" }),
+        Step::Issue { .. } => return "issue".into(),
         Step::Change { call, .. } | Step::Verify { call, .. } => return call.as_str().into(),
         Step::Inquire { .. } => return "inquire".into(),
         Step::NetCancel { because, .. } => return format!("net-cancel {}", because.as_str()),

@@ -49,7 +49,9 @@ fn told(claimed: &Claimed, step: &Step) -> String {
         Step::Change { call, again: Some(_) } => return format!("{} under the same reference", call.as_str()),
         Step::Verify { call, .. } => return format!("verify {}", call.as_str()),
         Step::Inquire { .. } => return "inquire".into(),
-        Step::Approve { .. } | Step::NetCancel { .. } => panic!("nothing undoes a change: {step:?}"),
+        Step::Approve { .. } | Step::Issue { .. } | Step::NetCancel { .. } => {
+            panic!("nothing undoes a change: {step:?}")
+        }
         Step::Decide(decision) => decision,
     };
     let mut line = decision.next.status().as_str().to_owned();

@@ -91,6 +91,7 @@ impl Acquirer {
                 Call::Inquire => Answer::Inquire(self.inquire(place)),
                 Call::NetCancel => Answer::NetCancel(self.net_cancel(place)),
                 call @ (Call::Capture | Call::Cancel | Call::Refund) => Answer::Change(call, self.change(place)),
+                Call::Issue | Call::Close | Call::Return => unreachable!("a card company has no accounts to pay into"),
             };
             self.requests[place].answer = Some(answer);
         }
@@ -142,7 +143,9 @@ impl Acquirer {
                     Call::Capture if amount != left => Some(RefusedBecause::Disagrees),
                     _ if amount > left => Some(RefusedBecause::Disagrees),
                     Call::Capture | Call::Cancel | Call::Refund => None,
-                    Call::Approve | Call::Inquire | Call::NetCancel => unreachable!("no change is asked for"),
+                    Call::Approve | Call::Inquire | Call::NetCancel | Call::Issue | Call::Close | Call::Return => {
+                        unreachable!("no change is asked for")
+                    }
                 };
                 self.captured |= call == Call::Capture && refused.is_none();
                 let reference = request.reference.clone();

@@ -60,8 +60,7 @@ impl Store {
     ) -> bool {
         let number = i32::try_from(self.rows.len()).unwrap() + 1;
         let id = OperationId(Uuid::from_u128(100 + u128::try_from(self.rows.len()).unwrap()));
-        let work = Work { id, kind, status: OperationStatus::Queued, attempt: 0, next_attempt_at: None };
-        let Ok(next) = self.payment.state.on(&wish(work)) else { return false };
+        let Ok(next) = self.payment.state.on(&wish(Work::queued(id, kind))) else { return false };
         self.payment.state = next;
         self.payment.version += 1;
         let operation = Operation {
@@ -323,7 +322,7 @@ impl Store {
     fn weigh(&mut self, reference: &Reference, call: Call, heard: AnswerWord, now: OffsetDateTime) {
         let asked = self.attempts.iter().find(|a| a.reference == *reference && moves_money(a.call)).unwrap();
         match judge(call, heard, asked.call, asked.resolution) {
-            Verdict::Nothing | Verdict::Kept => return,
+            Verdict::Nothing | Verdict::Kept | Verdict::Look => return,
             Verdict::Case => {
                 self.cases += 1;
                 return;
@@ -363,7 +362,7 @@ impl Store {
 /// Whether its effect outlives the call.
 pub(super) const fn moves_money(call: Call) -> bool {
     match call {
-        Call::Approve | Call::Capture | Call::Cancel | Call::Refund => true,
+        Call::Approve | Call::Capture | Call::Cancel | Call::Refund | Call::Issue | Call::Close | Call::Return => true,
         Call::Inquire | Call::NetCancel => false,
     }
 }

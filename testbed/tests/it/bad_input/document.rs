@@ -158,7 +158,9 @@ fn field(name: Option<&str>, required: bool, schema: &Value) -> Field {
     let has_type =
         |wanted: &str| of == wanted || of.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == wanted));
     let kind = [("integer", Kind::Integer), ("string", Kind::Text), ("object", Kind::Object)];
-    let kind = kind.into_iter().find(|(word, _)| has_type(word));
+    // What may be absent and has a form of its own.
+    let has_form = schema["oneOf"].is_array();
+    let kind = kind.into_iter().find(|(word, _)| has_type(word) || (has_form && *word == "object"));
     let (_, kind) = kind.unwrap_or_else(|| panic!("{name:?}: teach this test what a {schema} is"));
     Field { name: name.expect("a field has a name").to_owned(), required, kind }
 }

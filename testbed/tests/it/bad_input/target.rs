@@ -127,11 +127,19 @@ impl Target {
         let confirms =
             call.path == "/v1/payments/confirm" || (call.path == "/v1/payments/{paymentKey}" && call.body.is_some());
         let is_paid = ["/v1/payments/{paymentKey}/cancel", "/v1/payments/{paymentKey}/capture"].contains(&&*call.path);
-        let created = if confirms || is_paid {
+        let mut created = if confirms || is_paid {
             gateway.shop.authenticated(&order).await
         } else {
             gateway.shop.create(&order).await.expecting(200)
         };
+        if call.path.starts_with("/v1/virtual-accounts/{paymentKey}") {
+            // Its own token is never handed out; whoever comes with another comes to nothing either.
+            let token = created.body["checkoutToken"].clone();
+            let account =
+                gateway.shop.virtual_account(&Payment::of(1).order_id, 12_000, Value::Object(serde_json::Map::new()));
+            created = account.await.expecting(200);
+            created.body["checkoutToken"] = token;
+        }
         if is_paid {
             let _ = gateway.shop.confirm(created.payment_key(), &order.order_id, order.amount).await.expecting(200);
         }
@@ -194,6 +202,16 @@ impl Target {
                 "cardExpirationYear" => "39".into(),
                 "cardExpirationMonth" => "12".into(),
                 "cardPassword" => "12".into(),
+                "bank" => "신한".into(),
+                "bankCode" => "88".into(),
+                "accountNumber" => "110123456789".into(),
+                "holderName" => "홍길동".into(),
+                "refundReceiveAccount" => {
+                    serde_json::json!({ "bank": "88", "accountNumber": "110123456789", "holderName": "홍길동" })
+                }
+                // One of the two; the other is tried by `virtual_accounts.rs`.
+                "validHours" => 24.into(),
+                "dueDate" => Value::Null,
                 "customerIdentityNumber" => canary::IDENTITY_NUMBER.into(),
                 "cvc" => "123".into(),
                 "cardInstallmentPlan" => 0.into(),
@@ -202,9 +220,6 @@ impl Target {
                 "refundableAmount" => order.amount.into(),
                 "email" => email.as_str().into(),
                 "password" if call.means.is_some() => "482915".into(),
-                "bank" => "88".into(),
-                "accountNumber" => "110123456789".into(),
-                "holderName" => "김토스".into(),
                 "identityNumber" => canary::IDENTITY_NUMBER.into(),
                 "carrier" | "phoneNumber" | "birthDate" => phone.phone_body()[&field.name].clone(),
                 "verificationId" => verification.as_str().into(),

@@ -38,7 +38,7 @@ impl Programs {
         environment.set("NARU_METRICS_URL_API", format!("{}/metrics", url(api_internal_port)));
         environment.set("NARU_METRICS_URL_WORKER", format!("{}/metrics", url(worker_internal_port)));
         // The simulator is all of them.
-        for acquirer in ["CARD", "TRANSFER", "MOBILE", "POINTS"] {
+        for acquirer in ["CARD", "TRANSFER", "MOBILE", "POINTS", "VIRTUAL_ACCOUNT"] {
             environment.set(&format!("NARU_{acquirer}_ACQUIRER_URL"), url(simulator_port));
         }
 
@@ -64,11 +64,19 @@ impl Programs {
                 ("NARU_PUBLIC_URL", url(api_port)),
                 // Plain HTTP, and no further than this machine.
                 ("NARU_INSECURE_COOKIES", "true".to_owned()),
+                // What the simulator signs with unless it is told otherwise.
+                ("NARU_DEPOSIT_CALLBACK_SECRET", "sandbox-callback-secret".to_owned()),
                 ("NARU_OPS_LISTEN", listen(ops_port)),
                 ("NARU_INTERNAL_LISTEN", listen(api_internal_port)),
             ],
         )?;
-        let mut worker = start("worker", &[("NARU_INTERNAL_LISTEN", listen(worker_internal_port))])?;
+        let mut worker = start(
+            "worker",
+            &[
+                ("NARU_INTERNAL_LISTEN", listen(worker_internal_port)),
+                ("NARU_DEPOSIT_CALLBACK_URL", format!("{}/callbacks/virtual-account", url(api_port))),
+            ],
+        )?;
 
         simulator.wait_ready(READY_LIMIT, || http::is_ok(simulator_port, "/livez"))?;
         api.wait_ready(READY_LIMIT, || http::is_ok(api_internal_port, "/readyz") && http::is_ok(api_port, "/livez"))?;

@@ -84,6 +84,7 @@ impl Stack {
             ("NARU_TRANSFER_ACQUIRER_URL", addresses.simulator.clone()),
             ("NARU_MOBILE_ACQUIRER_URL", addresses.simulator.clone()),
             ("NARU_POINTS_ACQUIRER_URL", addresses.simulator.clone()),
+            ("NARU_VIRTUAL_ACCOUNT_ACQUIRER_URL", addresses.simulator.clone()),
         ];
         let naru = |argument: &str, database: Option<&str>| {
             let mut command = Command::new(place.program("naru")?);

@@ -1,0 +1,246 @@
+//! The course of having an account opened, and what is particular to closing it and to paying out of it: the rest is as of any
+//! change ([`super::super::change`]).
+
+use time::OffsetDateTime;
+
+use super::super::attempt::{ChangeRefusal, RefusedBecause, Resolution};
+use super::super::course::{Claimed, Decision, Delays, Next, Step, decide};
+use super::super::event::PaymentEvent;
+use super::super::failure::{Failure, FailureCode, FailureReason};
+use super::super::id::Reference;
+use super::super::operation::{
+    CLAIMED_EARLY_BY, Connector, LetterKind, OperationKind, OperationResult, OperationStatus,
+};
+use super::super::payment::{MoneyState, Stage};
+use super::{Account, AccountEvent, AccountFacts, DepositStanding, IssueAnswer, IssueInquiry};
+
+pub(in crate::domain) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
+    if let Some(open) = claimed.open.first() {
+        return Step::Inquire { reference: open.reference.clone() };
+    }
+    if claimed.is_past_deadline(now) {
+        return decide(not_issued(claimed));
+    }
+    Step::Issue { again: None }
+}
+
+/// What is decided about a change of an account before anything is sent, if anything is.
+pub(in crate::domain) fn decided_before(claimed: &Claimed, now: OffsetDateTime) -> Option<Decision> {
+    let state = &claimed.payment.state;
+    let operation = claimed.operation.id;
+    match claimed.operation.kind {
+        OperationKind::Cancel if claimed.operation.connector == Connector::VirtualAccount => {
+            let cancel = state.cancel(operation)?;
+            let whole = state.account.as_ref().is_some_and(|account| account.amount == cancel.amount);
+            let waits = matches!(state.stage, Stage::WaitingForDeposit { .. });
+            let reason = match waits {
+                true if !whole => FailureReason::DepositTakenBack,
+                true if state.owed_deposits().next().is_some() => FailureReason::DepositedMeanwhile,
+                false if cancel.payee.is_none() => FailureReason::DepositedMeanwhile,
+                true | false => return None,
+            };
+            Some(claimed.change_failed(Failure::ours(FailureCode::RefundRejected, reason), now))
+        }
+        OperationKind::ReturnDeposit => {
+            let deposit = state.returned_by(operation)?;
+            if deposit.standing == DepositStanding::TakenBack {
+                return Some(nothing_to_return(claimed));
+            }
+            // Somebody must say where to: their saying so sends it back to work.
+            state.payee.is_none().then(|| for_a_person(claimed))
+        }
+        OperationKind::Cancel
+        | OperationKind::IssueAccount
+        | OperationKind::CloseAccount
+        | OperationKind::Approve
+        | OperationKind::Capture
+        | OperationKind::NetCancel => None,
+    }
+}
+
+fn nothing_to_return(claimed: &Claimed) -> Decision {
+    let failure = Failure::ours(FailureCode::RefundRejected, FailureReason::DepositTakenBack);
+    let event = PaymentEvent::Account(AccountEvent::NothingToReturn { operation: claimed.operation.id });
+    let result = OperationResult::Failed { failure, money_state: MoneyState::NotMoved };
+    Decision { event: Some(event), ..Decision::of(Next::Settled(result)) }
+}
+
+/// Given up until somebody says where the money goes.
+pub(in crate::domain) fn for_a_person(claimed: &Claimed) -> Decision {
+    Decision { letter: Some(LetterKind::NeedsPerson), ..claimed.change_died() }
+}
+
+/// Too late. Nothing more is sent; the letter tells, it can't be replayed: nobody waits for that account any more.
+fn not_issued(claimed: &Claimed) -> Decision {
+    let failure = Failure::ours(FailureCode::ProviderError, FailureReason::IssueDeadlinePassed);
+    Decision { letter: Some(LetterKind::Information), ..claimed.failed(failure, false) }
+}
+
+impl Claimed {
+    /// What an answer to [`Step::Issue`] means.
+    #[must_use]
+    pub fn after_issue(
+        &self,
+        reference: &Reference,
+        answer: &IssueAnswer,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
+        match answer {
+            IssueAnswer::Issued(facts) => self.issued(reference, facts, now, delays),
+            IssueAnswer::Declined(failure) => {
+                decide(self.failed(failure.clone(), false).resolving(reference, Resolution::Declined))
+            }
+            IssueAnswer::Busy(_) | IssueAnswer::NotSent(_) if self.was_sent(reference) => {
+                self.unknown(now, None, delays, None)
+            }
+            IssueAnswer::Busy(_) => self.change_again(reference, false, now, delays),
+            IssueAnswer::NotSent(_) => self.change_again(reference, true, now, delays),
+            IssueAnswer::Pending | IssueAnswer::Unknown(_) => self.unknown(now, None, delays, None),
+        }
+    }
+
+    /// What an answer to [`Step::Inquire`] means for an account that was asked for.
+    #[must_use]
+    pub fn after_issue_inquiry(
+        &self,
+        reference: &Reference,
+        answer: &IssueInquiry,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
+        match answer {
+            IssueInquiry::Issued(facts) => self.issued(reference, facts, now, delays),
+            IssueInquiry::Declined(failure) => {
+                decide(self.failed(failure.clone(), false).resolving(reference, Resolution::Declined))
+            }
+            IssueInquiry::NotFound if self.manners.dedupes_by_reference && !self.is_past_deadline(now) => {
+                Step::Issue { again: Some(reference.clone()) }
+            }
+            IssueInquiry::NotFound => match self.believable_at(reference) {
+                Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
+                Some(_) | None => {
+                    decide(self.at_once(OperationStatus::Waiting, now).resolving(reference, Resolution::NotMoved))
+                }
+            },
+            IssueInquiry::Pending | IssueInquiry::NoAnswer(_) => self.unknown(now, None, delays, None),
+        }
+    }
+
+    fn issued(&self, reference: &Reference, facts: &AccountFacts, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+        let due_at = self.payment.state.instrument().and_then(|instrument| instrument.due_at());
+        let (true, Some(due_at)) = (facts.money == Some(self.operation.amount), due_at) else {
+            // An account with other terms than ours: a person finds out; looks at it go on.
+            return self.unknown(now, None, delays, Some(LetterKind::NeedsPerson));
+        };
+        let account = Account {
+            reference: reference.clone(),
+            number: facts.number.clone(),
+            amount: self.operation.amount.amount(),
+            due_at,
+            operation: self.operation.id,
+            expired: false,
+            closed: false,
+        };
+        decide(
+            Decision {
+                event: Some(PaymentEvent::Account(AccountEvent::Issued { account })),
+                ..Decision::of(Next::Settled(OperationResult::Succeeded))
+            }
+            .resolving(reference, Resolution::Approved),
+        )
+    }
+
+    /// The same change again when what stands in its way may be gone, after a look at the account.
+    pub(in crate::domain) fn after_a_look(
+        &self,
+        reference: &Reference,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
+        let due_at = (now + delays(self.operation.attempt_count + 1))
+            .min(self.operation.deadline_at.max(now) + CLAIMED_EARLY_BY);
+        let work = self.work(OperationStatus::Waiting, Some(due_at), 1);
+        decide(
+            Decision {
+                event: Some(PaymentEvent::RetryScheduled { work, reversed: false }),
+                looks: true,
+                ..Decision::of(Next::Waiting { due_at, spent: true })
+            }
+            .resolving(reference, Resolution::Declined),
+        )
+    }
+
+    /// What a refusal of an account's change means.
+    pub(in crate::domain) fn account_refused(
+        &self,
+        reference: &Reference,
+        refusal: &ChangeRefusal,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
+        use RefusedBecause as R;
+        let operation = self.operation.id;
+        match (self.operation.kind, refusal.why) {
+            (OperationKind::CloseAccount, R::NotEmpty) => {
+                let failure = Failure::ours(FailureCode::RefundRejected, FailureReason::DepositedMeanwhile);
+                let result = OperationResult::Failed { failure, money_state: MoneyState::NotMoved };
+                decide(
+                    Decision {
+                        event: Some(PaymentEvent::Account(AccountEvent::NotClosed { operation })),
+                        looks: true,
+                        ..Decision::of(Next::Settled(result))
+                    }
+                    .resolving(reference, Resolution::Declined),
+                )
+            }
+            // There is, or was, a deposit that we have not seen: whoever looks at the account tells the payment.
+            (_, R::NotEmpty | R::Disagrees | R::AlreadyCanceled) => self.after_a_look(reference, now, delays),
+            (OperationKind::ReturnDeposit, _) => decide(for_a_person(self).resolving(reference, Resolution::Declined)),
+            (OperationKind::CloseAccount, _) => decide(
+                Decision { letter: Some(LetterKind::NeedsPerson), ..self.change_died() }
+                    .resolving(reference, Resolution::Declined),
+            ),
+            (
+                OperationKind::Cancel
+                | OperationKind::IssueAccount
+                | OperationKind::Approve
+                | OperationKind::Capture
+                | OperationKind::NetCancel,
+                why,
+            ) => {
+                let code = match why {
+                    R::WrongBank => FailureCode::InvalidBank,
+                    R::WrongNumber => FailureCode::InvalidRefundAccountNumber,
+                    R::WrongHolder => FailureCode::InvalidRefundAccountInfo,
+                    R::AlreadyCaptured
+                    | R::AlreadyCanceled
+                    | R::Disagrees
+                    | R::NotEmpty
+                    | R::MonthOver
+                    | R::Declined => FailureCode::RefundRejected,
+                };
+                let failure = Failure::declined(code, refusal.code.clone());
+                decide(self.change_failed(failure, now).resolving(reference, Resolution::Declined))
+            }
+        }
+    }
+
+    /// The event that a change of an account was made with.
+    pub(in crate::domain) fn account_changed(&self, kind: OperationKind) -> Option<AccountEvent> {
+        let operation = self.operation.id;
+        let own = |account: &Account| self.operation.target.as_ref() == Some(&account.reference);
+        match kind {
+            OperationKind::ReturnDeposit => Some(AccountEvent::Returned { operation }),
+            OperationKind::CloseAccount => Some(AccountEvent::Closed {
+                operation: Some(operation),
+                own: self.payment.state.account.as_ref().is_some_and(own),
+            }),
+            OperationKind::IssueAccount
+            | OperationKind::Approve
+            | OperationKind::Cancel
+            | OperationKind::Capture
+            | OperationKind::NetCancel => None,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What a look at an account brought to light.
+
+use time::OffsetDateTime;
+
+use super::row::to_json;
+use super::{Store, StoreError, write};
+use crate::domain::event::PaymentEvent;
+use crate::domain::id::{OperationId, Reference};
+use crate::domain::ledger::posting;
+use crate::domain::operation::OperationKind;
+use crate::domain::payment::{Payment, PaymentState};
+
+/// Something found in an account, for the list that is only ever added to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact<'a> {
+    /// The bank's name for the deposit.
+    pub key: &'a str,
+    /// `deposited` or `taken_back`.
+    pub what: &'static str,
+    /// In minor units.
+    pub amount: i64,
+    /// When, by the bank's clock.
+    pub at: OffsetDateTime,
+}
+
+/// A change of a payment that a look at one of its accounts brought about, as the domain decided it.
+#[derive(Debug)]
+pub struct FoundOut<'a> {
+    /// The payment as it was read: the change holds only if it still stands at that version.
+    pub payment: &'a Payment,
+    /// How it stands afterwards.
+    pub next: &'a PaymentState,
+    /// What happened.
+    pub event: &'a PaymentEvent,
+    /// The account that was looked at.
+    pub reference: &'a Reference,
+    /// What was found in it.
+    pub fact: Option<Fact<'a>>,
+    /// The work it owes from now on: its id, kind, amount, and what it is about.
+    pub owes: Option<(OperationId, OperationKind, i64, &'a Reference)>,
+    /// W3C `traceparent` of the look.
+    pub trace_parent: &'a str,
+    /// The trace it happened in.
+    pub trace_id: &'a str,
+}
+
+impl Store {
+    /// Moves a payment one version on by what was found in an account: the change, its event, the deposit, its posting and the
+    /// operation it owes, in one statement. Returns the version; nothing when the payment no longer stands as it was
+    /// read: read again, look again.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `deposits_pkey` when that was recorded before; [`StoreError::Unavailable`] says whether it may
+    /// have been written.
+    pub async fn record_finding(&self, found: &FoundOut<'_>) -> Result<Option<i64>, StoreError> {
+        let posting = posting(found.payment, found.event);
+        let (operation, kind, amount, target) = match found.owes {
+            Some((operation, kind, amount, target)) => (Some(operation), Some(kind), Some(amount), Some(target)),
+            None => (None, None, None, None),
+        };
+        let within = kind.map_or(0.0, |kind| kind.within().as_seconds_f64());
+        let account = found.payment.state.account.as_ref();
+        write!(
+            self,
+            sqlx::query_scalar!(
+                r#"
+                with payment as (
+                    update payments set version = version + 1, status = $3, money_state = $4, state = $5,
+                        operation_count = operation_count + ($9::uuid is not null)::integer,
+                        canceled_amount = $6, reserved_amount = $7, updated_at = now(),
+                        expires_at = case when $3 in ('READY', 'IN_PROGRESS') then expires_at end
+                    where id = $1 and version = $2
+                    returning id, version, operation_count, merchant_id, mode, currency
+                ), event as (
+                    insert into payment_events (payment_id, version, class, type, state, trace_id)
+                    select id, version, $14, $15, $5, $16 from payment
+                ), fact as (
+                    insert into deposits (transaction_key, fact, payment_id, version, reference, amount, happened_at)
+                    select $17, $18, id, version, $8, $19, $20 from payment where $17::text is not null
+                ), operation as (
+                    insert into operations (id, payment_id, number, kind, connector, amount, target_reference, deadline_at,
+                        trace_parent)
+                    select $9, id, operation_count, $10, 'virtual_account', $11, $12, now() + make_interval(secs => $13), $21
+                    from payment where $9::uuid is not null
+                ), posting as (
+                    insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit,
+                        credit, currency, amount)
+                    select p.id, p.version, coalesce($26::uuid, (select a.operation_id from attempts a
+                            where a.reference = $8 and a.call = 'issue' order by a.sent_at limit 1)),
+                        p.merchant_id, p.mode, 'virtual_account', $22, $23, $24, p.currency, $25
+                    from payment p where $22::text is not null
+                )
+                select version from payment
+                "#,
+                found.payment.id.0,
+                found.payment.version,
+                found.next.status().as_str(),
+                found.next.money_state.as_str(),
+                to_json(found.next),
+                found.next.canceled,
+                found.next.reserved,
+                found.reference.as_str(),
+                operation.map(|operation| operation.0) as _,
+                kind.map(OperationKind::as_str) as _,
+                amount as _,
+                target.map(Reference::as_str) as _,
+                within,
+                found.event.class().as_str(),
+                found.event.name(),
+                found.trace_id,
+                found.fact.as_ref().map(|fact| fact.key) as _,
+                found.fact.as_ref().map(|fact| fact.what) as _,
+                found.fact.as_ref().map(|fact| fact.amount) as _,
+                found.fact.as_ref().map(|fact| fact.at) as _,
+                found.trace_parent,
+                posting.map(|posting| posting.kind.as_str()) as _,
+                posting.map(|posting| posting.debit.as_str()) as _,
+                posting.map(|posting| posting.credit.as_str()) as _,
+                posting.map(|posting| posting.amount) as _,
+                account.map(|account| account.operation.0) as _,
+            ),
+            fetch_optional
+        )
+    }
+}
