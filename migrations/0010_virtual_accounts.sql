@@ -47,7 +47,7 @@ create table deposits (
     -- Our name for the account.
     reference       text        not null,
     amount          bigint      not null,
-    -- When, by the bank's clock.
+    -- When, by the bank's clock, as its merchant's shows it.
     happened_at     timestamptz not null,
     found_at        timestamptz not null default now(),
     primary key (transaction_key, fact),
@@ -68,6 +68,7 @@ create table account_looks (
 );
 
 create index account_looks_next on account_looks (look_at);
+create index account_looks_by_payment on account_looks (payment_id);
 
 -- Callbacks of banks that were taken, so that each is taken once. Kept for longer than one is good for.
 create table bank_callbacks (

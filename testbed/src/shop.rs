@@ -1,10 +1,12 @@
 //! A merchant's server: everything that the API offers it.
 
+use std::time::Duration;
+
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::http::{CALL_LIMIT, Call, client};
-use crate::{Answer, Means, Payer, Payment, Program, Stream};
+use crate::{Answer, Means, Payer, Payment, Program, Stream, eventually};
 
 /// A merchant with keys of its own. Cheap to clone.
 #[derive(Clone)]
@@ -83,6 +85,27 @@ impl Shop {
     /// `GET /v1/payments/{paymentKey}`
     pub fn get(&self, payment_key: &str) -> Call {
         self.call(Method::GET, &format!("/v1/payments/{payment_key}"))
+    }
+
+    /// How a payment stands, when it stands as it is waited for.
+    ///
+    /// # Panics
+    /// After `patience`, naming `what` was waited for.
+    pub async fn until(&self, key: &str, what: &str, patience: Duration, is: impl Fn(&Answer) -> bool) -> Answer {
+        let found = eventually(what, patience, async || {
+            let read = self.get(key).await.expecting(200);
+            is(&read).then_some(read)
+        });
+        found.await
+    }
+
+    /// The same, by its status, for 15 s.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub async fn until_status(&self, key: &str, status: &str) -> Answer {
+        let what = format!("it is {status}");
+        self.until(key, &what, Duration::from_secs(15), |read| read.text("status") == status).await
     }
 
     /// `GET /v1/payments/orders/{orderId}`

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use naru_shared::clock::{Clock as _, Ids as _};
 use naru_shared::domain::bank::Bank;
-use naru_shared::domain::id::OperationId;
+use naru_shared::domain::id::{Mode, OperationId};
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::operation::{Connector, OperationKind};
 use naru_shared::domain::payment::{PaymentSource, PaymentState, Work};
@@ -26,7 +26,7 @@ use crate::context::RequestContext;
 use crate::headers::{IdempotencyKey, Prefer};
 use crate::openapi::ApproveRefusals;
 use crate::problem::{Code, Problem, Reason};
-use crate::unavailable::refuse_order;
+use crate::unavailable::{refuse, refuse_order};
 use crate::view::PaymentView;
 
 /// A payment into an account that is opened for it.
@@ -111,7 +111,6 @@ pub(super) async fn virtual_account(
     });
     let due = check.optional(fields.due_date.as_deref(), due_date);
     let (order, name, hours, due) = check.finish(|| Some((order?, name?, hours?, due?)))?;
-    let due_at = until(hours, due)?;
     let bank = Bank::named(&fields.bank).ok_or_else(|| Problem::of(Code::InvalidBank))?;
     if order.total.amount() < AMOUNT_MIN {
         return Err(Problem::of(Code::BelowMinimumAmount));
@@ -125,6 +124,13 @@ pub(super) async fn virtual_account(
     {
         return Ok(answer);
     }
+    // After the answers that were given: what was in time then is not refused now.
+    let ahead = match tenant.mode {
+        // Only in the sandbox a merchant's time is not everybody's.
+        Mode::Live => Duration::ZERO,
+        Mode::Test => app.store.merchant_time(tenant).await.map_err(refuse)?.ahead,
+    };
+    let due_at = until(hours, due, System.now() + ahead)?;
     app.backlog.admit()?;
 
     let operation = OperationId(System.ordered());
@@ -146,7 +152,7 @@ pub(super) async fn virtual_account(
             connector: Connector::VirtualAccount,
             amount: draft.order.total,
             // Nobody pays into an account that is opened after its time.
-            before: Some(due_at),
+            before: Some(due_at - ahead),
             trace_parent: &trace_parent,
         };
         let key = keyed.as_ref().map(|keyed| &*keyed.key);
@@ -167,8 +173,7 @@ pub(super) async fn virtual_account(
 }
 
 /// Until when the payer can pay, as Toss Payments bounds it.
-fn until(hours: Option<i64>, due: Option<OffsetDateTime>) -> Result<OffsetDateTime, Problem> {
-    let now = System.now();
+fn until(hours: Option<i64>, due: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<OffsetDateTime, Problem> {
     let due_at = match (hours, due) {
         (Some(_), Some(_)) => return Err(Problem::because(Reason::ValidHoursWithDueDate)),
         (Some(hours), None) if hours > VALID_HOURS_MAX => return Err(Problem::because(Reason::ExceedMaxValidHours)),

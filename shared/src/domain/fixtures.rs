@@ -1,5 +1,7 @@
 //! Payments and events for the domain's tests.
 
+use std::collections::{BTreeSet, HashSet};
+
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -225,6 +227,28 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
         ("aborted, reversed", reversed),
         ("expired", expired),
     ]
+}
+
+/// `before event after`, a line each, of every status that these events lead to from these standings and from what is up to two
+/// steps further.
+pub(super) fn transitions(mut reached: Vec<PaymentState>, events: &[PaymentEvent]) -> String {
+    let mut transitions = BTreeSet::new();
+    for _ in 0..3 {
+        let mut next: Vec<PaymentState> = Vec::new();
+        let mut seen = HashSet::new();
+        for state in &reached {
+            for event in events {
+                if let Ok(after) = state.on(event) {
+                    transitions.insert(format!("{} {} {}", state.status(), event.name(), after.status()));
+                    if seen.insert(format!("{after:?}")) {
+                        next.push(after);
+                    }
+                }
+            }
+        }
+        reached = next;
+    }
+    transitions.into_iter().collect::<Vec<_>>().join("\n")
 }
 
 /// When everything begins.

@@ -159,7 +159,8 @@ impl Store {
     }
 }
 
-/// An account was opened: it is looked at soon, at its due time at the latest, and at once if the bank called back before its answer was heard.
+/// An account was opened: it is looked at soon, at its due time (by its merchant's clock) at the latest, and at once if the bank
+/// called back before its answer was heard.
 pub(super) async fn begin(
     conn: Conn<'_>,
     payment: PaymentId,
@@ -168,7 +169,9 @@ pub(super) async fn begin(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         r#"insert into account_looks (reference, payment_id, look_at)
-        values ($1, $2, least($4::timestamptz, now() + make_interval(secs => $3)))
+        select $1, p.id, least($4::timestamptz - coalesce(k.ahead, '0'), now() + make_interval(secs => $3))
+        from payments p left join merchant_clocks k on k.merchant_id = p.merchant_id and k.mode = p.mode
+        where p.id = $2
         on conflict (reference) do update set look_at = now(), looks = 0"#,
         reference.as_str(),
         payment.0,

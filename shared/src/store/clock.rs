@@ -34,8 +34,8 @@ impl Store {
         Ok(MerchantTime { now: row.now, ahead: Duration::microseconds(row.ahead_us) })
     }
 
-    /// Sets a merchant's clock to a time, if one is given, and then forward by so much; nothing when it is past that time
-    /// already. Two at once add up; of two that name a time, one that comes second and names the earlier is refused.
+    /// Sets a merchant's clock to a time, if one is given, and then forward by so much, and has all accounts of its payers
+    /// looked at, whose due time may have come; nothing when it is past that time already. Two at once add up; of two that name a time, one that comes second and names the earlier is refused.
     ///
     /// # Errors
     /// [`StoreError::Constraint`] `merchant_clocks_bounds` when it would be too far ahead, `merchant_clocks_sandbox_only` in
@@ -52,13 +52,18 @@ impl Store {
                 r#"with wish as (
                     select make_interval(secs => coalesce(extract(epoch from $3::timestamptz - now())::float8, 0)) as reached,
                         make_interval(secs => $4) as step
+                ), clock as (
+                    insert into merchant_clocks as c (merchant_id, mode, ahead)
+                    select $1, $2, reached + step from wish where reached >= '0'
+                    on conflict (merchant_id) do update set updated_at = now(),
+                        ahead = case when $3::timestamptz is null then c.ahead else '0' end + excluded.ahead
+                        where $3::timestamptz is null or excluded.ahead >= c.ahead + (select step from wish)
+                    returning ahead
+                ), looks as (
+                    update account_looks l set look_at = now(), looks = 0 from payments p
+                    where p.id = l.payment_id and p.merchant_id = $1 and p.mode = $2 and exists (select from clock)
                 )
-                insert into merchant_clocks as c (merchant_id, mode, ahead)
-                select $1, $2, reached + step from wish where reached >= '0'
-                on conflict (merchant_id) do update set updated_at = now(),
-                    ahead = case when $3::timestamptz is null then c.ahead else '0' end + excluded.ahead
-                    where $3::timestamptz is null or excluded.ahead >= c.ahead + (select step from wish)
-                returning now() + ahead as "now!", (extract(epoch from ahead) * 1000000)::bigint as "ahead_us!""#,
+                select now() + ahead as "now!", (extract(epoch from ahead) * 1000000)::bigint as "ahead_us!" from clock"#,
                 tenant.merchant.0,
                 tenant.mode.as_str(),
                 to as _,

@@ -19,7 +19,7 @@ pub struct Fact<'a> {
     pub what: &'static str,
     /// In minor units.
     pub amount: i64,
-    /// When, by the bank's clock.
+    /// When, by the bank's clock, as its merchant's shows it.
     pub at: OffsetDateTime,
 }
 
@@ -70,10 +70,12 @@ impl Store {
                         canceled_amount = $6, reserved_amount = $7, updated_at = now(),
                         expires_at = case when $3 in ('READY', 'IN_PROGRESS') then expires_at end
                     where id = $1 and version = $2
-                    returning id, version, operation_count, merchant_id, mode, currency
+                    returning id, version, operation_count, merchant_id, mode, currency,
+                        (select k.ahead from merchant_clocks k
+                            where k.merchant_id = payments.merchant_id and k.mode = payments.mode) as ahead
                 ), event as (
-                    insert into payment_events (payment_id, version, class, type, state, trace_id)
-                    select id, version, $14, $15, $5, $16 from payment
+                    insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
+                    select id, version, $14, $15, $5, $16, ahead from payment
                 ), fact as (
                     insert into deposits (transaction_key, fact, payment_id, version, reference, amount, happened_at)
                     select $17, $18, id, version, $8, $19, $20 from payment where $17::text is not null
@@ -84,10 +86,10 @@ impl Store {
                     from payment where $9::uuid is not null
                 ), posting as (
                     insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit,
-                        credit, currency, amount)
+                        credit, currency, amount, posted_at)
                     select p.id, p.version, coalesce($26::uuid, (select a.operation_id from attempts a
                             where a.reference = $8 and a.call = 'issue' order by a.sent_at limit 1)),
-                        p.merchant_id, p.mode, 'virtual_account', $22, $23, $24, p.currency, $25
+                        p.merchant_id, p.mode, 'virtual_account', $22, $23, $24, p.currency, $25, now() + coalesce(p.ahead, '0')
                     from payment p where $22::text is not null
                 )
                 select version from payment

@@ -23,6 +23,7 @@ async fn what_must_never_be_is_refused() {
         "insert into staff_sessions (token_hash, staff_id, password_version, expires_at) select sha256('x'), id, 1, now() + interval '1 hour' from staff".to_owned(),
         format!("insert into staff_invitations (id, merchant_id, email, role, token_hash, expires_at) values (gen_random_uuid(), '{merchant}', 'lee@shop.example', 'staff', sha256('x'), now())"),
         format!("insert into billing_keys (id, billing_key, merchant_id, mode, customer_key, token, bin, last4, fingerprint, issuer_code, acquirer_code, card_type, owner_type) values (gen_random_uuid(), 'key', '{merchant}', 'test', 'customer', 'tok', '424242', '4242', repeat('0', 64), '61', '61', '신용', '개인')"),
+        format!("insert into deposits select 'd-1', 'deposited', payment_id, version, 'r', 1, now() from payment_events where payment_id = '{}' limit 1", done.payment),
         format!("insert into billing_requests (id, request_id, merchant_id, mode, customer_key, success_url, fail_url, expires_at) values (gen_random_uuid(), 'request', '{merchant}', 'test', 'customer', 'https://a', 'https://a', now())"),
     ] {
         house.run(sql).await;
@@ -172,6 +173,17 @@ async fn what_must_never_be_is_refused() {
         ("postings_of_event", format!("update postings set version = 99 {at}")),
         ("postings_pkey", "insert into postings select * from postings limit 1".into()),
         ("postings_once", "insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit, credit, currency, amount) select payment_id, 1, operation_id, merchant_id, mode, connector, kind, debit, credit, currency, amount from postings limit 1".into()),
+
+        ("payments_waiting_has_account", format!("update payments set {} {q}", state("WAITING_FOR_DEPOSIT", "UNKNOWN"))),
+        ("deposits_pkey", format!("insert into deposits select 'd-1', 'deposited', payment_id, version, 'r', 1, now() from payment_events where payment_id = '{}' limit 1", done.payment)),
+        ("deposits_fact", format!("insert into deposits values ('d-2', 'rumoured', '{}', 1, 'r', 1, now())", done.payment)),
+        ("deposits_amount", format!("insert into deposits values ('d-2', 'deposited', '{}', 1, 'r', 0, now())", done.payment)),
+        ("deposits_of_event", format!("insert into deposits values ('d-2', 'deposited', '{}', 99, 'r', 1, now())", done.payment)),
+        ("account_looks_payment_id_fkey", "insert into account_looks values ('r', gen_random_uuid(), now())".into()),
+        ("bank_callbacks_event_id", "insert into bank_callbacks values ('', 'r')".into()),
+        ("bank_callbacks_event_id", "insert into bank_callbacks values (repeat('x', 201), 'r')".into()),
+        ("sealed_payees_length", format!("insert into sealed_payees values ('{op}', '{}', '110-123-456789')", queued.payment)),
+        ("sealed_payees_length", format!("insert into sealed_payees values ('{op}', '{}', convert_to(repeat('x', 1025), 'utf8'))", queued.payment)),
 
         ("idempotency_keys_length", format!("insert into idempotency_keys values ('{merchant}', 'test', 'r', '', decode(repeat('00', 32), 'hex'), \'{{}}\', \'{}\', null, 1)", queued.payment)),
         ("idempotency_keys_length", format!("insert into idempotency_keys values ('{merchant}', 'test', 'r', repeat('k', 301), decode(repeat('00', 32), 'hex'), \'{{}}\', \'{}\', null, 1)", queued.payment)),

@@ -17,15 +17,6 @@ async fn paid(gateway: &Gateway, payment: &Payment) -> String {
     gateway.shop.key_in(payment).await.expecting(200).payment_key().to_owned()
 }
 
-/// How the payment stands, when it stands so.
-async fn until(gateway: &Gateway, key: &str, what: &str, patience: Duration, is: impl Fn(&Answer) -> bool) -> Answer {
-    let found = eventually(what, patience, async || {
-        let read = gateway.shop.get(key).await.expecting(200);
-        is(&read).then_some(read)
-    });
-    found.await
-}
-
 /// The member of each cancel, in order.
 fn each<'a>(payment: &'a Answer, member: &str) -> Vec<&'a Value> {
     payment.at("cancels").as_array().into_iter().flatten().map(|cancel| &cancel[member]).collect()
@@ -212,7 +203,7 @@ async fn the_same_again_while_it_is_at_work_is_refused_unless_something_tells_th
     let _ = shop.cancel(&key).prefer("respond-async").await.expecting(202);
     let _ = shop.cancel(&key).await.expecting_problem(403, "FORBIDDEN_CONSECUTIVE_REQUEST");
     held.release().await;
-    let done = until(&gateway, &key, "all goes back", SOON, |read| read.text("status") == "CANCELED").await;
+    let done = gateway.shop.until(&key, "all goes back", SOON, |read| read.text("status") == "CANCELED").await;
     assert_eq!(each(&done, "cancelAmount"), [1_000, 1_001, 1_000, 1_000, 5_999]);
     gateway.check().await;
 }
@@ -285,7 +276,7 @@ async fn must_not_11_give_back_more_than_was_paid_when_sixty_four_ask_at_once() 
     for answer in answers.iter().filter(|answer| answer.status > 202) {
         assert_eq!((answer.status, answer.text("code")), (403, "NOT_CANCELABLE_AMOUNT"), "{answer:?}");
     }
-    let done = until(&gateway, &key, "all are done", LONGEST, is_done).await;
+    let done = gateway.shop.until(&key, "all are done", LONGEST, is_done).await;
     assert_eq!((each(&done, "cancelAmount").len(), done.number("balanceAmount")), (50, 100));
     let money = gateway.bank.money(&payment.order_id).await;
     assert_eq!((money.voided, money.net), (50 * PART, 100));
@@ -323,7 +314,7 @@ async fn many_of_unequal_amounts_while_it_is_captured() {
         let come_again = (answer.status, answer.text("moneyState")) == (503, "NOT_MOVED");
         assert!(answer.status == 200 || refused || come_again, "{answer:?}");
     }
-    let done = until(&gateway, &key, "all are done", LONGEST, is_done).await;
+    let done = gateway.shop.until(&key, "all are done", LONGEST, is_done).await;
     let money = gateway.bank.money(&payment.order_id).await;
     assert_eq!(money.net, done.number("balanceAmount"), "{money:?}");
     assert!(money.voided + money.refunded <= 20_000 && money.captured == 20_000 - money.voided, "{money:?}");
@@ -345,7 +336,7 @@ async fn a_cancel_behind_a_capture_is_a_refund() {
     let again = gateway.shop.capture(&key).prefer("wait=30").into_future();
     let ((), again) = tokio::join!(held.release(), again);
     assert_eq!(again.expecting(200).text("card.acquireStatus"), "CANCEL_REQUESTED");
-    let done = until(&gateway, &key, "it is refunded", SOON, |read| read.text("status") == "PARTIAL_CANCELED").await;
+    let done = gateway.shop.until(&key, "it is refunded", SOON, |read| read.text("status") == "PARTIAL_CANCELED").await;
     assert_eq!((done.text("cancels.0.type"), done.text("card.acquireStatus")), ("REFUND", "COMPLETED"));
     let money = gateway.bank.money(&payment.order_id).await;
     assert_eq!((money.captured, money.voided, money.refunded), (10_000, 0, 3_000));
@@ -365,7 +356,9 @@ async fn a_capture_behind_cancels_takes_what_is_left() {
         let capture = gateway.shop.capture(&key).prefer("wait=30").into_future();
         let ((), capture) = tokio::join!(
             async {
-                until(&gateway, &key, "it is asked for", SOON, |read| read.text("card.acquireStatus") == "REQUESTED")
+                gateway
+                    .shop
+                    .until(&key, "it is asked for", SOON, |read| read.text("card.acquireStatus") == "REQUESTED")
                     .await;
                 held.release().await;
             },
@@ -377,7 +370,7 @@ async fn a_capture_behind_cancels_takes_what_is_left() {
             let capture = capture.expecting_problem(400, "PROVIDER_ERROR");
             assert_eq!((capture.text("reason"), capture.text("moneyState")), ("NOTHING_TO_CAPTURE", "NOT_MOVED"));
         }
-        let done = until(&gateway, &key, "it is cancelled", SOON, |read| read.text("status") == status).await;
+        let done = gateway.shop.until(&key, "it is cancelled", SOON, |read| read.text("status") == status).await;
         assert_eq!(done.text("cancels.0.type"), "CANCEL");
         assert_eq!(gateway.bank.money(&payment.order_id).await.captured, captured);
     }
@@ -424,7 +417,7 @@ async fn who_is_told_that_it_was_cancelled_asks_a_person() {
     gateway.bank.acts_by_itself(&payment.order_id, "cancels", 10_000).await;
     let answer = gateway.shop.cancel_part(&key, 4_000).prefer("respond-async").await.expecting(202);
     assert_eq!(answer.text("cancels.0.cancelStatus"), "IN_PROGRESS");
-    let dead = until(&gateway, &key, "it is given up", SOON, |read| read.text("operation.status") == "dead").await;
+    let dead = gateway.shop.until(&key, "it is given up", SOON, |read| read.text("operation.status") == "dead").await;
     assert_eq!((dead.text("status"), dead.text("cancels.0.cancelStatus")), ("DONE", "IN_PROGRESS"));
     let asked: Vec<String> = gateway.bank.journal(&payment.order_id).await.iter().skip(2).map(asked).collect();
     assert_eq!(asked, ["cancel none", "inquire none"], "the inquiry says that it was not ours");
@@ -547,10 +540,10 @@ async fn in_trouble(gateway: &Gateway) {
         let what = format!("{call} in trouble, {trouble}");
         if call == "capture" {
             let _ = gateway.shop.capture(&key).prefer("respond-async").await;
-            until(gateway, &key, &what, LONGEST, |read| read.text("card.acquireStatus") == "COMPLETED").await;
+            gateway.shop.until(&key, &what, LONGEST, |read| read.text("card.acquireStatus") == "COMPLETED").await;
         } else {
             let _ = gateway.shop.cancel_part(&key, 4_000).prefer("respond-async").await;
-            until(gateway, &key, &what, LONGEST, |read| read.text("status") == "PARTIAL_CANCELED").await;
+            gateway.shop.until(&key, &what, LONGEST, |read| read.text("status") == "PARTIAL_CANCELED").await;
         }
         let money = gateway.bank.money(&payment.order_id).await;
         let expected = match call {
@@ -591,7 +584,7 @@ async fn another_amount_is_not_believed() {
         let told = (open.text("status"), open.text("cancels.0.cancelStatus"), open.text("operation.status"));
         assert_eq!(told, ("DONE", "IN_PROGRESS", "unknown"), "{step}: {open:?}");
         inquiry.release().await;
-        until(&gateway, &key, step, LONGEST, |read| read.text("status") == "PARTIAL_CANCELED").await;
+        gateway.shop.until(&key, step, LONGEST, |read| read.text("status") == "PARTIAL_CANCELED").await;
     }
     let cases: Vec<String> = sqlx::query_scalar("select kind from cases").fetch_all(gateway.db()).await.expect("cases");
     assert_eq!(cases, ["amount_mismatch", "amount_mismatch"]);
@@ -612,7 +605,7 @@ async fn a_slip_is_bought_when_its_time_has_come() {
     let now = "update payments set capture_at = now() where payment_key = $1";
     sqlx::query(now).bind(&key).execute(gateway.db()).await.expect("Postgres answers");
     let read =
-        until(&gateway, &key, "it is captured", SOON, |read| read.text("card.acquireStatus") == "COMPLETED").await;
+        gateway.shop.until(&key, "it is captured", SOON, |read| read.text("card.acquireStatus") == "COMPLETED").await;
     assert_eq!(read.text("status"), "PARTIAL_CANCELED");
     assert_eq!(gateway.bank.asked(&payment.order_id, "capture").await, 1);
     assert_eq!(gateway.bank.money(&payment.order_id).await.captured, 9_000);
@@ -635,7 +628,7 @@ async fn what_is_open_after_eight_seconds_is_no_success() {
     // All that is left may have gone back.
     assert_eq!((read.text("status"), read.text("moneyState")), ("DONE", "UNKNOWN"), "{read:?}");
     held.release().await;
-    until(&gateway, &key, "it is done", LONGEST, |read| read.text("status") == "CANCELED").await;
+    gateway.shop.until(&key, "it is done", LONGEST, |read| read.text("status") == "CANCELED").await;
     let replayed = gateway.shop.cancel(&key).idempotency_key("all").await.expecting(200);
     assert_eq!((replayed.text("status"), replayed.text("moneyState")), ("CANCELED", "REVERSED"));
     gateway.check().await;

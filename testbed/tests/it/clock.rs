@@ -17,15 +17,6 @@ const SOON: Duration = Duration::from_secs(5);
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
-async fn until_status(shop: &Shop, key: &str, status: &str) -> Answer {
-    let what = format!("it is {status}");
-    let found = eventually(&what, SOON, async || {
-        let read = shop.get(key).await.expecting(200);
-        (read.text("status") == status).then_some(read)
-    });
-    found.await
-}
-
 fn time_of(answer: &Answer, place: &str) -> OffsetDateTime {
     OffsetDateTime::parse(answer.text(place), &Rfc3339).unwrap_or_else(|_| panic!("{place} is a time: {answer:?}"))
 }
@@ -44,7 +35,8 @@ async fn half_an_hour_passes_in_a_second() {
     let began = System.monotonic();
     let set = shop.advance(60).await.expecting(200);
     assert_eq!(set.number("aheadSeconds"), 30 * 60);
-    let expired = until_status(shop, ready.payment_key(), "EXPIRED").await;
+    let is_expired = |read: &Answer| read.text("status") == "EXPIRED";
+    let expired = shop.until(ready.payment_key(), "it is expired", SOON, is_expired).await;
     println!("seen as expired {:?} after the clock was set", System.monotonic() - began);
     assert_eq!((expired.text("moneyState"), expired.text("failure")), ("NOT_MOVED", ""), "{expired:?}");
     let events = shop.events(ready.payment_key()).await.expecting(200);
@@ -56,7 +48,7 @@ async fn half_an_hour_passes_in_a_second() {
     let late = shop.confirm(authenticated.payment_key(), &confirmable.order_id, 13_000).await;
     let late = late.expecting_problem(404, "NOT_FOUND_PAYMENT_SESSION");
     assert_eq!((late.text("reason"), late.text("moneyState")), ("PAYMENT_EXPIRED", "NOT_MOVED"));
-    let _ = until_status(shop, authenticated.payment_key(), "EXPIRED").await;
+    let _ = shop.until(authenticated.payment_key(), "it is expired", SOON, is_expired).await;
     gateway.bank.expect(&confirmable.order_id).never_charged().await;
 
     // Everybody else's time is their own.
@@ -173,5 +165,61 @@ async fn it_goes_forward_only_and_for_test_keys_only() {
     let paid = live.key_in(&Payment::of(12_000)).await.expecting(200);
     let off = time_of(&paid, "requestedAt") - System.now();
     assert!(off.whole_seconds().abs() < 60, "{paid:?}");
+    gateway.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn seven_days_for_a_deposit_pass_in_a_second() {
+    let gateway = Gateway::start().await;
+    let (shop, other) = (&gateway.shop, gateway.another_shop().await);
+    let asks = async |shop: &Shop| {
+        let order_id = Payment::of(1).order_id;
+        let opened = shop.virtual_account(&order_id, 12_000, json!({})).await.expecting(200);
+        (order_id, opened)
+    };
+    let (order_id, opened) = asks(shop).await;
+    let (_, of_another) = asks(&other).await;
+    let key = opened.payment_key();
+    let window = time_of(&opened, "virtualAccount.dueDate") - time_of(&opened, "requestedAt");
+    assert!((window - time::Duration::days(7)).abs() <= time::Duration::seconds(2), "{window}");
+
+    let _ = shop.advance(7 * DAY - HOUR).await.expecting(200);
+    let _ = gateway.bank.deposit(&order_id, json!({ "amount": 5_000 })).await;
+    let is_short = |read: &Answer| read.at("deposits.0.reason") == "short";
+    let short = shop.until(key, "the deposit is found", SOON, is_short).await;
+    let deposited = time_of(&short, "deposits.0.depositedAt") - time_of(&opened, "requestedAt");
+    assert!((deposited - time::Duration::hours(7 * 24 - 1)).abs() < time::Duration::minutes(1), "{short:?}");
+    assert_eq!(short.at("virtualAccount.expired"), false, "{short:?}");
+    let payee = json!({ "bank": "88", "accountNumber": "110-123-456789", "holderName": "홍길동" });
+    let _ = shop.refund_account(key, &payee).await.expecting(200);
+    let is_returned = |read: &Answer| read.text("deposits.0.status") == "returned";
+    let _ = shop.until(key, "it went back", SOON, is_returned).await;
+
+    let began = System.monotonic();
+    let _ = shop.advance(HOUR + 1).await.expecting(200);
+    let is_over = |read: &Answer| read.at("virtualAccount.expired") == true;
+    let over = shop.until(key, "it is overdue", SOON, is_over).await;
+    println!("seen as overdue {:?} after the clock was set", System.monotonic() - began);
+    assert_eq!((over.text("status"), over.text("moneyState")), ("WAITING_FOR_DEPOSIT", "REVERSED"), "{over:?}");
+    gateway.settled().await;
+    assert_eq!(gateway.bank.deposit(&order_id, json!({})).await["result"], "declined", "it is closed");
+
+    // What is opened now has seven days from now, by that clock, and is paid then.
+    let (order_id, later) = asks(shop).await;
+    assert!(
+        time_of(&later, "virtualAccount.dueDate")
+            > time_of(&opened, "virtualAccount.dueDate") + time::Duration::days(6)
+    );
+    let _ = gateway.bank.deposit(&order_id, json!({})).await;
+    let paid = shop.until_status(later.payment_key(), "DONE").await;
+    assert!(time_of(&paid, "approvedAt") >= time_of(&later, "requestedAt"), "{paid:?}");
+    let events = shop.events(key).await.expecting(200);
+    let events = events.at("data").as_array().cloned().unwrap_or_default();
+    let times: Vec<&str> = events.iter().filter_map(|event| event["createdAt"].as_str()).collect();
+    assert!(times.len() > 6 && times.is_sorted(), "{times:?}");
+
+    // Everybody else's time is their own.
+    let read = other.get(of_another.payment_key()).await.expecting(200);
+    assert_eq!(read.at("virtualAccount.expired"), false, "{read:?}");
     gateway.check().await;
 }

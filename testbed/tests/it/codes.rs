@@ -20,10 +20,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("INVALID_REJECT_CARD", "the card company has a finer word for it"),
     ("NOT_SUPPORTED_CARD_TYPE", "every type of card is taken"),
     ("NOT_SUPPORTED_INSTALLMENT_PLAN_CARD_OR_MERCHANT", "every merchant has instalments"),
-    ("INVALID_BANK", "of virtual accounts"),
-    ("INVALID_REFUND_ACCOUNT_INFO", "of virtual accounts"),
-    ("INVALID_REFUND_ACCOUNT_NUMBER", "of virtual accounts"),
-    ("NOT_ALLOWED_PARTIAL_REFUND_WAITING_DEPOSIT", "of virtual accounts"),
     ("ALREADY_REFUND_PAYMENT", "what all went back is ALREADY_CANCELED_PAYMENT, cancel or refund"),
     ("INVALID_EMAIL", "an address that is none is a field that is wrong: INVALID_REQUEST"),
     ("UNKNOWN_PAYMENT_ERROR", "every failure has a code"),
@@ -92,6 +88,10 @@ const ASKED: &[&str] = &[
     "NOT_CANCELABLE_AMOUNT",
     "NOT_MATCHES_REFUNDABLE_AMOUNT",
     "REFUND_REJECTED",
+    "INVALID_BANK",
+    "INVALID_REFUND_ACCOUNT_INFO",
+    "INVALID_REFUND_ACCOUNT_NUMBER",
+    "NOT_ALLOWED_PARTIAL_REFUND_WAITING_DEPOSIT",
     "NOT_MATCHES_CUSTOMER_KEY",
     "INVALID_BILL_KEY_REQUEST",
     "IDEMPOTENT_REQUEST_PROCESSING",
@@ -229,6 +229,18 @@ async fn asked(gateway: &Gateway, code: &str) -> Answer {
         | "NOT_CANCELABLE_AMOUNT"
         | "NOT_MATCHES_REFUNDABLE_AMOUNT"
         | "FORBIDDEN_CONSECUTIVE_REQUEST" => canceled(gateway, code).await,
+        "INVALID_BANK" => shop.virtual_account(&Payment::of(1).order_id, 12_000, json!({ "bank": "00" })).await,
+        "NOT_ALLOWED_PARTIAL_REFUND_WAITING_DEPOSIT" => {
+            let opened = shop.virtual_account(&Payment::of(1).order_id, 12_000, json!({})).await.expecting(200);
+            shop.cancel_part(opened.payment_key(), 1_000).await
+        }
+        // Nobody has said where to.
+        "INVALID_REFUND_ACCOUNT_INFO" => shop.cancel(&paid_into(gateway).await).await,
+        "INVALID_REFUND_ACCOUNT_NUMBER" => {
+            let account = json!({ "bank": "88", "accountNumber": "999000000614", "holderName": "홍길동" });
+            let cancel = json!({ "cancelReason": "고객 변심", "refundReceiveAccount": account });
+            shop.cancel_with(&paid_into(gateway).await, &cancel).await
+        }
         "NOT_MATCHES_CUSTOMER_KEY" => {
             let key = shop.billing_key("customer-1", "approve").await;
             shop.charge(&key, "customer-2", &Payment::of(4_900)).await
@@ -265,6 +277,14 @@ async fn asked(gateway: &Gateway, code: &str) -> Answer {
         }
         other => panic!("say how {other} comes about"),
     }
+}
+
+/// The key of a virtual account that was paid into.
+async fn paid_into(gateway: &Gateway) -> String {
+    let order_id = Payment::of(1).order_id;
+    let opened = gateway.shop.virtual_account(&order_id, 12_000, json!({})).await.expecting(200);
+    let _ = gateway.bank.deposit(&order_id, json!({})).await;
+    gateway.shop.until_status(opened.payment_key(), "DONE").await.payment_key().to_owned()
 }
 
 /// What a cancel may be refused with.

@@ -1,12 +1,16 @@
 //! A client that was written for Toss Payments, `tosspayments-rs`, as its users have it: nothing is changed but the base
 //! address. What it does not understand is listed in `docs/toss-compatibility.md`.
 
-use naru_testbed::{Gateway, Payment, Shop, cards};
+use naru_testbed::{Gateway, Means, Payment, Shop, cards};
+use serde_json::json;
 use tosspayments::api::{
     CancelPayment, CancelPaymentBody, ConfirmBilling, ConfirmBillingBody, ConfirmKeyinPayment, ConfirmPayment,
-    GetPayment, IssueBillingByAuthKey, IssueBillingCustomerKeyBody, ListTransactions,
+    GetPayment, IssueBillingByAuthKey, IssueBillingCustomerKeyBody, IssueVirtualAccount, ListTransactions,
 };
-use tosspayments::data::{CardCode, CardType, ErrorCode, OwnerType, PaymentMethod, PaymentStatus, PaymentType};
+use tosspayments::data::{
+    Account, BankCode, CardCode, CardType, ErrorCode, OwnerType, PaymentMethod, PaymentStatus, PaymentType,
+    RefundStatus, SettlementStatus, VirtualAccountType,
+};
 use tosspayments::{Client, Error};
 
 const CUSTOMER: &str = "c0a8012e-6f3b-4b5e-9b1d-2d8c1f0e7a55";
@@ -194,6 +198,77 @@ async fn transactions_are_listed() {
     let first = listed[0].transaction_key.clone();
     let rest = ListTransactions { starting_after: Some(first), limit: Some(5_000), ..all };
     assert_eq!(client.execute(&rest).await.expect("listed").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_virtual_account_is_paid_into_and_refunded() {
+    let gateway = Gateway::start().await;
+    let client = client(&gateway.shop);
+    let order = Payment::of(15_000);
+    let issue = IssueVirtualAccount::builder()
+        .amount(15_000)
+        .order_id(order.order_id.clone())
+        .order_name("토스 티셔츠 외 2건".to_owned())
+        .customer_name("김토스".to_owned())
+        .bank(BankCode::신한은행)
+        .valid_hours(Some(24))
+        .build();
+    let issued = client.execute(&issue).await.expect("issued");
+    assert_eq!((issued.status, issued.method), (PaymentStatus::WaitingForDeposit, Some(PaymentMethod::VirtualAccount)));
+    let account = issued.virtual_account.expect("an account");
+    assert_eq!(
+        (account.account_type, account.bank_code, account.refund_status, account.expired),
+        (VirtualAccountType::Normal, BankCode::신한은행, RefundStatus::None, false)
+    );
+    assert!(issued.secret.is_some_and(|secret| secret.len() <= 50));
+
+    let _ = gateway.bank.deposit(&order.order_id, json!({})).await;
+    let _ = gateway.shop.until_status(&issued.payment_key, "DONE").await;
+    let nowhere = refusal(client.execute(&cancel(&issued.payment_key, None, None)).await);
+    assert_eq!(nowhere, (400, ErrorCode::InvalidRefundAccountInfo));
+    let to = Account {
+        bank_code: BankCode::신한은행,
+        account_number: "110123456789".to_owned(),
+        holder_name: "김토스".to_owned(),
+    };
+    for (amount, status, refunded) in [
+        (Some(5_000), PaymentStatus::PartialCanceled, RefundStatus::Completed),
+        (None, PaymentStatus::Canceled, RefundStatus::Completed),
+    ] {
+        let body = CancelPaymentBody::builder()
+            .cancel_reason("고객 변심".to_owned())
+            .cancel_amount(amount)
+            .refund_receive_account(Some(to.clone()))
+            .build();
+        let refund = CancelPayment::builder().payment_key(issued.payment_key.clone()).body(body).build();
+        let given_back = client.execute(&refund).await.expect("refunded");
+        assert_eq!(given_back.status, status);
+        let account = given_back.virtual_account.expect("an account");
+        assert_eq!(account.refund_status, refunded);
+        assert_eq!(account.refund_receive_account.map(|to| to.holder_name), Some("김토스".to_owned()));
+    }
+    gateway.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transfers_and_phones_are_read_too() {
+    let gateway = Gateway::start().await;
+    let client = client(&gateway.shop);
+    let read = async |means: &Means| {
+        let order = Payment::of(12_000);
+        let _ = gateway.shop.pay_with(&order, means).await.expecting(200);
+        client.execute(&GetPayment::OrderId(order.order_id)).await
+    };
+    let transfer = read(&Means::transfer("approve")).await.expect("read");
+    assert_eq!(transfer.method, Some(PaymentMethod::Transfer));
+    let settled = transfer.transfer.map(|transfer| transfer.settlement_status);
+    assert_eq!(settled, Some(SettlementStatus::Incompleted));
+    let phone = read(&Means::mobile("approve")).await.expect("read");
+    assert_eq!(phone.method, Some(PaymentMethod::MobilePhone));
+    assert!(phone.mobile_phone.is_some_and(|phone| !phone.receipt_url.is_empty()));
+    // Its list of wallets is closed, and our issuer of points is none of them.
+    let points = read(&Means::points("approve")).await;
+    assert!(matches!(points, Err(Error::Reqwest(error)) if error.is_decode()), "it has learned more: say so");
 }
 
 /// Its list of codes is closed and has no word for a payer who goes back, though Toss Payments has: it loses the payment.

@@ -1,7 +1,7 @@
 //! Every answer has every documented member, of the documented type, null where it may be: as it is served over HTTP, and as the
 //! description says.
 
-use naru_testbed::{Answer, Gateway, Payment};
+use naru_testbed::{Answer, Gateway, Means, Payment};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -47,6 +47,7 @@ const METHODS: &[&str] =
 const STATUSES: &[&str] =
     &["READY", "IN_PROGRESS", "WAITING_FOR_DEPOSIT", "DONE", "CANCELED", "PARTIAL_CANCELED", "ABORTED", "EXPIRED"];
 const CARD_TYPES: &[&str] = &["신용", "체크", "기프트", "미확인"];
+const SETTLEMENTS: &[&str] = &["INCOMPLETED", "COMPLETED"];
 const OWNER_TYPES: &[&str] = &["개인", "법인", "미확인"];
 
 const CARD: &[Member] = &[
@@ -80,6 +81,29 @@ const CANCEL: &[Member] = &[
     ("cancelRequestId", Text, Yes),
 ];
 
+const TRANSFER: &[Member] = &[("bankCode", Short(2), No), ("settlementStatus", Word(SETTLEMENTS), No)];
+
+const MOBILE_PHONE: &[Member] =
+    &[("customerMobilePhone", Short(15), No), ("settlementStatus", Word(SETTLEMENTS), No), ("receiptUrl", Text, No)];
+
+const EASY_PAY: &[Member] = &[("provider", Text, No), ("amount", Whole, No), ("discountAmount", Whole, No)];
+
+const VIRTUAL_ACCOUNT: &[Member] = &[
+    ("accountType", Word(&["일반", "고정"]), No),
+    ("accountNumber", Short(20), No),
+    ("bankCode", Short(2), No),
+    ("customerName", Short(100), No),
+    ("depositorName", Short(100), Yes),
+    ("dueDate", Time, No),
+    ("refundStatus", Word(&["NONE", "PENDING", "FAILED", "PARTIAL_FAILED", "COMPLETED"]), No),
+    ("expired", Flag, No),
+    ("settlementStatus", Word(SETTLEMENTS), No),
+    ("refundReceiveAccount", Object(REFUND_ACCOUNT), Yes),
+];
+
+const REFUND_ACCOUNT: &[Member] =
+    &[("bankCode", Short(2), No), ("accountNumber", Short(20), No), ("holderName", Short(60), No)];
+
 const PAYMENT: &[Member] = &[
     ("version", Word(&["2022-11-16"]), No),
     ("mId", Text, No),
@@ -104,11 +128,11 @@ const PAYMENT: &[Member] = &[
     ("isPartialCancelable", Flag, No),
     ("cancels", List(CANCEL), Yes),
     ("card", Object(CARD), Yes),
-    ("virtualAccount", Own, Yes),
-    ("transfer", Own, Yes),
-    ("mobilePhone", Own, Yes),
+    ("virtualAccount", Object(VIRTUAL_ACCOUNT), Yes),
+    ("transfer", Object(TRANSFER), Yes),
+    ("mobilePhone", Object(MOBILE_PHONE), Yes),
     ("giftCertificate", Nothing, Yes),
-    ("easyPay", Own, Yes),
+    ("easyPay", Object(EASY_PAY), Yes),
     ("cashReceipt", Nothing, Yes),
     ("cashReceipts", Nothing, Yes),
     ("discount", Nothing, Yes),
@@ -157,7 +181,8 @@ const TRANSACTION: &[Member] = &[
 ];
 
 /// What we add to a payment, wherever it stands in it.
-const OURS: &[&str] = &["moneyState", "sequence", "operation", "checkoutToken", "cancels.type", "failure.reason"];
+const OURS: &[&str] =
+    &["moneyState", "sequence", "operation", "checkoutToken", "deposits", "cancels.type", "failure.reason"];
 
 /// What an object tells of how it is paid; the others are null.
 const INSTRUMENTS: &[&str] = &["card", "virtualAccount", "transfer", "mobilePhone", "giftCertificate", "easyPay"];
@@ -236,7 +261,28 @@ async fn served(gateway: &Gateway) -> Vec<(&'static str, Answer, Option<&'static
     held.release().await;
     let key = shop.billing_key("customer-1", "approve").await;
     all.push(("charged", shop.charge(&key, "customer-1", &Payment::of(4_900)).await, Some("card")));
+    for (means, instrument) in Means::each("approve").into_iter().zip(["transfer", "mobilePhone", "easyPay"]) {
+        let paid = shop.pay_with(&Payment::of(12_000), &means).await;
+        all.push(("paid in another way", paid.clone(), Some(instrument)));
+        all.push(("all of that went back", shop.cancel(paid.payment_key()).await, Some(instrument)));
+    }
+    all.extend(deposited(gateway).await);
     all
+}
+
+/// A virtual account from its opening to the refund of a part.
+async fn deposited(gateway: &Gateway) -> Vec<(&'static str, Answer, Option<&'static str>)> {
+    let (shop, order_id) = (&gateway.shop, Payment::of(1).order_id);
+    let payee = serde_json::json!({ "bank": "88", "accountNumber": "110-123-456789", "holderName": "홍길동" });
+    let opened = shop.virtual_account(&order_id, 60_000, serde_json::json!({})).await;
+    let key = opened.payment_key().to_owned();
+    let _ = gateway.bank.deposit(&order_id, serde_json::json!({})).await;
+    let paid = shop.until_status(&key, "DONE").await;
+    let cancel =
+        serde_json::json!({ "cancelReason": "고객 변심", "cancelAmount": 1_000, "refundReceiveAccount": payee });
+    let part = shop.cancel_with(&key, &cancel).await;
+    let told = Some("virtualAccount");
+    vec![("waiting for a deposit", opened, told), ("paid into", paid, told), ("a part went back", part, told)]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -288,6 +334,11 @@ async fn the_description_says_the_same() {
     for (schema, documented) in [
         ("PaymentView", PAYMENT),
         ("CardView", CARD),
+        ("TransferView", TRANSFER),
+        ("MobilePhoneView", MOBILE_PHONE),
+        ("EasyPayView", EASY_PAY),
+        ("VirtualAccountView", VIRTUAL_ACCOUNT),
+        ("RefundAccountView", REFUND_ACCOUNT),
         ("CancelView", CANCEL),
         ("BillingView", BILLING),
         ("TransactionView", TRANSACTION),

@@ -28,23 +28,10 @@ async fn opened(gateway: &Gateway, order_id: &str, more: Value) -> Answer {
     answer
 }
 
-/// How the payment stands, when it stands so.
-async fn until(gateway: &Gateway, key: &str, what: &str, patience: Duration, is: impl Fn(&Answer) -> bool) -> Answer {
-    let found = eventually(what, patience, async || {
-        let read = gateway.shop.get(key).await.expecting(200);
-        is(&read).then_some(read)
-    });
-    found.await
-}
-
-async fn until_status(gateway: &Gateway, key: &str, status: &str) -> Answer {
-    until(gateway, key, &format!("it is {status}"), SOON, |read| read.text("status") == status).await
-}
-
 /// How the deposits stand, when they stand so.
 async fn until_deposits(gateway: &Gateway, key: &str, expected: &[(&str, &str)]) -> Answer {
     let what = format!("its deposits are {expected:?}");
-    until(gateway, key, &what, FOUND, |read| deposits(read) == expected).await
+    gateway.shop.until(key, &what, FOUND, |read| deposits(read) == expected).await
 }
 
 fn deposits(payment: &Answer) -> Vec<(&str, &str)> {
@@ -72,7 +59,7 @@ async fn an_account_is_opened_paid_into_and_refunded() {
     assert!((1..=50).contains(&secret.len()), "{answer:?}");
 
     let _ = gateway.bank.deposit(&order_id, json!({ "depositorName": "김입금" })).await;
-    let paid = until_status(&gateway, &key, "DONE").await;
+    let paid = gateway.shop.until_status(&key, "DONE").await;
     assert_eq!((paid.text("moneyState"), paid.text("virtualAccount.depositorName")), ("MOVED", "김입금"), "{paid:?}");
     assert_eq!((paid.text("secret"), paid.number("balanceAmount")), (&*secret, 15_000));
     assert_ne!(paid.at("approvedAt"), &Value::Null);
@@ -107,14 +94,14 @@ async fn a_callback_that_is_lost_doubled_late_or_early_makes_no_difference() {
         let order_id = order();
         let key = opened(&gateway, &order_id, json!({})).await.payment_key().to_owned();
         let _ = gateway.bank.deposit(&order_id, json!({ "callback": callback })).await;
-        let paid = until(&gateway, &key, "it is paid", FOUND, |read| read.text("status") == "DONE").await;
+        let paid = gateway.shop.until(&key, "it is paid", FOUND, |read| read.text("status") == "DONE").await;
         assert_eq!(deposits(&paid), [("taken", "")], "{callback}: {paid:?}");
     }
     // The bank calls back before it has answered the issue.
     let order_id = order();
     let _ = gateway.bank.deposit(&order_id, json!({ "callback": "before_issue_answer" })).await;
     let answer = opened(&gateway, &order_id, json!({})).await;
-    let paid = until_status(&gateway, answer.payment_key(), "DONE").await;
+    let paid = gateway.shop.until_status(answer.payment_key(), "DONE").await;
     assert_eq!(deposits(&paid), [("taken", "")], "{paid:?}");
     gateway.check().await;
 }
@@ -131,7 +118,7 @@ async fn what_it_cannot_take_goes_back_to_the_account_that_was_given() {
     let waits = until_deposits(&gateway, &key, &[("returned", "short"), ("returned", "over")]).await;
     assert_eq!((waits.text("status"), waits.text("moneyState")), ("WAITING_FOR_DEPOSIT", "REVERSED"), "{waits:?}");
     let _ = gateway.bank.deposit(&order_id, json!({})).await;
-    let _ = until_status(&gateway, &key, "DONE").await;
+    let _ = gateway.shop.until_status(&key, "DONE").await;
     let _ = gateway.bank.deposit(&order_id, json!({})).await;
     let expected = [("returned", "short"), ("returned", "over"), ("taken", ""), ("returned", "second")];
     let paid = until_deposits(&gateway, &key, &expected).await;
@@ -150,7 +137,7 @@ async fn a_return_waits_for_somebody_who_says_where_to() {
     let key = opened(&gateway, &order_id, json!({})).await.payment_key().to_owned();
     let _ = gateway.bank.deposit(&order_id, json!({ "amount": 5_000 })).await;
     let is_dead = |read: &Answer| read.at("deposits.0.returnStatus") == "dead";
-    let held = until(&gateway, &key, "it waits for an account", SOON, is_dead).await;
+    let held = gateway.shop.until(&key, "it waits for an account", SOON, is_dead).await;
     assert_eq!((held.text("status"), held.text("moneyState")), ("WAITING_FOR_DEPOSIT", "MOVED"), "{held:?}");
     let letters = eventually("a letter asks for a person", SOON, async || {
         let letters = gateway.operator.letters().await.expecting(200);
@@ -166,7 +153,7 @@ async fn a_return_waits_for_somebody_who_says_where_to() {
     let _ = gateway.shop.refund_account(&key, &wrong).await.expecting(200);
     let declined = async || (gateway.bank.asked(&order_id, "pay_out").await == 1).then_some(());
     eventually("the bank declines", SOON, declined).await;
-    let _ = until(&gateway, &key, "it waits for another account", SOON, is_dead).await;
+    let _ = gateway.shop.until(&key, "it waits for another account", SOON, is_dead).await;
     let _ =
         gateway.another_shop().await.refund_account(&key, &payee()).await.expecting_problem(404, "NOT_FOUND_PAYMENT");
     let call = || gateway.shop.refund_account(&key, &payee()).idempotency_key("say-it-once");
@@ -189,16 +176,18 @@ async fn a_deposit_that_is_taken_back_is_waited_for_again() {
         let order_id = order();
         let key = opened(&gateway, &order_id, json!({})).await.payment_key().to_owned();
         let deposit = gateway.bank.deposit(&order_id, json!({})).await;
-        let _ = until_status(&gateway, &key, "DONE").await;
+        let _ = gateway.shop.until_status(&key, "DONE").await;
         let transaction = deposit["transactionKey"].as_str().expect("it has a key");
         let taken = gateway.bank.move_deposit(transaction, "take-back", json!({ "callback": callback })).await;
         assert_eq!(taken["result"], "approved", "{taken}");
-        let waits =
-            until(&gateway, &key, "it waits again", FOUND, |read| read.text("status") == "WAITING_FOR_DEPOSIT").await;
+        let waits = gateway
+            .shop
+            .until(&key, "it waits again", FOUND, |read| read.text("status") == "WAITING_FOR_DEPOSIT")
+            .await;
         assert_eq!((waits.text("moneyState"), deposits(&waits)), ("REVERSED", vec![("taken_back", "")]), "{waits:?}");
         assert_eq!((waits.at("approvedAt"), waits.at("virtualAccount.depositorName")), (&Value::Null, &Value::Null));
         let _ = gateway.bank.deposit(&order_id, json!({})).await;
-        let paid = until_status(&gateway, &key, "DONE").await;
+        let paid = gateway.shop.until_status(&key, "DONE").await;
         assert_eq!((paid.text("moneyState"), deposits(&paid)), ("MOVED", vec![("taken_back", ""), ("taken", "")]));
     }
     gateway.check().await;
@@ -247,10 +236,10 @@ async fn a_deposit_at_each_step_of_a_cancel() {
         canceling(&gateway, &key, body).await;
         held.reached().await;
         let _ = gateway.bank.deposit(&order_id, json!({})).await;
-        let _ = until_status(&gateway, &key, "DONE").await;
+        let _ = gateway.shop.until_status(&key, "DONE").await;
         held.release().await;
         // … or the cancel comes to nothing, for nobody knows where to.
-        let after = until(&gateway, &key, "the cancel has ended", SOON, ended).await;
+        let after = gateway.shop.until(&key, "the cancel has ended", SOON, ended).await;
         assert_eq!((after.text("status"), after.text("moneyState")), (status, money), "{after:?}");
         assert_eq!(after.text("cancels.0.cancelStatus"), cancel, "{after:?}");
     }
@@ -260,7 +249,7 @@ async fn a_deposit_at_each_step_of_a_cancel() {
     let key = opened(&gateway, &order_id, json!({})).await.payment_key().to_owned();
     let _ = gateway.bank.deposit(&order_id, json!({ "callback": "lose" })).await;
     canceling(&gateway, &key, &with).await;
-    let after = until(&gateway, &key, "the cancel has ended", SOON, ended).await;
+    let after = gateway.shop.until(&key, "the cancel has ended", SOON, ended).await;
     assert_eq!((after.text("status"), after.text("moneyState")), ("CANCELED", "REVERSED"), "{after:?}");
     assert_eq!(after.text("cancels.0.type"), "REFUND", "{after:?}");
 
@@ -274,7 +263,7 @@ async fn a_deposit_at_each_step_of_a_cancel() {
         eventually("the bank was told to close it", SOON, asked).await;
         let transaction = deposit["transactionKey"].as_str().expect("it has a key");
         let _ = gateway.bank.move_deposit(transaction, how, json!({})).await;
-        let after = until(&gateway, &key, "the cancel has ended", FOUND, ended).await;
+        let after = gateway.shop.until(&key, "the cancel has ended", FOUND, ended).await;
         assert_eq!((after.text("status"), after.text("cancels.0.type")), (status, kind), "{how}: {after:?}");
     }
 
@@ -286,7 +275,7 @@ async fn a_deposit_at_each_step_of_a_cancel() {
     held.reached().await;
     assert_eq!(gateway.bank.deposit(&order_id, json!({})).await["result"], "declined");
     held.release().await;
-    let after = until(&gateway, &key, "the cancel has ended", SOON, ended).await;
+    let after = gateway.shop.until(&key, "the cancel has ended", SOON, ended).await;
     assert_eq!((after.text("status"), after.text("moneyState")), ("CANCELED", "NOT_MOVED"), "{after:?}");
     gateway.check().await;
 }
@@ -306,7 +295,7 @@ async fn past_its_due_time_it_says_so_and_its_account_is_closed() {
     let gateway = Gateway::start().await;
     let order_id = order();
     let key = opened(&gateway, &order_id, json!({ "dueDate": due_in(3) })).await.payment_key().to_owned();
-    let late = until(&gateway, &key, "it is overdue", SOON, is_expired).await;
+    let late = gateway.shop.until(&key, "it is overdue", SOON, is_expired).await;
     assert_eq!((late.text("status"), late.text("moneyState")), ("WAITING_FOR_DEPOSIT", "NOT_MOVED"), "{late:?}");
     let events = gateway.shop.events(&key).await.expecting(200);
     assert!(events.body.to_string().contains("payment.overdue"), "{events:?}");
@@ -340,7 +329,7 @@ async fn what_comes_late_goes_back_and_what_came_in_time_is_taken_however_late_i
     let order_id = order();
     let key = opened(&gateway, &order_id, json!({ "dueDate": due_in(4) })).await.payment_key().to_owned();
     let _ = gateway.bank.deposit(&order_id, json!({ "callback": "lose" })).await;
-    let paid = until_status(&gateway, &key, "DONE").await;
+    let paid = gateway.shop.until_status(&key, "DONE").await;
     assert!(!is_expired(&paid), "{paid:?}");
     gateway.check().await;
 }
@@ -351,7 +340,7 @@ async fn refunds_that_are_refused_wait_or_take_long() {
     let order_id = order();
     let key = opened(&gateway, &order_id, json!({})).await.payment_key().to_owned();
     let _ = gateway.bank.deposit(&order_id, json!({})).await;
-    let _ = until_status(&gateway, &key, "DONE").await;
+    let _ = gateway.shop.until_status(&key, "DONE").await;
     let to = |digits: &str, amount: i64| {
         json!({ "cancelReason": "고객 변심", "cancelAmount": amount, "refundReceiveAccount":
             { "bank": "88", "accountNumber": format!("99900000{digits}"), "holderName": "홍길동" } })
@@ -369,15 +358,15 @@ async fn refunds_that_are_refused_wait_or_take_long() {
 
     canceling(&gateway, &key, &to("0027", 4_000)).await;
     let is = |word: &'static str| move |read: &Answer| read.text("virtualAccount.refundStatus") == word;
-    let _ = until(&gateway, &key, "it is on its way", SOON, is("PENDING")).await;
-    let done = until(&gateway, &key, "it is there", FOUND * 2, is("COMPLETED")).await;
+    let _ = gateway.shop.until(&key, "it is on its way", SOON, is("PENDING")).await;
+    let done = gateway.shop.until(&key, "it is there", FOUND * 2, is("COMPLETED")).await;
     assert_eq!((done.text("status"), done.number("balanceAmount")), ("PARTIAL_CANCELED", 11_000), "{done:?}");
     let _ = gateway
         .shop
         .cancel_with(&key, &to("0614", 1_000))
         .await
         .expecting_problem(400, "INVALID_REFUND_ACCOUNT_NUMBER");
-    let _ = until(&gateway, &key, "the last was refused", SOON, is("PARTIAL_FAILED")).await;
+    let _ = gateway.shop.until(&key, "the last was refused", SOON, is("PARTIAL_FAILED")).await;
     assert_eq!(gateway.bank.money(&order_id).await.refunded, 4_000);
     gateway.check().await;
 }
@@ -542,12 +531,12 @@ async fn a_worker_that_is_killed_between_steps_does_nothing_twice() {
         let _ = until_deposits(&gateway, &key, &[("returned", "short")]).await;
         let _ = gateway.bank.deposit(&order_id, json!({})).await;
         let paid = |read: &Answer| read.text("status") == "DONE";
-        let _ = until(&gateway, &key, "it is paid", FOUND, paid).await;
+        let _ = gateway.shop.until(&key, "it is paid", FOUND, paid).await;
         let body = json!({ "cancelReason": "고객 변심" });
         let refund = canceling(&gateway, &key, &body);
         killed_when_asked(&gateway, &order_id, "pay_out", effect, refund).await;
         let gone = |read: &Answer| read.text("status") == "CANCELED";
-        let _ = until(&gateway, &key, "it is refunded", FOUND, gone).await;
+        let _ = gateway.shop.until(&key, "it is refunded", FOUND, gone).await;
         let money = gateway.bank.money(&order_id).await;
         assert_eq!((money.charged, money.refunded), (20_000, 20_000), "{effect}");
 
@@ -555,7 +544,7 @@ async fn a_worker_that_is_killed_between_steps_does_nothing_twice() {
         let key = opened(&gateway, &order_id, json!({})).await.payment_key().to_owned();
         let cancel = canceling(&gateway, &key, &body);
         killed_when_asked(&gateway, &order_id, "close", effect, cancel).await;
-        let _ = until(&gateway, &key, "it is closed", FOUND, gone).await;
+        let _ = gateway.shop.until(&key, "it is closed", FOUND, gone).await;
     }
     gateway.check().await;
 }
@@ -569,7 +558,7 @@ async fn a_worker_that_is_killed_while_it_looks_is_followed_by_another() {
     let (victim, hold, _) = gateway.first_at("looked", deposit).await;
     victim.kill9();
     drop(hold);
-    let _ = until(&gateway, &key, "it is paid", FOUND, |read| read.text("status") == "DONE").await;
+    let _ = gateway.shop.until(&key, "it is paid", FOUND, |read| read.text("status") == "DONE").await;
     gateway.check().await;
 }
 

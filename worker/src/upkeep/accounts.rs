@@ -82,11 +82,11 @@ async fn look_at(worker: &Worker, look: &Look, trace: &TraceContext) -> Result<(
         }
     }
     let Some(payment) = worker.store.payments(&[look.payment]).await?.pop() else { return Ok(()) };
-    if payment.state.is_done_with(&look.reference, &found, now()) {
+    if payment.state.is_done_with(&look.reference, &found, payment.merchant_time(now())) {
         return worker.store.look_no_more(look).await;
     }
     let looks = if changed { 0 } else { look.looks.saturating_add(1) };
-    let due_at = payment.state.account.as_ref().map_or(look.now, |account| account.due_at);
+    let due_at = payment.state.account.as_ref().map_or(look.now, |account| account.due_at - payment.ahead);
     worker.store.look_again(look, next_look(now(), due_at, looks), looks).await
 }
 
@@ -112,7 +112,11 @@ async fn ask(
     };
     metrics::counter!("naru_worker_account_looks_total", "answer" => said).increment(1);
     match answer {
-        IssueInquiry::Issued(found) => Ok(Some(found)),
+        IssueInquiry::Issued(mut found) => {
+            // What happens at the bank is shown, and late, by the merchant's clock.
+            found.deposits.iter_mut().for_each(|deposit| deposit.at = payment.merchant_time(deposit.at));
+            Ok(Some(found))
+        }
         IssueInquiry::NoAnswer(fault) => {
             tracing::warn!(fault, reference = %look.reference, "the bank does not say what is in an account");
             Ok(None)
@@ -140,7 +144,8 @@ async fn record(
 ) -> Result<Progress, StoreError> {
     let Some(payment) = worker.store.payments(&[look.payment]).await?.pop() else { return Ok(Progress::Nothing) };
     let operation = OperationId(System.ordered());
-    let Some(finding) = payment.state.finding(&look.reference, found, operation, now) else {
+    let shown_now = payment.merchant_time(now);
+    let Some(finding) = payment.state.finding(&look.reference, found, operation, shown_now) else {
         return Ok(Progress::Nothing);
     };
     let event = PaymentEvent::Account(finding.event);
@@ -157,7 +162,7 @@ async fn record(
         next: &next,
         event: &event,
         reference: &look.reference,
-        fact: fact(&event, found, now),
+        fact: fact(&event, found, shown_now),
         owes: finding.owes.as_ref().map(|(kind, amount, target)| (operation, *kind, *amount, target)),
         trace_parent: &trace_parent,
         trace_id: &trace_id,

@@ -28,7 +28,7 @@ pub struct Finding {
 }
 
 /// When an account is looked at again, after it was looked at so often since its last change: each time after twice as
-/// long, and just after its due time.
+/// long, and just after its due time. Both times are the database's.
 #[must_use]
 pub fn next_look(now: OffsetDateTime, due_at: OffsetDateTime, looks: i32) -> OffsetDateTime {
     let longest = if now < due_at { LOOK_MAX } else { LATE_LOOK_MAX };
@@ -39,7 +39,7 @@ pub fn next_look(now: OffsetDateTime, due_at: OffsetDateTime, looks: i32) -> Off
 }
 
 impl PaymentState {
-    /// Whether an account needs no more looking at: closed with nothing owed, or long over.
+    /// Whether an account needs no more looking at: closed with nothing owed, or long over by its merchant's clock.
     #[must_use]
     pub fn is_done_with(&self, reference: &Reference, found: &AccountFacts, now: OffsetDateTime) -> bool {
         let of_it = |deposit: &&Deposit| deposit.reference == *reference;
@@ -49,7 +49,7 @@ impl PaymentState {
     }
 
     /// The next thing that `found`, which is what the bank says of the account of `reference`, brings to light; nothing when
-    /// all of it is known. `fresh` names the work that it owes.
+    /// all of it is known. `fresh` names the work that it owes; `now`, and the times of what was found, are the merchant's.
     #[must_use]
     pub fn finding(
         &self,

@@ -3,8 +3,8 @@ use time::Duration;
 
 use super::super::bank::Bank;
 use super::super::cancel::{Cancel, NotCancelable};
-use super::super::failure::{FailureCode, FailureReason};
-use super::super::fixtures::{START, id, later, own, won};
+use super::super::failure::{Failure, FailureCode, FailureReason};
+use super::super::fixtures::{self, START, id, later, own, won};
 use super::super::ledger::{self, posting};
 use super::super::operation::{OperationKind, OperationStatus as S};
 use super::super::payment::{Payment, PaymentStatus};
@@ -165,6 +165,29 @@ fn the_grid_of_accounts() {
         }
     }
     insta::assert_snapshot!(grid);
+}
+
+/// Every change of status that an event can make of a virtual account, and every event that leaves it. `testbed/tests/it/grid.rs`
+/// reaches each through HTTP, or says why it can't.
+#[test]
+fn the_transitions_of_accounts() {
+    let mut events: Vec<PaymentEvent> = events().into_iter().map(|(_, event)| event).collect();
+    let refused = Failure::declined(FailureCode::ProviderError, "05");
+    events.extend([cancel(ASKED, Some(payee())), PaymentEvent::ApprovalFailed { failure: refused, reversed: false }]);
+    let works = [OperationKind::IssueAccount, OperationKind::Cancel, OperationKind::ReturnDeposit];
+    for (kind, operation) in works.into_iter().zip([own(S::Queued).id, id(20), id(40)]) {
+        let work = |status| Work { id: operation, kind, status, ..own(S::Queued) };
+        events.extend([
+            PaymentEvent::RetryScheduled { work: work(S::Waiting), reversed: false },
+            PaymentEvent::OutcomeUnknown { work: work(S::Unknown) },
+            PaymentEvent::WorkDied { work: work(S::Dead) },
+            PaymentEvent::WorkRearmed { work: work(S::Queued) },
+            PaymentEvent::Delayed { operation },
+            PaymentEvent::CancelFailed { operation, failure: Failure::declined(FailureCode::RefundRejected, "05") },
+        ]);
+    }
+    let standings = standings().into_iter().map(|(_, state)| state);
+    insta::assert_snapshot!(fixtures::transitions(standings.collect(), &events));
 }
 
 #[test]
