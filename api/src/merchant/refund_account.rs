@@ -52,8 +52,13 @@ pub(crate) struct RefundAccountFields {
 impl RefundAccountFields {
     /// The account, if it can be one.
     pub(super) fn read(self) -> Result<TypedPayee, Problem> {
-        let bank = self.bank.or(self.bank_code);
-        let Some(bank) = bank.as_deref().and_then(Bank::named) else { return Err(Problem::of(Code::InvalidBank)) };
+        let named = [self.bank, self.bank_code].into_iter().flatten().map(|name| Bank::named(&name));
+        // Two names of two banks are none.
+        let bank = match named.collect::<Option<Vec<Bank>>>().as_deref() {
+            Some([bank]) => *bank,
+            Some([bank, other]) if bank == other => *bank,
+            Some(_) | None => return Err(Problem::of(Code::InvalidBank)),
+        };
         let mut check = Check::new();
         let holder = check.person_name("refundReceiveAccount.holderName", &self.holder_name);
         let holder = check.finish(|| holder)?;

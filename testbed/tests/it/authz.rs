@@ -289,7 +289,9 @@ async fn every_call_as_everybody() {
 
 /// The payment was cancelled by its payer, or paid, eleven minutes ago.
 async fn end_long_ago(gateway: &Gateway, target: &Target) {
-    if !target.is_paid {
+    if target.call.path.starts_with("/v1/virtual-accounts/") {
+        let _ = gateway.shop.cancel(target.payment_key()).await.expecting(200);
+    } else if !target.is_paid {
         let _ = target.payer(gateway).cancel().await.expecting(200);
     }
     let age = "update payment_events set occurred_at = occurred_at - interval '11 minutes'
@@ -307,6 +309,7 @@ async fn another_merchants_payment_is_like_none() {
     for call in described(&gateway.shop).await {
         if !call.path.starts_with("/v1/payments/{")
             && !call.path.starts_with("/v1/payments/orders/")
+            && !call.path.starts_with("/v1/virtual-accounts/{")
             && call.path != "/v1/payments/confirm"
         {
             continue;

@@ -1,5 +1,6 @@
 //! The guides do what they say: their commands are run as they stand, in their order, by a shell like the reader's.
 
+use naru_shared::domain::operation::Connector;
 use naru_shared::domain::staff::Role;
 use naru_testbed::{Gateway, PASSWORD, Payment};
 
@@ -70,19 +71,46 @@ async fn follow(gateway: &Gateway, guide: &str, environment: &[(&str, &str)]) ->
     printed
 }
 
+/// The page of each method, which goes on in the shell of the guide.
+const METHODS: [(Connector, &str); 5] = [
+    (Connector::Card, include_str!("../../../docs/methods/card.md")),
+    (Connector::Transfer, include_str!("../../../docs/methods/transfer.md")),
+    (Connector::VirtualAccount, include_str!("../../../docs/methods/virtual_account.md")),
+    (Connector::Mobile, include_str!("../../../docs/methods/mobile.md")),
+    (Connector::Points, include_str!("../../../docs/methods/points.md")),
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn taking_a_payment() {
+    for connector in Connector::ALL {
+        assert!(METHODS.iter().any(|(method, _)| method == connector), "{connector:?} has no page in docs/methods");
+    }
     let gateway = Gateway::start().await;
-    let environment = [("NARU_API_URL", &*gateway.shop.url("")), ("NARU_SECRET_KEY", &gateway.shop.secret_key)];
-    let printed = follow(&gateway, include_str!("../../../docs/api.md"), &environment).await;
+    let environment = [
+        ("NARU_API_URL", &*gateway.shop.url("")),
+        ("NARU_SECRET_KEY", &gateway.shop.secret_key),
+        ("NARU_SIMULATOR_URL", gateway.bank.url()),
+    ];
+    let pages = METHODS.iter().map(|(_, page)| *page);
+    let guide: Vec<&str> = std::iter::once(include_str!("../../../docs/api.md")).chain(pages).collect();
+    let printed = follow(&gateway, &guide.join("\n"), &environment).await;
     for part in
         ["\"status\":\"READY\"", "\"status\":\"DONE\"", "\"status\":\"PARTIAL_CANCELED\"", "event: payment.done"]
     {
         assert!(printed.contains(part), "{part} is not in\n{printed}");
     }
-    // What it wrote down holds a token; the logs of this test are looked through for them.
-    std::fs::remove_file(gateway.folder().join("created.json")).expect("the guide writes it");
+    // What it wrote down holds tokens; the logs of this test are looked through for them.
+    for file in ["created.json", "account.json", "sent.json"] {
+        std::fs::remove_file(gateway.folder().join(file)).expect("the guide writes it");
+    }
     gateway.check().await;
+    // Each method paid once, and was confirmed.
+    let paid = "select distinct o.connector from operations o join payments p on p.id = o.payment_id
+        where p.status in ('DONE', 'PARTIAL_CANCELED', 'CANCELED')";
+    let mut paid: Vec<String> = sqlx::query_scalar(paid).fetch_all(gateway.db()).await.expect("Postgres answers");
+    let mut all: Vec<&str> = Connector::ALL.iter().map(|connector| connector.as_str()).collect();
+    (paid.sort_unstable(), all.sort_unstable());
+    assert_eq!(paid, all);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

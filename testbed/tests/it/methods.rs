@@ -144,7 +144,7 @@ async fn wrong_fields_are_named_and_reach_nobody() {
     #[rustfmt::skip]
     let table = [
         (json!({ "method": "TRANSFER" }),                   "bank"),
-        (json!({ "method": "가상계좌" }),                   "method"),
+        (json!({ "method": "현금" }),                       "method"),
         (json!({ "method": 1 }),                            "method"),
         (json!({ "method": "POINTS", "memberNumber": "1" }), "method"),
         (account("bank", json!("99")),                      "bank"),
@@ -167,6 +167,9 @@ async fn wrong_fields_are_named_and_reach_nobody() {
             answer.at("errors").as_array().into_iter().flatten().filter_map(|error| error["field"].as_str()).collect();
         assert!(named.contains(&field), "{body}: {answer:?}");
     }
+    // It is the merchant's server that asks for one.
+    let _ =
+        payer.authenticate_with(&json!({ "method": "가상계좌" })).await.expecting_problem(400, "NOT_SUPPORTED_METHOD");
     for (member, value) in
         [("carrier", "AT&T"), ("phoneNumber", "02-123-4567"), ("birthDate", "1990"), ("email", "a@b.kr")]
     {

@@ -51,7 +51,8 @@ impl Described {
 
     /// Whether it is a call that Toss Payments also has, which ignores fields it does not know.
     pub(crate) fn is_tosss(&self) -> bool {
-        self.path.starts_with("/v1/") && !["/capture", "/clock"].iter().any(|end| self.path.ends_with(end))
+        self.path.starts_with("/v1/")
+            && !["/capture", "/clock", "/refund-account"].iter().any(|end| self.path.ends_with(end))
     }
 
     /// Whether it is one of the merchant's people's.
