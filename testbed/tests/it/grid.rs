@@ -1,6 +1,8 @@
 //! Every transition of a payment is reached through HTTP: the domain's snapshot lists them, the stories below reach them, and the
 //! database's log of events says so. One that is reached elsewhere, or not at all, is listed with where, or why.
 
+mod accounts;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -27,15 +29,31 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Waits for an event of a payment, by its type.
-async fn until_event(gateway: &Gateway, payment: &Payment, kind: &str) {
-    let what = format!("{kind} of {}", payment.order_id);
+async fn until_event(gateway: &Gateway, order_id: &str, kind: &str) {
+    let what = format!("{kind} of {order_id}");
     let there = "select exists (select from payment_events e join payments p on p.id = e.payment_id
         where p.order_id = $1 and e.type = $2)";
     eventually(&what, PATIENCE, async || {
-        let found = sqlx::query_scalar::<_, bool>(there).bind(&payment.order_id).bind(kind).fetch_one(gateway.db());
+        let found = sqlx::query_scalar::<_, bool>(there).bind(order_id).bind(kind).fetch_one(gateway.db());
         found.await.expect("Postgres answers").then_some(())
     })
     .await;
+}
+
+/// Nobody could carry out an order's work of this kind for a day, an operator looks, and sends it back to work.
+async fn send_back_to_work(gateway: &Gateway, order_id: &str, kind: &str) {
+    let past = "update operations o set deadline_at = now() from payments p
+        where p.id = o.payment_id and p.order_id = $1 and o.kind = $2 and o.settled_at is null";
+    let aged = sqlx::query(past).bind(order_id).bind(kind).execute(gateway.db()).await.expect("Postgres answers");
+    assert_eq!(aged.rows_affected(), 1);
+    let letter = "select d.id from dead_letters d join operations o on o.id = d.operation_id
+        join payments p on p.id = o.payment_id where p.order_id = $1 and d.kind = 'replayable'";
+    let letter = eventually("a letter is written", PATIENCE, async || {
+        let found = sqlx::query_scalar::<_, uuid::Uuid>(letter).bind(order_id).fetch_optional(gateway.db());
+        found.await.expect("Postgres answers")
+    });
+    let _ = gateway.operator.replay(&letter.await.to_string()).await.expecting(200);
+    until_event(gateway, order_id, "operation.rearmed").await;
 }
 
 async fn paid(gateway: &Gateway, payment: &Payment) -> String {
@@ -76,8 +94,8 @@ async fn out_of_time(gateway: &Gateway, shop: &Shop) {
     let _ = shop.create(&ready).await.expecting(200);
     let _ = shop.authenticated(&authenticated).await;
     let _ = shop.advance(3_600).await.expecting(200);
-    until_event(gateway, &ready, "payment.expired").await;
-    until_event(gateway, &authenticated, "payment.expired").await;
+    until_event(gateway, &ready.order_id, "payment.expired").await;
+    until_event(gateway, &authenticated.order_id, "payment.expired").await;
 }
 
 async fn in_trouble(gateway: &Gateway) {
@@ -87,7 +105,7 @@ async fn in_trouble(gateway: &Gateway) {
         let payment = Payment::of(12_000);
         gateway.bank.script(&payment.order_id, "approve", steps).await;
         let _ = gateway.shop.begin(&payment).await;
-        until_event(gateway, &payment, "payment.done").await;
+        until_event(gateway, &payment.order_id, "payment.done").await;
     }
 }
 
@@ -115,22 +133,10 @@ async fn in_trouble_later(gateway: &Gateway, part: bool) {
     }
     let (payment, key) = prepared("capture", json!([{ "do": "decline", "code": "05" }])).await;
     let _ = gateway.shop.capture(&key).await;
-    until_event(gateway, &payment, "capture.aborted").await;
-    // Nobody could carry it out for a day, an operator looks, and sends it back to work.
+    until_event(gateway, &payment.order_id, "capture.aborted").await;
     let (payment, key) = prepared("cancel", json!([{ "do": "busy" }, { "do": "busy" }, { "do": "busy" }])).await;
     let _ = gateway.shop.cancel_part(&key, 4_000).prefer("respond-async").await.expecting(202);
-    let past = "update operations o set deadline_at = now() from payments p
-        where p.id = o.payment_id and p.order_id = $1 and o.kind = 'cancel' and o.settled_at is null";
-    let aged = sqlx::query(past).bind(&payment.order_id).execute(gateway.db()).await.expect("Postgres answers");
-    assert_eq!(aged.rows_affected(), 1);
-    let letter = "select d.id from dead_letters d join operations o on o.id = d.operation_id
-        join payments p on p.id = o.payment_id where p.order_id = $1 and d.kind = 'replayable'";
-    let letter = eventually("a letter is written", PATIENCE, async || {
-        let found = sqlx::query_scalar::<_, uuid::Uuid>(letter).bind(&payment.order_id).fetch_optional(gateway.db());
-        found.await.expect("Postgres answers")
-    });
-    let _ = gateway.operator.replay(&letter.await.to_string()).await.expecting(200);
-    until_event(gateway, &payment, "operation.rearmed").await;
+    send_back_to_work(gateway, &payment.order_id, "cancel").await;
     // It was captured without our asking: the cancel is told so.
     let (payment, key) = prepared("inquire", json!([{ "do": "approve" }])).await;
     gateway.bank.acts_by_itself(&payment.order_id, "captures", if part { 11_000 } else { 12_000 }).await;
@@ -141,7 +147,8 @@ async fn in_trouble_later(gateway: &Gateway, part: bool) {
 async fn every_transition_is_reached_through_http() {
     let gateway = Gateway::start().await;
     let elsewhere = gateway.another_shop().await;
-    let stories: Vec<futures::future::LocalBoxFuture<'_, ()>> = vec![
+    let overdue = gateway.another_shop().await;
+    let mut stories: Vec<futures::future::LocalBoxFuture<'_, ()>> = vec![
         Box::pin(whole_life(&gateway)),
         Box::pin(captured_first(&gateway)),
         Box::pin(given_up_by_the_payer(&gateway)),
@@ -150,6 +157,7 @@ async fn every_transition_is_reached_through_http() {
         Box::pin(in_trouble_later(&gateway, false)),
         Box::pin(in_trouble_later(&gateway, true)),
     ];
+    stories.extend(accounts::stories(&gateway, &overdue));
     join_all(stories).await;
     gateway.check().await;
 
