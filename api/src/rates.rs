@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use naru_shared::domain::id::Tenant;
 use naru_shared::secret::{MasterSecret, keyed_hash_of_parts};
 use naru_shared::store::Store;
 
@@ -12,8 +13,9 @@ use crate::declines::Registering;
 use crate::problem::{MoneyState, Problem, Reason};
 use crate::unavailable::refuse;
 
-/// A minute and an hour.
+/// A minute, a quarter of an hour and an hour.
 const MINUTE: Duration = Duration::from_secs(60);
+const QUARTER: Duration = Duration::from_secs(15 * 60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// How much more is allowed in the network around a place of IPv6: it may be a town, or one tunnel.
@@ -41,8 +43,7 @@ pub const WRONG_FROM_ADDRESS: Rate = Rate { scope: "wrong_passwords_address", li
 /// Wrong passwords of one account from one address.
 pub const WRONG_OF_ACCOUNT_HERE: Rate = Rate { scope: "wrong_passwords_here", limit: 5, window: MINUTE };
 /// Wrong passwords of one account from everywhere: so many that it takes many addresses to keep its owner out.
-pub const WRONG_OF_ACCOUNT: Rate =
-    Rate { scope: "wrong_passwords_account", limit: 100, window: Duration::from_secs(15 * 60) };
+pub const WRONG_OF_ACCOUNT: Rate = Rate { scope: "wrong_passwords_account", limit: 100, window: QUARTER };
 /// Accounts made from an address.
 pub const SIGN_UP_FROM_ADDRESS: Rate = Rate { scope: "sign_up_address", limit: 20, window: MINUTE };
 /// Cards that a payer registers.
@@ -53,6 +54,17 @@ pub const CODES_TO_PHONE: Rate = Rate { scope: "phone_codes", limit: 5, window: 
 pub const CARDS_OF_BILLING_REQUEST: Rate = Rate { scope: "billing_cards", limit: 10, window: HOUR };
 /// Cards, accounts, phones and members that were declined when somebody at an address registered them or authenticated with them.
 pub const DECLINES_FROM_ADDRESS: Rate = Rate { scope: "declines_address", limit: 10, window: HOUR };
+
+/// Keys that are issued or rolled for a merchant in one world.
+pub const KEYS_OF_MERCHANT: Rate = Rate { scope: "merchant_keys", limit: 60, window: HOUR };
+/// Origins that are registered for a merchant in one world.
+pub const ORIGINS_OF_MERCHANT: Rate = Rate { scope: "merchant_origins", limit: 100, window: HOUR };
+/// Refusals of one kind, to one person or of one account, that the audit log has.
+pub const NOTED_ONCE: Rate = Rate { scope: "noted_refusals", limit: 1, window: QUARTER };
+/// Wrong passwords from an address that the audit log has.
+pub const NOTED_WRONG_FROM_ADDRESS: Rate = Rate { scope: "noted_wrong_address", limit: 20, window: QUARTER };
+/// Accounts that were tried too often from an address, as the audit log has them.
+pub const NOTED_LOCK_OUTS_FROM_ADDRESS: Rate = Rate { scope: "noted_lock_outs_address", limit: 20, window: QUARTER };
 
 /// Who is counted, by a hash.
 pub type Who = [u8; 32];
@@ -75,6 +87,12 @@ impl Rates {
     #[must_use]
     pub fn who(&self, parts: &[&[u8]]) -> Who {
         keyed_hash_of_parts(&self.key, parts)
+    }
+
+    /// A merchant in one world.
+    #[must_use]
+    pub fn who_of(&self, tenant: Tenant) -> Who {
+        self.who(&[b"merchant", tenant.merchant.0.as_bytes(), tenant.mode.as_str().as_bytes()])
     }
 
     /// Whoever is at an address.
@@ -112,6 +130,23 @@ impl Rates {
             self.count(rate.around(), &around).await?;
         }
         self.count(rate, &self.at(address)).await
+    }
+
+    /// Counts one more of what nobody is refused for, and says whether it is one of the few that are worth a word. What can't be
+    /// counted is.
+    pub async fn is_news(&self, rate: Rate, who: &Who) -> bool {
+        let wait = self.store.count_against(rate.scope, who, rate.limit, rate.window).await;
+        wait.map_or(true, |wait| wait.is_none())
+    }
+
+    /// The same of whoever is at an address, and ten times as many of all around it.
+    pub async fn is_news_at(&self, rate: Rate, address: Address) -> bool {
+        if let Some(around) = self.around(address)
+            && !self.is_news(rate.around(), &around).await
+        {
+            return false;
+        }
+        self.is_news(rate, &self.at(address)).await
     }
 
     /// Takes one back that did not count after all. If it can't be, it counts until its window is over.

@@ -49,7 +49,7 @@ pub use api_key::{ApiKeyRow, FreshKey, KeyUsed};
 use lending::{Lender, Lent};
 
 pub use attempt::{AttemptRow, Begun, NewAttempt};
-pub use audit::Actor;
+pub use audit::{Actor, Refused};
 pub use billing::{BillingKeyUse, BillingRequest, NewBillingKey, NewBillingRequest};
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;

@@ -6,6 +6,7 @@ mod doors;
 mod keys;
 mod passwords;
 mod people;
+mod proof;
 mod sessions;
 mod worlds;
 

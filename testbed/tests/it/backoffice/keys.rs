@@ -8,7 +8,7 @@ use naru_shared::domain::staff::Role;
 use naru_testbed::{Gateway, PASSWORD, Payment, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{BELIEVED, number, until_refused, with_key};
 use crate::bad_input::{basic, send};
@@ -136,4 +136,36 @@ async fn must_not_24_a_key_can_be_read_again() {
         let text = String::from_utf8_lossy(&text);
         assert!(secrets.iter().all(|secret| !text.contains(&hidden(secret))), "{}", file.path().display());
     }
+}
+
+/// Nobody fills tables with keys and origins that come and go; and a leak is shut all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_and_origins_come_and_go_so_often_and_no_more() {
+    let gateway = Gateway::start().await;
+    let company = gateway.company().await;
+    let (owner, staff) = (company.person(Role::Owner).await, company.person(Role::Staff).await);
+    let issued = staff.post("test/keys", &json!({ "kind": "secret" })).await.expecting(200);
+    let _ = staff.post("test/origins", &json!({ "origin": "https://shop.example" })).await.expecting(200);
+    for (scope, limit) in [("merchant_keys", 60), ("merchant_origins", 100)] {
+        let counted = format!("update rate_limits set count = {limit} where scope = '{scope}' and count = 1");
+        let counted = sqlx::query(AssertSqlSafe(counted)).execute(gateway.db()).await.expect("Postgres answers");
+        assert_eq!(counted.rows_affected(), 1, "{scope}");
+    }
+    let key = issued.text("key.id");
+    for desk in [&staff, &owner] {
+        for (path, body) in [
+            ("test/keys", json!({ "kind": "secret" })),
+            (&*format!("test/keys/{key}/roll"), json!({ "overlapHours": 0 })),
+            ("test/origins", json!({ "origin": "https://another.example" })),
+        ] {
+            let limited = desk.post(path, &body).await.expecting_problem(429, "COMMON_ERROR");
+            assert_eq!(limited.text("reason"), "RATE_LIMITED", "{path}");
+        }
+    }
+    let _ = staff.post(&format!("test/keys/{key}/revoke"), &json!({})).await.expecting(200);
+    let _ = staff.post("test/origins/remove", &json!({ "origin": "https://shop.example" })).await.expecting(200);
+    // The other world and the other merchants have theirs.
+    let _ = owner.post("live/keys", &json!({ "kind": "secret" })).await.expecting(200);
+    let other = gateway.company().await.person(Role::Staff).await;
+    let _ = other.post("test/keys", &json!({ "kind": "secret" })).await.expecting(200);
 }
