@@ -164,51 +164,27 @@ impl Rates {
         self.give_back(rate, &self.at(address)).await;
     }
 
-    /// Lets a card be registered for somebody at an address, unless too many were declined there of late. Nearly none is, so
-    /// only what is declined is counted, afterwards; and at once no more are under way here than may still be declined.
-    /// Whoever comes on top of that waits for a turn.
+    /// Lets a card be registered for somebody at an address, unless too many were declined there of late. It counts as declined
+    /// until it is judged, and then only if it was: at once no more are under way than may still be declined, whichever
+    /// instance they come to. Whoever comes on top of that waits for a turn.
     ///
     /// # Errors
     /// `RATE_LIMITED`, or that Postgres is away.
     pub async fn registering(&self, address: Address) -> Result<Registering, Problem> {
         let rate = DECLINES_FROM_ADDRESS;
-        if let Some(around) = self.around(address) {
-            self.declined_at(rate.around(), &around).await?;
-        }
-        let who = self.at(address);
-        self.declines.enter(who, rate.limit, || self.declined_at(rate, &who)).await?.ok_or_else(|| limited(rate, AGAIN))
-    }
-
-    /// How many were declined of late.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED` when that is the limit, or that Postgres is away.
-    async fn declined_at(&self, rate: Rate, who: &Who) -> Result<i32, Problem> {
-        let counted = self.store.counted(rate.scope, who).await.map_err(refuse)?;
-        match counted {
-            Some((count, wait)) if count >= rate.limit => Err(limited(rate, wait)),
-            Some((count, _)) => Ok(count),
-            None => Ok(0),
-        }
-    }
-
-    /// Counts a card that was declined. If it can't be counted, that is all the same to who waits for the answer.
-    pub async fn declined(&self, address: Address) {
-        metrics::counter!("naru_declined_registrations_total").increment(1);
-        // Refused it is the next time.
-        let counted = self.count_at(DECLINES_FROM_ADDRESS, address).await;
-        if let Err(problem) = counted
-            && problem.status().is_server_error()
-        {
-            tracing::warn!("a declined card could not be counted");
-        }
+        let here = self.at(address);
+        let around = self.around(address).map(|around| (rate.around(), around));
+        let places: Vec<_> = std::iter::once((rate, here)).chain(around).collect();
+        let entered = self.declines.enter(here, || Registering::take(self.store.clone(), places.clone())).await?;
+        entered.map(|(taken, visit)| taken.at(visit)).ok_or_else(|| limited(rate, AGAIN))
     }
 }
 
 /// How soon whoever found no turn may come back.
 const AGAIN: Duration = Duration::from_secs(1);
 
-fn limited(rate: Rate, wait: Duration) -> Problem {
+/// Too many were tried.
+pub(crate) fn limited(rate: Rate, wait: Duration) -> Problem {
     metrics::counter!("naru_rate_limited_total", "scope" => rate.scope).increment(1);
     Problem::because(Reason::RateLimited)
         .detail("너무 자주 시도했습니다. 잠시 후 다시 시도해 주세요.", "Too many tries. Try again later.")

@@ -66,6 +66,7 @@ pub use merchant::{NewApiKey, NewMerchant, Principal};
 pub use operation::{HintOwed, Rearmed, StuckOperation};
 pub use payer::{NewPayer, PayerAccount};
 pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Place, Versions};
+pub use rate_limit::{Reserved, Reserving};
 pub use record::{Answered, Outcome, Recorded};
 pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};

@@ -62,12 +62,13 @@ async fn an_address_has_ten_declined_cards_an_hour() {
 /// Tried at once they are no more than tried one after the other; and good ones wait for their turn, and are taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_of_cards_finds_out_no_more() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::with().apis(2).start().await;
+    let shops = [gateway.shop.clone(), gateway.shop.at(&gateway.apis[1])];
     let tries = async |card: &str, address: &str, count: usize| {
         let orders: Vec<Payment> = (0..count).map(|_| Payment::of(12_000).card(card)).collect();
-        let pays = orders.iter().map(async |order| {
+        let pays = orders.iter().enumerate().map(async |(n, order)| {
             let created = gateway.shop.create(order).await.expecting(200);
-            gateway.shop.payer_of(&created).authenticate(order).header("x-forwarded-for", address).await
+            shops[n % 2].payer_of(&created).authenticate(order).header("x-forwarded-for", address).await
         });
         join_all(pays).await
     };
@@ -76,6 +77,15 @@ async fn a_burst_of_cards_finds_out_no_more() {
     assert_eq!(judged, 10, "{burst:?}");
     let good = tries("approve", "10.202.0.2", 40).await;
     assert!(good.iter().all(|answer| answer.status == 200), "{good:?}");
+    // All around a place of IPv6 has ten times as much. Five are left of that, wherever in it they are tried.
+    for address in ["2001:db8:7:1::1", "2001:db8:7:2::1"] {
+        assert_eq!(tries("refuse_token_82", address, 1).await[0].status, 400);
+    }
+    let around = "update rate_limits set count = 95 where scope = 'declines_address' and count = 2";
+    assert_eq!(sqlx::query(around).execute(gateway.db()).await.expect("Postgres answers").rows_affected(), 1);
+    let burst = tries("refuse_token_82", "2001:db8:7:3::1", 20).await;
+    let judged = burst.iter().filter(|answer| answer.text("reason") != "RATE_LIMITED").count();
+    assert_eq!(judged, 5, "{burst:?}");
 }
 
 /// A payment has ten cards. One's own that is good, but not in months, is one of them.
