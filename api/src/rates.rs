@@ -44,6 +44,9 @@ pub const WRONG_FROM_ADDRESS: Rate = Rate { scope: "wrong_passwords_address", li
 pub const WRONG_OF_ACCOUNT_HERE: Rate = Rate { scope: "wrong_passwords_here", limit: 5, window: MINUTE };
 /// Wrong passwords of one account from everywhere: so many that it takes many addresses to keep its owner out.
 pub const WRONG_OF_ACCOUNT: Rate = Rate { scope: "wrong_passwords_account", limit: 100, window: QUARTER };
+/// Right passwords of one account from one address. Where there is one, everywhere else's wrong ones keep nobody out.
+pub const RIGHT_OF_ACCOUNT_HERE: Rate =
+    Rate { scope: "right_passwords_here", limit: i32::MAX - 1, window: Duration::from_secs(30 * 24 * 60 * 60) };
 /// Accounts made from an address.
 pub const SIGN_UP_FROM_ADDRESS: Rate = Rate { scope: "sign_up_address", limit: 20, window: MINUTE };
 /// Cards that a payer registers.
@@ -130,6 +133,14 @@ impl Rates {
             self.count(rate.around(), &around).await?;
         }
         self.count(rate, &self.at(address)).await
+    }
+
+    /// Whether there was any in the window that is open.
+    ///
+    /// # Errors
+    /// That Postgres is away.
+    pub async fn is_counted(&self, rate: Rate, who: &Who) -> Result<bool, Problem> {
+        self.store.is_counted(rate.scope, who).await.map_err(|error| refuse(error).money(MoneyState::NotMoved))
     }
 
     /// Counts one more of what nobody is refused for, and says whether it is one of the few that are worth a word. What can't be

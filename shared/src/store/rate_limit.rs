@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Store, StoreError, write};
+use super::{Store, StoreError, read, write};
 
 /// The longest wait, unless the window itself is longer: whoever knows a name may not lock its owner out for a day.
 const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
@@ -151,6 +151,24 @@ impl Store {
             execute
         )?;
         Ok(())
+    }
+
+    /// Whether anything is counted in a window that is open.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn is_counted(&self, scope: &str, key: &[u8; 32]) -> Result<bool, StoreError> {
+        read!(
+            self,
+            sqlx::query_scalar!(
+                r#"select exists (
+                    select from rate_limits where scope = $1 and key = $2 and until > now() and count > 0
+                ) as "is_counted!""#,
+                scope,
+                key.as_slice(),
+            ),
+            fetch_one
+        )
     }
 
     /// Takes one try back that turned out not to count.

@@ -86,10 +86,13 @@ async fn what_is_given_back_counts_no_more_and_the_rest_does() {
     for _ in 0..2 {
         assert_eq!(house.tries(2, MINUTE).await, None);
     }
+    let is_counted = async || house.store.is_counted("sign_in", &KEY).await.unwrap();
+    assert!(is_counted().await);
     house.store.uncount("sign_in", &KEY).await.unwrap();
     assert_eq!(house.tries(2, MINUTE).await, None);
     assert!(house.tries(2, MINUTE).await.is_some());
     house.passes("61 seconds").await;
+    assert!(!is_counted().await);
     assert_eq!(house.store.forget_old_counts(10).await.unwrap(), 0, "it may still make a wait longer");
     house.passes("15 minutes").await;
     assert_eq!(house.store.forget_old_counts(10).await.unwrap(), 1);
