@@ -36,9 +36,11 @@ create table staff_sessions (
     password_version integer     not null,
     created_at       timestamptz not null default now(),
     used_at          timestamptz not null default now(),
+    -- When its owner last proved their password: what gives the merchant away is done soon after, or not.
+    proved_at        timestamptz not null default now(),
     expires_at       timestamptz not null,
     constraint staff_sessions_hash_length check (length(token_hash) = 32),
-    constraint staff_sessions_times check (created_at <= used_at and created_at < expires_at)
+    constraint staff_sessions_times check (created_at <= used_at and created_at <= proved_at and created_at < expires_at)
 );
 
 create index staff_sessions_by_staff on staff_sessions (staff_id, created_at desc);
@@ -100,6 +102,7 @@ create table audit_log (
     after_hash  bytea,
     -- The client's, as far as the proxy in front of us tells.
     address     text,
+    -- The trace, which may be the caller's own word, and behind a dash the request, which is always ours.
     trace_id    text        not null,
     constraint audit_log_mode check (mode in ('test', 'live')),
     constraint audit_log_action check (action ~ '^[a-z_]+\.[a-z_]+$'),
@@ -107,6 +110,30 @@ create table audit_log (
 );
 
 create index audit_log_by_merchant on audit_log (merchant_id, at);
+create index audit_log_by_age on audit_log (at);
+
+-- What ended long ago is forgotten by these two, and by nothing else: who may call them can delete nothing that is younger.
+create function naru_forget_audit_log(at_most bigint) returns bigint
+    language sql security definer set search_path = public, pg_temp as $$
+    with gone as (
+        delete from audit_log where id in (
+            select id from audit_log where at < now() - interval '12 months' order by at limit at_most)
+        returning id)
+    select count(*) from gone
+$$;
+
+create index api_keys_by_end on api_keys (least(revoked_at, expires_at)) where least(revoked_at, expires_at) is not null;
+
+create function naru_forget_ended_keys(at_most bigint) returns bigint
+    language sql security definer set search_path = public, pg_temp as $$
+    with gone as (
+        delete from api_keys where id in (
+            select id from api_keys where least(revoked_at, expires_at) < now() - interval '12 months' limit at_most)
+        returning id)
+    select count(*) from gone
+$$;
+
+revoke execute on function naru_forget_audit_log, naru_forget_ended_keys from public;
 
 -- The hash of a thing, for the audit log. The text of `jsonb` has its members in one order only.
 create function naru_audit_hash(thing jsonb) returns bytea language sql immutable strict
@@ -116,7 +143,7 @@ grant select on staff, staff_sessions, staff_invitations to naru_api;
 grant insert on staff, staff_sessions, staff_invitations, api_keys, merchant_origins to naru_api;
 grant update (name) on merchants to naru_api;
 grant update (role, password_hash, password_version, last_signed_in_at, removed_at) on staff to naru_api;
-grant update (used_at) on staff_sessions to naru_api;
+grant update (token_hash, used_at, proved_at) on staff_sessions to naru_api;
 grant update on staff_invitations to naru_api;
 grant update (expires_at, revoked_at, last_used_at, last_used_from) on api_keys to naru_api;
 grant delete on staff_sessions, staff_invitations, merchant_origins to naru_api;
@@ -125,3 +152,4 @@ grant insert on audit_log to naru_api;
 -- The housekeeper forgets what is past.
 grant select (token_hash, used_at, expires_at), delete on staff_sessions to naru_worker;
 grant select (id, expires_at), delete on staff_invitations to naru_worker;
+grant execute on function naru_forget_audit_log, naru_forget_ended_keys to naru_worker;

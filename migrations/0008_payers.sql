@@ -93,13 +93,16 @@ create table rate_limits (
     window_start timestamptz not null default now(),
     until        timestamptz not null,
     count        integer     not null,
+    -- Of these, tries that nobody has judged yet; and when the last of them began. Those of an instance that died are nobody's.
+    undecided    integer     not null default 0,
+    reserved_at  timestamptz not null default now(),
     -- Windows in a row in which the limit was exceeded: each makes the next wait longer.
     strikes      integer     not null default 0,
     primary key (scope, key),
     constraint rate_limits_scope check (scope ~ '^[a-z_]{1,40}$'),
     constraint rate_limits_key check (length(key) = 32),
     constraint rate_limits_window check (until > window_start),
-    constraint rate_limits_count check (count >= 0 and strikes >= 0)
+    constraint rate_limits_count check (count >= undecided and undecided >= 0 and strikes >= 0)
 );
 
 create index rate_limits_by_age on rate_limits (until);

@@ -13,7 +13,7 @@ use crate::headers::Language;
 /// Made once per request by [`crate::limits::edge`] and carried in its extensions.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
-    /// The trace this request continues or begins.
+    /// The trace this request continues or begins, and the step in it that is this request.
     pub trace: TraceContext,
     /// What its texts are written in.
     pub language: Language,

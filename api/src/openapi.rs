@@ -159,11 +159,12 @@ refusals! {
     ChangeRefusals {
         400: "A field is wrong",
         401: "Nobody is signed in",
-        403: "The role may not do this, or the call came from another page",
+        403: "The role may not do this, it takes a fresh proof of the password, or the call came from another page",
         404: "No such thing of this merchant",
         409: "It can't be done as things stand",
         413: "The body is too large",
         415: "The body is not JSON",
+        429: "Too many of these for this merchant of late",
         503: "Not done, or not known: look",
     }
     /// Of signing in, and of whatever else needs a password.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use naru_shared::domain::id::Tenant;
 use naru_shared::secret::{MasterSecret, keyed_hash_of_parts};
 use naru_shared::store::Store;
 
@@ -12,8 +13,9 @@ use crate::declines::Registering;
 use crate::problem::{MoneyState, Problem, Reason};
 use crate::unavailable::refuse;
 
-/// A minute and an hour.
+/// A minute, a quarter of an hour and an hour.
 const MINUTE: Duration = Duration::from_secs(60);
+const QUARTER: Duration = Duration::from_secs(15 * 60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// How much more is allowed in the network around a place of IPv6: it may be a town, or one tunnel.
@@ -41,8 +43,10 @@ pub const WRONG_FROM_ADDRESS: Rate = Rate { scope: "wrong_passwords_address", li
 /// Wrong passwords of one account from one address.
 pub const WRONG_OF_ACCOUNT_HERE: Rate = Rate { scope: "wrong_passwords_here", limit: 5, window: MINUTE };
 /// Wrong passwords of one account from everywhere: so many that it takes many addresses to keep its owner out.
-pub const WRONG_OF_ACCOUNT: Rate =
-    Rate { scope: "wrong_passwords_account", limit: 100, window: Duration::from_secs(15 * 60) };
+pub const WRONG_OF_ACCOUNT: Rate = Rate { scope: "wrong_passwords_account", limit: 100, window: QUARTER };
+/// Right passwords of one account from one address. Where there is one, everywhere else's wrong ones keep nobody out.
+pub const RIGHT_OF_ACCOUNT_HERE: Rate =
+    Rate { scope: "right_passwords_here", limit: i32::MAX - 1, window: Duration::from_secs(30 * 24 * 60 * 60) };
 /// Accounts made from an address.
 pub const SIGN_UP_FROM_ADDRESS: Rate = Rate { scope: "sign_up_address", limit: 20, window: MINUTE };
 /// Cards that a payer registers.
@@ -53,6 +57,17 @@ pub const CODES_TO_PHONE: Rate = Rate { scope: "phone_codes", limit: 5, window: 
 pub const CARDS_OF_BILLING_REQUEST: Rate = Rate { scope: "billing_cards", limit: 10, window: HOUR };
 /// Cards, accounts, phones and members that were declined when somebody at an address registered them or authenticated with them.
 pub const DECLINES_FROM_ADDRESS: Rate = Rate { scope: "declines_address", limit: 10, window: HOUR };
+
+/// Keys that are issued or rolled for a merchant in one world.
+pub const KEYS_OF_MERCHANT: Rate = Rate { scope: "merchant_keys", limit: 60, window: HOUR };
+/// Origins that are registered for a merchant in one world.
+pub const ORIGINS_OF_MERCHANT: Rate = Rate { scope: "merchant_origins", limit: 100, window: HOUR };
+/// Refusals of one kind, to one person or of one account, that the audit log has.
+pub const NOTED_ONCE: Rate = Rate { scope: "noted_refusals", limit: 1, window: QUARTER };
+/// Wrong passwords from an address that the audit log has.
+pub const NOTED_WRONG_FROM_ADDRESS: Rate = Rate { scope: "noted_wrong_address", limit: 20, window: QUARTER };
+/// Accounts that were tried too often from an address, as the audit log has them.
+pub const NOTED_LOCK_OUTS_FROM_ADDRESS: Rate = Rate { scope: "noted_lock_outs_address", limit: 20, window: QUARTER };
 
 /// Who is counted, by a hash.
 pub type Who = [u8; 32];
@@ -75,6 +90,12 @@ impl Rates {
     #[must_use]
     pub fn who(&self, parts: &[&[u8]]) -> Who {
         keyed_hash_of_parts(&self.key, parts)
+    }
+
+    /// A merchant in one world.
+    #[must_use]
+    pub fn who_of(&self, tenant: Tenant) -> Who {
+        self.who(&[b"merchant", tenant.merchant.0.as_bytes(), tenant.mode.as_str().as_bytes()])
     }
 
     /// Whoever is at an address.
@@ -114,6 +135,31 @@ impl Rates {
         self.count(rate, &self.at(address)).await
     }
 
+    /// Whether there was any in the window that is open.
+    ///
+    /// # Errors
+    /// That Postgres is away.
+    pub async fn is_counted(&self, rate: Rate, who: &Who) -> Result<bool, Problem> {
+        self.store.is_counted(rate.scope, who).await.map_err(|error| refuse(error).money(MoneyState::NotMoved))
+    }
+
+    /// Counts one more of what nobody is refused for, and says whether it is one of the few that are worth a word. What can't be
+    /// counted is.
+    pub async fn is_news(&self, rate: Rate, who: &Who) -> bool {
+        let wait = self.store.count_against(rate.scope, who, rate.limit, rate.window).await;
+        wait.map_or(true, |wait| wait.is_none())
+    }
+
+    /// The same of whoever is at an address, and ten times as many of all around it.
+    pub async fn is_news_at(&self, rate: Rate, address: Address) -> bool {
+        if let Some(around) = self.around(address)
+            && !self.is_news(rate.around(), &around).await
+        {
+            return false;
+        }
+        self.is_news(rate, &self.at(address)).await
+    }
+
     /// Takes one back that did not count after all. If it can't be, it counts until its window is over.
     pub async fn give_back(&self, rate: Rate, who: &Who) {
         if let Err(error) = self.store.uncount(rate.scope, who).await {
@@ -129,51 +175,27 @@ impl Rates {
         self.give_back(rate, &self.at(address)).await;
     }
 
-    /// Lets a card be registered for somebody at an address, unless too many were declined there of late. Nearly none is, so
-    /// only what is declined is counted, afterwards; and at once no more are under way here than may still be declined.
-    /// Whoever comes on top of that waits for a turn.
+    /// Lets a card be registered for somebody at an address, unless too many were declined there of late. It counts as declined
+    /// until it is judged, and then only if it was: at once no more are under way than may still be declined, whichever
+    /// instance they come to. Whoever comes on top of that waits for a turn.
     ///
     /// # Errors
     /// `RATE_LIMITED`, or that Postgres is away.
     pub async fn registering(&self, address: Address) -> Result<Registering, Problem> {
         let rate = DECLINES_FROM_ADDRESS;
-        if let Some(around) = self.around(address) {
-            self.declined_at(rate.around(), &around).await?;
-        }
-        let who = self.at(address);
-        self.declines.enter(who, rate.limit, || self.declined_at(rate, &who)).await?.ok_or_else(|| limited(rate, AGAIN))
-    }
-
-    /// How many were declined of late.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED` when that is the limit, or that Postgres is away.
-    async fn declined_at(&self, rate: Rate, who: &Who) -> Result<i32, Problem> {
-        let counted = self.store.counted(rate.scope, who).await.map_err(refuse)?;
-        match counted {
-            Some((count, wait)) if count >= rate.limit => Err(limited(rate, wait)),
-            Some((count, _)) => Ok(count),
-            None => Ok(0),
-        }
-    }
-
-    /// Counts a card that was declined. If it can't be counted, that is all the same to who waits for the answer.
-    pub async fn declined(&self, address: Address) {
-        metrics::counter!("naru_declined_registrations_total").increment(1);
-        // Refused it is the next time.
-        let counted = self.count_at(DECLINES_FROM_ADDRESS, address).await;
-        if let Err(problem) = counted
-            && problem.status().is_server_error()
-        {
-            tracing::warn!("a declined card could not be counted");
-        }
+        let here = self.at(address);
+        let around = self.around(address).map(|around| (rate.around(), around));
+        let places: Vec<_> = std::iter::once((rate, here)).chain(around).collect();
+        let entered = self.declines.enter(here, || Registering::take(self.store.clone(), places.clone())).await?;
+        entered.map(|(taken, visit)| taken.at(visit)).ok_or_else(|| limited(rate, AGAIN))
     }
 }
 
 /// How soon whoever found no turn may come back.
 const AGAIN: Duration = Duration::from_secs(1);
 
-fn limited(rate: Rate, wait: Duration) -> Problem {
+/// Too many were tried.
+pub(crate) fn limited(rate: Rate, wait: Duration) -> Problem {
     metrics::counter!("naru_rate_limited_total", "scope" => rate.scope).increment(1);
     Problem::because(Reason::RateLimited)
         .detail("너무 자주 시도했습니다. 잠시 후 다시 시도해 주세요.", "Too many tries. Try again later.")

@@ -6,8 +6,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use naru_shared::domain::id::{MerchantId, Mode, Tenant};
 use naru_shared::domain::staff::Act;
-use naru_shared::store::{Actor, StaffSession, StoreError, Written};
+use naru_shared::store::{Actor, Refused, StaffSession, StoreError, Written};
 
+use super::refusals::note_at;
 use crate::app::App;
 use crate::browser::{Address, OwnPage, SessionCookie, written};
 use crate::context::RequestContext;
@@ -54,11 +55,25 @@ impl Desk {
     ///
     /// # Errors
     /// `ROLE_NOT_ALLOWED`.
-    pub(super) fn insist(&self, act: Act) -> Result<(), Problem> {
-        match self.session.role.may(act) {
-            true => Ok(()),
-            false => Err(Problem::because(Reason::RoleNotAllowed).with("act", act.as_str())),
+    pub(super) async fn insist(&self, app: &App, act: Act) -> Result<(), Problem> {
+        if self.session.role.may(act) {
+            return Ok(());
         }
+        note_at(app, self, Refused::Role, act.as_str()).await;
+        Err(Problem::because(Reason::RoleNotAllowed).with("act", act.as_str()))
+    }
+
+    /// Insists that they proved their password not long ago: whoever has a cookie, or finds a desk without anybody, is not to
+    /// have the merchant for good.
+    ///
+    /// # Errors
+    /// `PROOF_TOO_OLD`.
+    pub(super) async fn insist_on_proof(&self, app: &App, act: Act) -> Result<(), Problem> {
+        if self.session.is_proved {
+            return Ok(());
+        }
+        note_at(app, self, Refused::Proof, act.as_str()).await;
+        Err(Problem::because(Reason::ProofTooOld).with("act", act.as_str()))
     }
 
     /// The merchant in the world that the path names. Every query of the world's things carries it.
@@ -79,7 +94,7 @@ impl Visitor {
 
     async fn of(parts: &mut Parts, app: &App) -> Self {
         let Ok(address) = Address::from_request_parts(parts, app).await;
-        let trace_id = RequestContext::of(&parts.extensions).trace.trace_hex();
+        let trace_id = RequestContext::of(&parts.extensions).trace.request_hex();
         Self { address, written_address: written(&address.place()), trace_id }
     }
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use naru_shared::clock::{Ids as _, Random as _};
 use naru_shared::domain::id::{InvitationId, StaffId};
-use naru_shared::domain::staff::Act;
+use naru_shared::domain::staff::{Act, Role};
 use naru_shared::keys::INVITATION_PREFIX;
 use naru_shared::secret::{OpaqueToken, Secret};
 use naru_shared::store::{Invitation, Invited, NewInvitation};
@@ -124,11 +124,12 @@ pub(super) struct Joined {
     responses((status = 200, description = "Those that wait", body = Invitations), StaffLookRefusals)
 )]
 pub(super) async fn list(State(app): State<App>, desk: Desk) -> Result<Json<Invitations>, Problem> {
-    desk.insist(Act::ChangeStaff)?;
+    desk.insist(&app, Act::ChangeStaff).await?;
     Invitations::of(&app, &desk).await
 }
 
-/// Invites somebody for 72 hours. For owners. An earlier invitation of the address is good no more.
+/// Invites somebody for 72 hours. For owners. An earlier invitation of the address is good no more. To invite an owner takes
+/// the password, proved not long ago.
 #[utoipa::path(
     post,
     path = "/backoffice/v1/invitations",
@@ -142,11 +143,14 @@ pub(super) async fn invite(
     desk: Desk,
     body: OwnBody<InviteFields>,
 ) -> Result<Json<InvitationMade>, Problem> {
-    desk.insist(Act::ChangeStaff)?;
+    desk.insist(&app, Act::ChangeStaff).await?;
     let mut check = Check::new();
     let email = check.staff_email("email", &body.fields.email);
     let role = check.role("role", &body.fields.role);
     let (email, role) = check.finish(|| Some((email?, role?)))?;
+    if role == Role::Owner {
+        desk.insist_on_proof(&app, Act::ChangeStaff).await?;
+    }
     let token = OpaqueToken::generate(INVITATION_PREFIX, &System.bytes());
     let id = InvitationId(System.ordered());
     let new = NewInvitation { id, merchant: desk.merchant(), email: &email, role, token_hash: token.hash() };
@@ -213,7 +217,7 @@ pub(super) async fn withdraw(
     Path(id): Path<String>,
     _body: OwnBody<NothingToSay>,
 ) -> Result<Json<Invitations>, Problem> {
-    desk.insist(Act::ChangeStaff)?;
+    desk.insist(&app, Act::ChangeStaff).await?;
     let missing = || Problem::of(Code::NotFound);
     let id = InvitationId(Uuid::try_parse(&id).map_err(|_| missing())?);
     let withdrawn = app.store.withdraw_invitation(desk.merchant(), id, &desk.actor()).await.map_err(refuse_change)?;

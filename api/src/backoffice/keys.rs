@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use naru_shared::api_key::{ApiKey, KeyKind};
 use naru_shared::clock::{Ids as _, Random as _};
-use naru_shared::domain::id::{ApiKeyId, Tenant};
+use naru_shared::domain::id::{ApiKeyId, Mode, Tenant};
 use naru_shared::domain::staff::Act;
 use naru_shared::store::{ApiKeyRow, FreshKey, NewApiKey};
 use naru_shared::system::System;
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::openapi::{ChangeRefusals, StaffLookRefusals};
 use crate::problem::{Code, Problem, Reason};
+use crate::rates::KEYS_OF_MERCHANT;
 use crate::unavailable::refuse;
 use crate::view::seoul;
 
@@ -120,7 +121,7 @@ pub(super) async fn list(State(app): State<App>, desk: Desk, Path(mode): Path<St
     Ok(Json(Keys { data: keys.iter().map(|key| KeyView::of(key, tenant)).collect() }))
 }
 
-/// Issues a key. In the sandbox for staff, too.
+/// Issues a key. In the sandbox for staff, too; a live one takes the password, proved not long ago.
 #[utoipa::path(
     post,
     path = "/backoffice/v1/{mode}/keys",
@@ -137,16 +138,18 @@ pub(super) async fn issue(
     body: OwnBody<IssueFields>,
 ) -> Result<Json<KeyIssued>, Problem> {
     let tenant = desk.tenant(&mode)?;
-    desk.insist(Act::ChangeKeys(tenant.mode))?;
+    desk.insist(&app, Act::ChangeKeys(tenant.mode)).await?;
     let mut check = Check::new();
     let kind = KeyKind::from_stored(&body.fields.kind);
     check.require("kind", (), kind.is_some(), "must be secret or client");
     let kind = check.finish(|| kind)?;
+    insist_on_more(&app, &desk, tenant).await?;
     let fresh = Fresh::make(&app, tenant, kind);
     fresh.shown(app.store.issue_api_key(&fresh.row(), &desk.actor()).await.map_err(refuse_change)?)
 }
 
-/// Issues a key of the same kind in the place of one that works, which goes on for so long. In the sandbox for staff, too.
+/// Issues a key of the same kind in the place of one that works, which goes on for so long. In the sandbox for staff, too; a
+/// live one takes the password, proved not long ago.
 #[utoipa::path(
     post,
     path = "/backoffice/v1/{mode}/keys/{keyId}/roll",
@@ -166,7 +169,7 @@ pub(super) async fn roll(
     body: OwnBody<RollFields>,
 ) -> Result<Json<KeyIssued>, Problem> {
     let tenant = desk.tenant(&mode)?;
-    desk.insist(Act::ChangeKeys(tenant.mode))?;
+    desk.insist(&app, Act::ChangeKeys(tenant.mode)).await?;
     let mut check = Check::new();
     let hours = i32::try_from(body.fields.overlap_hours).ok();
     let hours = hours.filter(|hours| (0..=OVERLAP_HOURS_MAX).contains(&i64::from(*hours)));
@@ -175,6 +178,7 @@ pub(super) async fn roll(
     let old = known(&id)?;
     let missing = || Problem::of(Code::NotFound);
     let kind = app.store.api_key(tenant, old).await.map_err(refuse)?.ok_or_else(missing)?.kind;
+    insist_on_more(&app, &desk, tenant).await?;
     let fresh = Fresh::make(&app, tenant, kind);
     fresh.shown(app.store.roll_api_key(old, hours, &fresh.row(), &desk.actor()).await.map_err(refuse_change)?)
 }
@@ -199,10 +203,19 @@ pub(super) async fn revoke(
     _body: OwnBody<NothingToSay>,
 ) -> Result<Json<KeyView>, Problem> {
     let tenant = desk.tenant(&mode)?;
-    desk.insist(Act::ChangeKeys(tenant.mode))?;
+    desk.insist(&app, Act::ChangeKeys(tenant.mode)).await?;
     let ended = app.store.end_api_key(tenant, known(&id)?, &desk.actor()).await.map_err(refuse_change)?;
     let ended = ended.ok_or_else(|| Problem::of(Code::NotFound))?;
     Ok(Json(KeyView::of(&ended, tenant)))
+}
+
+/// What a new key takes beside a role: of a live one, the password, proved not long ago; and that there were not too many of
+/// late. Revoking one never takes more: there are no more to be revoked than were issued.
+async fn insist_on_more(app: &App, desk: &Desk, tenant: Tenant) -> Result<(), Problem> {
+    if tenant.mode == Mode::Live {
+        desk.insist_on_proof(app, Act::ChangeKeys(tenant.mode)).await?;
+    }
+    app.rates.count(KEYS_OF_MERCHANT, &app.rates.who_of(tenant)).await
 }
 
 fn known(id: &str) -> Result<ApiKeyId, Problem> {

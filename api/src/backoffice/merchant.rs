@@ -62,7 +62,7 @@ pub(super) async fn rename(
     desk: Desk,
     body: OwnBody<RenameFields>,
 ) -> Result<Json<MerchantView>, Problem> {
-    desk.insist(Act::RenameMerchant)?;
+    desk.insist(&app, Act::RenameMerchant).await?;
     let mut check = Check::new();
     let name = check.name_of("name", &body.fields.name);
     let name = check.finish(|| name)?;

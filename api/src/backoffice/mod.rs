@@ -1,7 +1,8 @@
 //! The merchants' people, `/backoffice/v1`: who they are, and the merchant's origins and API keys.
 //!
 //! Whoever changes something says who they are (`Desk`), comes from a page of ours, and has a role that may
-//! do it; the statement that changes it writes the audit log. Origins and keys are of one world, which each call names in
+//! do it; the statement that changes it writes the audit log. What gives the merchant away wants the password as well, proved not
+//! long ago. Origins and keys are of one world, which each call names in
 //! its path: nothing of the other is found from there.
 
 mod desk;
@@ -10,6 +11,8 @@ mod keys;
 mod merchant;
 mod origins;
 mod password;
+mod proof;
+mod refusals;
 mod session;
 mod staff;
 
@@ -34,6 +37,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(session::sign_in))
         .routes(routes!(session::sign_out))
         .routes(routes!(password::change))
+        .routes(routes!(proof::prove))
         .routes(routes!(merchant::show, merchant::rename))
         .routes(routes!(staff::list))
         .routes(routes!(staff::change_role))

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::openapi::{ChangeRefusals, StaffLookRefusals};
 use crate::problem::{Code, Problem, Reason};
+use crate::rates::ORIGINS_OF_MERCHANT;
 use crate::unavailable::refuse;
 
 /// Most characters of an origin.
@@ -89,12 +90,13 @@ pub(super) async fn add(
     body: OwnBody<OriginFields>,
 ) -> Result<Json<Origins>, Problem> {
     let tenant = desk.tenant(&mode)?;
-    desk.insist(Act::ChangeOrigins(tenant.mode))?;
+    desk.insist(&app, Act::ChangeOrigins(tenant.mode)).await?;
     let origin = body.fields.origin;
     let mut check = Check::new();
     let good = is_origin(&origin, tenant.mode);
     let origin = check.require("origin", origin, good, "must be an https origin such as https://shop.example");
     let origin = check.finish(|| origin)?;
+    app.rates.count(ORIGINS_OF_MERCHANT, &app.rates.who_of(tenant)).await?;
     match app.store.add_origin(tenant, &origin, &desk.actor()).await.map_err(refuse_change)? {
         true => Origins::of(&app, tenant).await,
         false => Err(Problem::because(Reason::TooManyObjects)),
@@ -118,7 +120,7 @@ pub(super) async fn remove(
     body: OwnBody<OriginFields>,
 ) -> Result<Json<Origins>, Problem> {
     let tenant = desk.tenant(&mode)?;
-    desk.insist(Act::ChangeOrigins(tenant.mode))?;
+    desk.insist(&app, Act::ChangeOrigins(tenant.mode)).await?;
     let origin = &body.fields.origin;
     // No column takes a NUL, so it can't be there.
     let there = !origin.contains('\0')

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::desk::{Desk, refuse_change};
-use super::session::{prove, with_session};
+use super::session::{prove_again, with_session};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::openapi::StaffSignInRefusals;
 use crate::passwords::wrong_current_password;
-use crate::problem::{Problem, Reason};
+use crate::problem::Problem;
 
 /// The old password and the new.
 #[derive(Deserialize, ToSchema)]
@@ -59,17 +59,15 @@ pub(super) async fn change(
     let new = check.new_password("newPassword", &fields.new_password);
     let (current, new) = check.finish(|| Some((current?, new?)))?;
 
-    // Counted as signing in is: a session left open is no place to find out a password.
-    let (session, by) = (&desk.session, desk.actor());
-    let address = desk.visitor().address;
-    let compared = prove(&app, &by, address, &session.email, &session.mid, current).await;
-    let (compared, _) = compared.map_err(|problem| match problem.reason() {
-        Some(Reason::SignInFailed) => wrong_current_password(),
-        _ => problem,
-    })?;
+    let compared = prove_again(&app, &desk, current).await?;
     let kept = app.staff_passwords.hash(new).await?;
     let token = OpaqueToken::generate("", &System.bytes());
-    match app.store.change_staff_password(&compared, &kept, &token.hash(), &by).await.map_err(refuse_change)? {
+    match app
+        .store
+        .change_staff_password(&compared, &kept, &token.hash(), &desk.actor())
+        .await
+        .map_err(refuse_change)?
+    {
         true => Ok(with_session(&app, &token, PasswordChanged { changed: true })),
         // Somebody else changed it in between, and ended this session by that.
         false => Err(wrong_current_password()),

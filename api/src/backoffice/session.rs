@@ -15,10 +15,12 @@ use utoipa::ToSchema;
 use super::NothingToSay;
 use super::desk::{COOKIE, Desk, Visitor, refuse_change};
 use super::merchant::MerchantView;
+use super::refusals::{note_locked_out, note_wrong};
 use crate::app::App;
 use crate::body::{Check, OwnBody};
 use crate::browser::Address;
 use crate::openapi::{ChangeRefusals, StaffLookRefusals, StaffSignInRefusals};
+use crate::passwords::wrong_current_password;
 use crate::problem::{Problem, Reason};
 use crate::proving::Proving;
 use crate::unavailable::refuse;
@@ -48,6 +50,8 @@ pub(super) struct Me {
     merchant: MerchantView,
     /// When the session ends at the latest; sooner when it is not used for 15 minutes.
     session_ends_at: String,
+    /// Until when what gives the merchant away may be done without proving the password again, at +09:00.
+    proved_until: String,
 }
 
 impl Me {
@@ -61,6 +65,7 @@ impl Me {
             may: acts(session.role),
             merchant: MerchantView::of(desk),
             session_ends_at: seoul(session.expires_at),
+            proved_until: seoul(session.proved_until),
         }
     }
 }
@@ -131,7 +136,7 @@ pub(super) async fn sign_in(
     let begun = app.store.begin_staff_session(&found, kept_anew.as_ref(), &token.hash(), &visitor.actor()).await;
     if !begun.map_err(refuse_change)? {
         // It was right when it was compared, and there is another by now.
-        note_refusal(&app, Some(&found), &visitor.actor()).await?;
+        note_wrong(&app, &visitor.actor(), visitor.address, &email, mid).await;
         return Err(failed());
     }
     // Whoever signs in on top of a session has a new one, and the old one opens nothing any more.
@@ -153,7 +158,7 @@ pub(super) fn with_session(app: &App, token: &OpaqueToken, body: impl Serialize)
 ///
 /// # Errors
 /// `SIGN_IN_FAILED`, `RATE_LIMITED`, `OVERLOADED`, or that Postgres is away.
-pub(super) async fn prove(
+async fn prove(
     app: &App,
     by: &Actor<'_>,
     address: Address,
@@ -162,33 +167,44 @@ pub(super) async fn prove(
     given: Secret<String>,
 ) -> Result<(SignIn, Verdict), Problem> {
     let account: [&[u8]; 3] = [b"staff", mid.as_bytes(), email.expose().as_bytes()];
-    let proving = Proving::begin(app, address, &account).await?;
-    let compared = compare(app, by, email, mid, given).await;
+    let proving = match Proving::begin(app, address, &account).await {
+        Ok(proving) => proving,
+        Err(problem) => {
+            if problem.reason() == Some(Reason::RateLimited) {
+                note_locked_out(app, by, address, email, mid).await;
+            }
+            return Err(problem);
+        }
+    };
+    let compared = compare(app, email, mid, given).await;
     proving.end(app, &compared).await;
+    if compared.as_ref().is_err_and(|problem| problem.reason() == Some(Reason::SignInFailed)) {
+        note_wrong(app, by, address, email, mid).await;
+    }
     compared
 }
 
-async fn compare(
-    app: &App,
-    by: &Actor<'_>,
-    email: &Email,
-    mid: &str,
-    given: Secret<String>,
-) -> Result<(SignIn, Verdict), Problem> {
+/// That whoever is signed in knows the password. Counted as signing in is: a session left open is no place to find it out.
+///
+/// # Errors
+/// `CURRENT_PASSWORD_WRONG`, and those of [`prove`].
+pub(super) async fn prove_again(app: &App, desk: &Desk, given: Secret<String>) -> Result<SignIn, Problem> {
+    let (session, address) = (&desk.session, desk.visitor().address);
+    let compared = prove(app, &desk.actor(), address, &session.email, &session.mid, given).await;
+    match compared {
+        Ok((compared, _)) => Ok(compared),
+        Err(problem) if problem.reason() == Some(Reason::SignInFailed) => Err(wrong_current_password()),
+        Err(problem) => Err(problem),
+    }
+}
+
+async fn compare(app: &App, email: &Email, mid: &str, given: Secret<String>) -> Result<(SignIn, Verdict), Problem> {
     let found = app.store.find_sign_in(email, mid).await.map_err(refuse)?;
     let verdict = app.staff_passwords.check(given, found.as_ref().map(|found| &found.password_hash)).await?;
     match (found, verdict) {
         (Some(found), Verdict::Right | Verdict::RightButOld) => Ok((found, verdict)),
-        (found, Verdict::Right | Verdict::RightButOld | Verdict::Wrong) => {
-            note_refusal(app, found.as_ref(), by).await?;
-            Err(failed())
-        }
+        (None, Verdict::Right | Verdict::RightButOld) | (_, Verdict::Wrong) => Err(failed()),
     }
-}
-
-async fn note_refusal(app: &App, found: Option<&SignIn>, by: &Actor<'_>) -> Result<(), Problem> {
-    let person = found.map(|found| (found.merchant, found.staff));
-    app.store.note_refused_password(person, by).await.map_err(refuse_change)
 }
 
 fn failed() -> Problem {

@@ -92,7 +92,8 @@ pub(super) async fn list(State(app): State<App>, desk: Desk) -> Result<Json<Team
     Team::of(&app, &desk).await
 }
 
-/// Gives somebody another role, from their next request on. For owners; the last one stays one.
+/// Gives somebody another role, from their next request on. For owners; the last one stays one. To make an owner takes the
+/// password, proved not long ago.
 #[utoipa::path(
     post,
     path = "/backoffice/v1/staff/{staffId}/role",
@@ -134,7 +135,10 @@ pub(super) async fn remove(
 }
 
 async fn change(app: &App, desk: &Desk, id: &str, next: Option<Role>) -> Result<Json<Team>, Problem> {
-    desk.insist(Act::ChangeStaff)?;
+    desk.insist(app, Act::ChangeStaff).await?;
+    if next == Some(Role::Owner) {
+        desk.insist_on_proof(app, Act::ChangeStaff).await?;
+    }
     let missing = || Problem::of(Code::NotFound);
     let who = StaffId(Uuid::try_parse(id).map_err(|_| missing())?);
     let changed = app.store.change_member(desk.merchant(), who, next, &desk.actor()).await.map_err(refuse_change)?;

@@ -51,11 +51,10 @@ pub(super) async fn authenticate(
     drop(means);
     match &registered {
         // It counts until the payment has moved on: a good card that is refused for its months makes no room for others.
-        Ok(_) => {}
+        Ok(_) => drop(registering),
         Err(problem) if problem.status().is_server_error() => app.tries.give_back(payment.id),
-        Err(_) => app.rates.declined(address).await,
+        Err(_) => registering.declined().await,
     }
-    drop(registering);
     let instrument = TypedMeans::on_its_terms(months, registered?, &payment)?;
 
     let event = PaymentEvent::Authenticated { instrument };

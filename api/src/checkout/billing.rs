@@ -168,14 +168,13 @@ pub(super) async fn authenticate_billing(
     let registered = register(&app, &request.mid, &card, context.trace).await;
     drop(card);
     match &registered {
-        Ok(_) => {}
+        Ok(_) => drop(registering),
         // Nobody judged it.
         Err(problem) if problem.status().is_server_error() => {
             app.rates.give_back(CARDS_OF_BILLING_REQUEST, &who).await;
         }
-        Err(_) => app.rates.declined(address).await,
+        Err(_) => registering.declined().await,
     }
-    drop(registering);
     let auth_key = OpaqueToken::generate(AUTH_KEY_PREFIX, &System.bytes());
     let kept = app.store.authenticate_billing_request(request.id, &auth_key.hash(), &registered?).await;
     if !kept.map_err(refuse_free)? {

@@ -87,14 +87,13 @@ pub(super) async fn verify(
     let sent = exchange(&*app.phones, &payment.mid, &phone, context.trace).await;
     drop(phone);
     match &sent {
-        Ok(_) => {}
+        Ok(_) => drop(registering),
         Err(problem) if problem.status().is_server_error() => {
             app.tries.give_back(payment.id);
             app.rates.give_back(CODES_TO_PHONE, &whose).await;
         }
-        Err(_) => app.rates.declined(address).await,
+        Err(_) => registering.declined().await,
     }
-    drop(registering);
     let sent = sent?;
     Ok(Json(PhoneVerification { verification_id: sent.id, expires_at: seoul(sent.expires_at) }))
 }

@@ -22,9 +22,6 @@ pub(super) async fn observe(State(random): State<Arc<dyn Random>>, mut request: 
     let begun = Instant::now();
     let caller = request.headers().get(TraceContext::HEADER).and_then(|value| value.to_str().ok());
     let trace = TraceContext::continue_or_start(caller, &*random);
-    let language = Language::of(request.headers());
-    request.extensions_mut().insert(RequestContext::new(trace, language));
-
     let method = request.method().clone();
     // The route, not the path: a path holds payment keys, and has no end of values to count by.
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
@@ -33,8 +30,14 @@ pub(super) async fn observe(State(random): State<Arc<dyn Random>>, mut request: 
         otel.name = format!("{method} {route}"),
         otel.kind = "server",
         trace_id = tracing::field::Empty,
+        request_id = tracing::field::Empty,
     );
     trace.attach(&span);
+    // The caller names the trace, perhaps. The step in it that is this request, we do.
+    let trace = trace.outgoing(&span, &*random);
+    span.record("request_id", tracing::field::display(trace.request_hex()));
+    let language = Language::of(request.headers());
+    request.extensions_mut().insert(RequestContext::new(trace, language));
 
     async move {
         let mut response = next.run(request).await;

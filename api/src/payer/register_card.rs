@@ -94,12 +94,11 @@ pub(super) async fn register_card(
     let registered = register(&app, PLATFORM_MID, &card, context.trace).await;
     drop(card);
     match &registered {
-        Ok(_) => {}
+        Ok(_) => drop(registering),
         // Nobody judged it.
         Err(problem) if problem.status().is_server_error() => app.rates.give_back(CARDS_OF_PAYER, &who).await,
-        Err(_) => app.rates.declined(address).await,
+        Err(_) => registering.declined().await,
     }
-    drop(registering);
     let card = registered?;
     let new = NewCard { id: CardId(System.unguessable()), payer: payer.id, card: &card, nickname: nickname.as_deref() };
     let kept = app.store.keep_card(&new).await.map_err(|error| match error {

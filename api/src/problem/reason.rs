@@ -133,7 +133,7 @@ reasons! {
     CurrentPasswordWrong = "CURRENT_PASSWORD_WRONG", InvalidPassword, 403, NotMoved, false,
         "The current password is another one. Nothing was changed.";
     ForeignPage = "FOREIGN_PAGE", ForbiddenRequest, 403, NotMoved, false,
-        "A call that changes something for whoever is signed in came from another site's page, or did not say where from: it needs `Sec-Fetch-Site: same-origin` or `none`, or our own `Origin`. A checkout, where cards are typed, refuses other sites' pages, too; a program that sends neither header may call it. A checkout, where cards are typed, refuses other sites' pages, too; a program that sends neither header may call it.";
+        "A call that changes something for whoever is signed in came from another site's page, or did not say where from: it needs `Sec-Fetch-Site: same-origin` or `none`, or our own `Origin`. A checkout, where cards are typed, refuses other sites' pages, too; a program that sends neither header may call it.";
     SecretKeyInBrowser = "SECRET_KEY_IN_BROWSER", ForbiddenRequest, 403, NotMoved, false,
         "A secret key came with an `Origin` header, as a browser sends it. A secret key in a page is everybody's key: take it out, have it revoked, and use a client key there. The request was refused and recorded.";
     ClientKeyNotAllowed = "CLIENT_KEY_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
@@ -144,6 +144,8 @@ reasons! {
         "Only test keys may do this: in live mode nobody sets the time.";
     RoleNotAllowed = "ROLE_NOT_ALLOWED", ForbiddenRequest, 403, NotMoved, false,
         "You are signed in, and your role may not do this. Ask an owner.";
+    ProofTooOld = "PROOF_TOO_OLD", ForbiddenRequest, 403, NotMoved, false,
+        "You are signed in and may do this, but it gives the merchant away: a live key, or an owner. Prove your password with `POST /backoffice/v1/prove` and ask again within five minutes.";
     LastOwner = "LAST_OWNER", ForbiddenRequest, 409, NotMoved, false,
         "The merchant would have no owner any more, and nobody could ever make another. Make somebody else an owner first.";
     TooManyCards = "TOO_MANY_CARDS", ExceedMaxAuthCount, 403, NotMoved, false,

@@ -298,6 +298,19 @@ impl Store {
         row.map(Row::into_key).transpose()
     }
 
+    /// Forgets keys that ended more than twelve months ago, at most `limit` of them. Returns how many.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn forget_ended_keys(&self, limit: i64) -> Result<u64, StoreError> {
+        let forgotten = write!(
+            self,
+            sqlx::query_scalar!(r#"select naru_forget_ended_keys($1) as "forgotten!""#, limit),
+            fetch_one
+        )?;
+        Ok(forgotten.unsigned_abs())
+    }
+
     /// Notes when and from where keys were used, each at most once a minute, however many instances note it.
     ///
     /// # Errors

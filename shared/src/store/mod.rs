@@ -49,7 +49,7 @@ pub use api_key::{ApiKeyRow, FreshKey, KeyUsed};
 use lending::{Lender, Lent};
 
 pub use attempt::{AttemptRow, Begun, NewAttempt};
-pub use audit::Actor;
+pub use audit::{Actor, Refused};
 pub use billing::{BillingKeyUse, BillingRequest, NewBillingKey, NewBillingRequest};
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
@@ -66,6 +66,7 @@ pub use merchant::{NewApiKey, NewMerchant, Principal};
 pub use operation::{HintOwed, Rearmed, StuckOperation};
 pub use payer::{NewPayer, PayerAccount};
 pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Place, Versions};
+pub use rate_limit::{Reserved, Reserving};
 pub use record::{Answered, Outcome, Recorded};
 pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};

@@ -14,6 +14,8 @@ use crate::secret::{Email, Secret};
 const IDLE_MINUTES: i32 = 15;
 /// Hours after which any session is over.
 const SESSION_HOURS: i32 = 12;
+/// Minutes for which a password that was proved is good for what gives the merchant away.
+const PROOF_MINUTES: i32 = 5;
 /// Sessions of a person at most: with one more, the oldest ends.
 const SESSIONS_MAX: i64 = 20;
 
@@ -83,6 +85,10 @@ pub struct StaffSession {
     pub role: Role,
     /// When the session ends at the latest.
     pub expires_at: OffsetDateTime,
+    /// Until when what gives the merchant away may be done without the password.
+    pub proved_until: OffsetDateTime,
+    /// Whether that is still to come, by the database's clock.
+    pub is_proved: bool,
 }
 
 struct MemberRow {
@@ -228,7 +234,9 @@ impl Store {
                     where token_hash = $1 and used_at < now() - interval '1 minute'
                         and used_at > now() - make_interval(mins => $2) and expires_at > now()
                 )
-                select s.id, s.merchant_id, s.email, s.name, s.role, k.expires_at, m.mid, m.name as merchant_name
+                select s.id, s.merchant_id, s.email, s.name, s.role, k.expires_at, m.mid, m.name as merchant_name,
+                    k.proved_at + make_interval(mins => $3) as "proved_until!",
+                    k.proved_at > now() - make_interval(mins => $3) as "is_proved!"
                 from staff_sessions k join staff s on s.id = k.staff_id and s.password_version = k.password_version
                 join merchants m on m.id = s.merchant_id
                 where k.token_hash = $1 and k.used_at > now() - make_interval(mins => $2) and k.expires_at > now()
@@ -236,6 +244,7 @@ impl Store {
                 "#,
                 token_hash.as_slice(),
                 IDLE_MINUTES,
+                PROOF_MINUTES,
             ),
             fetch_optional
         )?;
@@ -249,9 +258,54 @@ impl Store {
                 name: row.name,
                 role: known(Role::parse(&row.role), "staff", "role", row.id)?,
                 expires_at: row.expires_at,
+                proved_until: row.proved_until,
+                is_proved: row.is_proved,
             })
         })
         .transpose()
+    }
+
+    /// Notes that whoever sits at a session proved the password that was compared, and gives the session another token:
+    /// whoever has a copy of its cookie has proved nothing, and is out. Returns until when the proof is good; nothing when
+    /// the session is over, or there is another password by now.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn prove_staff_session(
+        &self,
+        compared: &SignIn,
+        token_hash: &[u8; 32],
+        next: &[u8; 32],
+        by: &Actor<'_>,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        write!(
+            self,
+            sqlx::query_scalar!(
+                r#"
+                with proved as (
+                    update staff_sessions k set token_hash = $2, proved_at = now(), used_at = now() from staff s
+                    where k.token_hash = $1 and k.staff_id = $3 and k.password_version = $4 and k.expires_at > now()
+                        and k.used_at > now() - make_interval(mins => $5)
+                        and s.id = k.staff_id and s.password_version = k.password_version and s.removed_at is null
+                    returning s.id, s.merchant_id, k.proved_at
+                ), noted as (
+                    insert into audit_log (merchant_id, staff_id, action, subject, address, trace_id)
+                    select merchant_id, $6, 'staff.proved', id::text, $7, $8 from proved
+                )
+                select proved_at + make_interval(mins => $9) as "proved_until!" from proved
+                "#,
+                token_hash.as_slice(),
+                next.as_slice(),
+                compared.staff.0,
+                compared.password_version,
+                IDLE_MINUTES,
+                by.id(),
+                by.address,
+                by.trace_id,
+                PROOF_MINUTES,
+            ),
+            fetch_optional
+        )
     }
 
     /// Ends a session at once.

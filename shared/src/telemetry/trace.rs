@@ -75,6 +75,13 @@ impl TraceContext {
         Hex(&self.trace_id).to_string()
     }
 
+    /// The trace, a dash, and the step in it: 32 and 16 hexadecimal digits. A caller may choose the first; of a step of ours
+    /// nobody but us chooses the second.
+    #[must_use]
+    pub fn request_hex(self) -> String {
+        format!("{}-{}", self.trace_hex(), Hex(&self.span_id))
+    }
+
     /// Makes `span` continue this trace where traces are exported, and shows the id in its log lines when the span
     /// has an empty field `trace_id`.
     pub fn attach(self, span: &Span) {

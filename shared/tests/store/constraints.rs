@@ -94,6 +94,7 @@ async fn what_must_never_be_is_refused() {
         ("rate_limits_window", "update rate_limits set until = window_start".into()),
         ("rate_limits_count", "update rate_limits set count = -1".into()),
         ("rate_limits_count", "update rate_limits set strikes = -1".into()),
+        ("rate_limits_count", "update rate_limits set undecided = count + 1".into()),
 
         ("staff_role", "update staff set role = 'king'".to_owned()),
         ("staff_email", "update staff set email = 'Kim@shop.example'".into()),

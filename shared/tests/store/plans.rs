@@ -10,7 +10,7 @@ use crate::house::{House, TRACE};
 const ROWS: u32 = 50_000;
 
 /// The statements, by words that only they have, and the tables that they must not read through.
-const STATEMENTS: [(&str, &str, &[&str]); 14] = [
+const STATEMENTS: [(&str, &str, &[&str]); 16] = [
     ("claim", "as w(id, attempt, reference, early_ms, again)", &["operations", "payments", "attempts"]),
     ("record_batch", "as i(operation, fence, next,", &["operations", "payments", "attempts", "payment_events"]),
     ("sweep", "order by o.nudge_at limit", &["operations"]),
@@ -18,7 +18,9 @@ const STATEMENTS: [(&str, &str, &[&str]); 14] = [
     ("orphans", "from workers k join operations o on o.owner", &["operations"]),
     ("versions", "select id, version from payments where id = any", &["payments"]),
     ("count_against", "insert into rate_limits as l", &["rate_limits"]),
-    ("counted", r#"float8 as "wait!" from rate_limits"#, &["rate_limits"]),
+    ("reserve", "insert into rate_limits as h", &["rate_limits"]),
+    ("decide", "update rate_limits set undecided", &["rate_limits"]),
+    ("is_counted", "until > now() and count > 0", &["rate_limits"]),
     ("find_session", "with living as (", &["payer_sessions", "payers"]),
     ("payments_of", "order by y.payment_id desc limit $3", &["payment_payers", "payments"]),
     ("authenticate_payment", "insert into payment_payers", &["payments", "payers"]),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use naru_shared::store::{Reserved, Reserving};
 
 use crate::house::House;
 
@@ -85,16 +86,73 @@ async fn what_is_given_back_counts_no_more_and_the_rest_does() {
     for _ in 0..2 {
         assert_eq!(house.tries(2, MINUTE).await, None);
     }
-    let counted = async || house.store.counted("sign_in", &KEY).await.unwrap();
-    assert!(counted().await.is_some_and(|(count, wait)| count == 2 && wait <= MINUTE));
+    let is_counted = async || house.store.is_counted("sign_in", &KEY).await.unwrap();
+    assert!(is_counted().await);
     house.store.uncount("sign_in", &KEY).await.unwrap();
-    assert_eq!(counted().await.map(|(count, _)| count), Some(1));
     assert_eq!(house.tries(2, MINUTE).await, None);
     assert!(house.tries(2, MINUTE).await.is_some());
     house.passes("61 seconds").await;
-    assert_eq!(counted().await, None);
+    assert!(!is_counted().await);
     assert_eq!(house.store.forget_old_counts(10).await.unwrap(), 0, "it may still make a wait longer");
     house.passes("15 minutes").await;
     assert_eq!(house.store.forget_old_counts(10).await.unwrap(), 1);
+    house.leave().await;
+}
+
+impl House {
+    /// Reserves one of three in an hour.
+    async fn reserves(&self) -> Reserving {
+        self.store.reserve("declines", &KEY, 3, Duration::from_secs(3_600)).await.unwrap()
+    }
+
+    /// Reserves one of three, and there is room.
+    async fn takes(&self) -> Reserved {
+        let Reserving::Made(reserved) = self.reserves().await else { panic!("there is no room") };
+        reserved
+    }
+}
+
+#[tokio::test]
+async fn what_counts_and_what_may_never_exceed_the_limit_together() {
+    let house = House::enter().await;
+    let burst = join_all((0..20).map(|_| house.reserves())).await;
+    let mut taken: Vec<Reserved> = Vec::new();
+    for one in burst {
+        match one {
+            Reserving::Made(reserved) => taken.push(reserved),
+            Reserving::Undecided => {}
+            Reserving::UsedUp(_) => panic!("nobody has judged any"),
+        }
+    }
+    assert_eq!(taken.len(), 3);
+    // One does not count, and there is room for one.
+    house.store.decide(&taken.pop().unwrap(), false).await.unwrap();
+    taken.push(house.takes().await);
+    assert!(matches!(house.reserves().await, Reserving::Undecided));
+    for reserved in &taken {
+        house.store.decide(reserved, true).await.unwrap();
+    }
+    assert!(matches!(house.reserves().await, Reserving::UsedUp(wait) if wait > Duration::from_secs(3_500)));
+    // In the next window all begins anew; what is judged late is of the one before.
+    house.passes("1 hour").await;
+    let late = house.takes().await;
+    house.passes("1 hour").await;
+    let _kept = house.takes().await;
+    house.store.decide(&late, false).await.unwrap();
+    assert_eq!(house.ask("select count || ' ' || undecided from rate_limits").await, "1 1");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn what_a_dead_program_reserved_is_nobodys() {
+    let house = House::enter().await;
+    let counts = house.takes().await;
+    house.store.decide(&counts, true).await.unwrap();
+    let _dead = (house.takes().await, house.takes().await);
+    assert!(matches!(house.reserves().await, Reserving::Undecided));
+    house.run("update rate_limits set reserved_at = reserved_at - interval '61 seconds'".to_owned()).await;
+    let _living = (house.takes().await, house.takes().await);
+    assert!(matches!(house.reserves().await, Reserving::Undecided));
+    assert_eq!(house.ask("select count || ' ' || undecided from rate_limits").await, "3 2");
     house.leave().await;
 }

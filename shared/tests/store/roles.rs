@@ -74,6 +74,10 @@ async fn a_program_does_not_do_the_other_s_work() {
         ("naru_api", "insert into audit_log (action, subject, trace_id) values ('a.b', 'x', 'y')", true),
         ("naru_api", "select action from audit_log", false),
         ("naru_worker", "insert into audit_log (action, subject, trace_id) values ('a.b', 'x', 'y')", false),
+        ("naru_worker", "select naru_forget_audit_log(500)", true),
+        ("naru_worker", "select naru_forget_ended_keys(500)", true),
+        ("naru_api", "select naru_forget_audit_log(500)", false),
+        ("naru_api", "select naru_forget_ended_keys(500)", false),
         ("naru_worker", "select email from staff", false),
         ("naru_worker", "select staff_id from staff_sessions", false),
         (

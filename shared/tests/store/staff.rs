@@ -3,7 +3,7 @@
 use naru_shared::domain::id::{InvitationId, MerchantId, StaffId};
 use naru_shared::domain::staff::{Role, TeamRefusal};
 use naru_shared::secret::{Email, Secret};
-use naru_shared::store::{Actor, Invited, NewInvitation, NewMember, NewMerchant};
+use naru_shared::store::{Actor, Invited, NewInvitation, NewMember, NewMerchant, Refused};
 use uuid::Uuid;
 
 use crate::house::{House, TRACE};
@@ -270,9 +270,9 @@ async fn what_is_done_is_in_the_log_with_what_it_was_and_became() {
         'merchant_id', s.merchant_id, 'email', s.email, 'name', s.name, 'role', s.role))
         from audit_log l join staff s on s.id::text = l.subject where l.action = 'staff.role_changed'";
     assert_eq!(house.ask(agrees).await, "true");
-    house.store.note_refused_password(None, &NOBODY).await.unwrap();
-    house.store.note_refused_password(Some((house.tenant.merchant, owner)), &by).await.unwrap();
-    assert_eq!(logged(&house, "staff.sign_in_refused").await, "1");
-    assert_eq!(logged(&house, "staff.password_refused").await, "1");
+    for refused in Refused::ALL {
+        house.store.note_refusal(*refused, None, "nobody", &NOBODY).await.unwrap();
+        assert_eq!(logged(&house, refused.as_str()).await, "1");
+    }
     house.leave().await;
 }

@@ -1,5 +1,6 @@
 //! Slow chores: letters whose message was lost, letters that settled themselves, and what is old enough to be forgotten:
-//! idempotency keys, sessions, invitations, requests for billing keys, counts, callbacks, accounts that money went back to.
+//! idempotency keys, sessions, invitations, requests for billing keys, counts, callbacks, accounts that money went back
+//! to, and after a year the audit log and keys that ended.
 
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ async fn chores(worker: &Worker) -> Result<(), StoreError> {
     all(worker, || store.forget_old_counts(BATCH_MAX)).await?;
     all(worker, || store.forget_old_callbacks(BATCH_MAX)).await?;
     all(worker, || store.forget_sealed_payees(BATCH_MAX)).await?;
+    all(worker, || store.forget_old_audit_log(BATCH_MAX)).await?;
+    all(worker, || store.forget_ended_keys(BATCH_MAX)).await?;
     Ok(())
 }
 

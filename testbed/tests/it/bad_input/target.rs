@@ -72,7 +72,7 @@ impl Furnished {
         Some(match field {
             "email" if call.path.ends_with("/sign-in") => self.somebody.email.as_str().into(),
             "email" => "new@shop.example".into(),
-            "password" if call.path.ends_with("/sign-in") => PASSWORD.into(),
+            "password" if ["/sign-in", "/prove"].iter().any(|end| call.path.ends_with(end)) => PASSWORD.into(),
             "password" | "newPassword" => "another password of nobody".into(),
             "currentPassword" => PASSWORD.into(),
             "mid" => self.company.mid.as_str().into(),
