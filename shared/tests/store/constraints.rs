@@ -153,7 +153,8 @@ async fn what_must_never_be_is_refused() {
         ("operations_settled_has_result", format!("update operations set result = null {dp}")),
         ("operations_owes_a_nudge", format!("update operations set nudge_at = null {qo}")),
         ("operations_owes_a_nudge", format!("update operations set nudge_at = now() {dp}")),
-        ("operations_letter", format!("update operations set letter = 'love', letter_fence = 1 {qo}")),
+        ("operations_letter", format!("update operations set letter = 'love', letter_reason = 'x', letter_fence = 1 {qo}")),
+        ("operations_letter_reason", format!("update operations set letter = 'replayable', letter_fence = 1 {qo}")),
         ("operations_letter_fence", format!("update operations set letter = 'replayable' {qo}")),
 
         ("attempts_call", format!("update attempts set call = 'gift' {at}")),
