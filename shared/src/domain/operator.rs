@@ -38,6 +38,12 @@ pub fn spoken(operation: &Operation, payment: &Payment, word: OperatorWord, now:
         return None;
     }
     let spoken = match word {
+        // Of what went back nothing can have been bought.
+        OperatorWord::Settled
+            if operation.kind == OperationKind::Capture && payment.state.balance(payment.total.amount()) == 0 =>
+        {
+            return None;
+        }
         OperatorWord::Settled => {
             let call: Call = call_for(operation, payment);
             Spoken { event: made(operation, payment, call, now), result: OperationResult::Succeeded }
