@@ -28,8 +28,8 @@ use crate::connectors::Connectors;
 use crate::job::{Finished, Held};
 use crate::payee;
 
-/// Steps of one conversation at most, besides asking about each earlier reference of a change. The longest honest one is inquire,
-/// approve again, net-cancel.
+/// Steps of one conversation at most, besides asking about each earlier reference of a change before it is sent again, and once more
+/// when it is refused. The longest honest one is inquire, approve again, net-cancel.
 const STEPS_MAX: usize = 6;
 
 /// Carries a claim through and hands over what came of it. Runs to its end whatever happens to the broker.
@@ -90,7 +90,7 @@ impl Talk<'_> {
     async fn run(mut self) -> Option<(Decision, Option<Answered>)> {
         let claimed = &self.held.claimed;
         let mut step = claimed.first_step(self.now(), &mut delays);
-        for _ in 0..STEPS_MAX + claimed.earlier.len() {
+        for _ in 0..STEPS_MAX + 2 * claimed.earlier.len() {
             step = match step {
                 Step::Decide(decision) => return Some((*decision, self.answered)),
                 Step::Approve { reference, written } => self.approve(reference, written).await?,
