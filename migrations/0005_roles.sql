@@ -29,7 +29,8 @@ $$;
 grant select on all tables in schema public to naru_api, naru_worker;
 revoke select on api_keys, merchant_origins from naru_worker;
 
--- Accepts, joins and re-arms. It never writes what an acquirer said, and never decides what became of it.
+-- Accepts, joins and re-arms. It never writes what an acquirer said, and what became of it only where an operator says so
+-- (`migrations/0006_cancels.sql`).
 grant insert on payments, payment_events, operations, idempotency_keys to naru_api;
 grant update on payments, operations, dead_letters to naru_api;
 

@@ -32,8 +32,15 @@ alter table payments
 create index payments_to_capture on payments (capture_at) where capture_at is not null;
 
 alter table operations
+    -- Why the letter is owed, in a word that groups well.
+    add column letter_reason text,
+    -- Since when it is not known what became of it; null while it is.
+    add column unknown_since timestamptz,
+    -- Whether a person sent it back to work after it was given up.
+    add column rearmed boolean not null default false,
     drop constraint operations_kind,
-    add constraint operations_kind check (kind in ('approve', 'cancel', 'capture', 'net_cancel'));
+    add constraint operations_kind check (kind in ('approve', 'cancel', 'capture', 'net_cancel')),
+    add constraint operations_letter_reason check ((letter is null) = (letter_reason is null));
 
 alter table attempts
     drop constraint attempts_call,
@@ -49,6 +56,27 @@ create index attempts_open on attempts (operation_id)
 alter table cases
     drop constraint cases_kind,
     add constraint cases_kind check (kind in ('amount_mismatch', 'net_cancel_refused', 'books_disagree', 'late_change'));
+
+-- What an operator said of a change that was given up: that it was done (`settled`), or is not going to be (`released`). It was
+-- booked, in the same commit, as the acquirer's word would have been. Rows are only ever added.
+create table operator_words (
+    operation_id    uuid        primary key references operations (id),
+    word            text        not null,
+    -- Who says so, in their own words, and why: the operators' API knows one token.
+    operator        text        not null,
+    reason          text        not null,
+    -- Under which transaction the acquirer did it, if it did: no transaction stands for two operations.
+    transaction_key text        constraint operator_words_transaction unique,
+    -- The version of the payment that says so.
+    version         bigint      not null,
+    trace_id        text        not null,
+    said_at         timestamptz not null default now(),
+    constraint operator_words_word check (word in ('settled', 'released')),
+    constraint operator_words_operator check (char_length(operator) between 1 and 100),
+    constraint operator_words_reason check (char_length(reason) between 1 and 500),
+    constraint operator_words_key check (char_length(transaction_key) between 1 and 200),
+    constraint operator_words_released_has_no_key check (word = 'settled' or transaction_key is null)
+);
 
 -- Double entry: each row takes an amount from one account and gives it to another, so that no row, and no sum of rows, can
 -- be out of balance. An account is one merchant's in one mode with one connector in one currency. Rows are only ever
@@ -90,3 +118,8 @@ group by merchant_id, mode, connector, currency, account;
 
 grant select on postings, account_balances to naru_api, naru_worker;
 grant insert on postings to naru_worker;
+-- The API books what an operator says of a change that was given up.
+grant select on operator_words to naru_api, naru_worker;
+grant insert on operator_words, postings to naru_api;
+-- A case about books that disagree is closed when its operation has ended.
+grant update (closed_at) on cases to naru_api, naru_worker;

@@ -36,7 +36,7 @@ enum Command {
     InviteOwner(merchant::InviteOwnerOptions),
     /// Makes a payment and shows its events as they happen (NARU_API_URL, NARU_SECRET_KEY).
     Pay(pay::Pay),
-    /// Lists dead letters and stuck payments, or replays a letter (NARU_OPS_URL, NARU_OPS_TOKEN).
+    /// Lists dead letters and stuck payments, replays a letter, or says how its work ended (NARU_OPS_URL, NARU_OPS_TOKEN).
     Dead(dead::Dead),
     /// Shows everything that was done about one payment (NARU_OPS_URL, NARU_OPS_TOKEN).
     Payment(payment::Payment),

@@ -91,15 +91,18 @@ impl Bank {
         }
     }
 
-    /// Captures (`captures`) or takes back (`cancels`, `refunds`) so much of an order's charge, though nobody asked it to.
-    pub async fn acts_by_itself(&self, order_id: &str, path: &str, amount: i64) {
+    /// Captures (`captures`) or takes back (`cancels`, `refunds`) so much of an order's charge, though nobody asked it to. Returns
+    /// its own name for that transaction.
+    pub async fn acts_by_itself(&self, order_id: &str, path: &str, amount: i64) -> String {
         let journal = self.journal(order_id).await;
         let charged = journal.iter().find(|entry| entry["effect"] == "charged").expect("the order was charged");
-        let body = json!({ "reference": format!("its-own-{}", crate::run::unique()), "orderId": order_id,
+        let own = format!("its-own-{}", crate::run::unique());
+        let body = json!({ "reference": own, "orderId": order_id,
             "originalReference": charged["reference"], "merchantId": charged["merchantId"], "amount": amount,
             "currency": "KRW" });
         let answer = self.call(Method::POST, &format!("/v1/{path}"), Some(body)).await;
         assert_eq!(answer["result"], "approved", "{answer}");
+        own
     }
 
     /// Somebody pays into the account of an order: what was asked, unless another `amount` or the like is said

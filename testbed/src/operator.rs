@@ -1,6 +1,7 @@
 //! An operator, at the operators' own listener.
 
 use reqwest::{Client, Method};
+use serde_json::Value;
 
 use crate::http::{CALL_LIMIT, Call, client};
 
@@ -40,6 +41,12 @@ impl Operator {
     /// `POST /ops/v1/dead-letters/{id}/replay`
     pub fn replay(&self, id: &str) -> Call {
         self.call(Method::POST, &format!("/ops/v1/dead-letters/{id}/replay"))
+    }
+
+    /// `POST /ops/v1/dead-letters/{id}/settle` or `…/release`
+    pub fn say(&self, id: &str, verb: &str, word: &Value) -> Call {
+        let url = format!("{}/ops/v1/dead-letters/{id}/{verb}", self.base);
+        Call::new(self.http.post(url).bearer_auth(&self.token).json(word))
     }
 
     /// `GET /ops/v1/stuck`

@@ -11,7 +11,7 @@ use naru_shared::crash::hold_point;
 use naru_shared::domain::attempt::{
     Answer, ApproveAnswer, Because, Call, ChangeAnswer, InquiryAnswer, NetCancelAnswer,
 };
-use naru_shared::domain::course::{Decision, Step};
+use naru_shared::domain::course::{Decision, Doubt, Step};
 use naru_shared::domain::id::{AttemptId, Reference};
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::operation::OperationKind;
@@ -28,7 +28,8 @@ use crate::connectors::Connectors;
 use crate::job::{Finished, Held};
 use crate::payee;
 
-/// Steps of one conversation at most. The longest honest one is inquire, approve again, net-cancel.
+/// Steps of one conversation at most, besides asking about each earlier reference of a change before it is sent again, and once more
+/// when it is refused. The longest honest one is inquire, approve again, net-cancel.
 const STEPS_MAX: usize = 6;
 
 /// Carries a claim through and hands over what came of it. Runs to its end whatever happens to the broker.
@@ -89,14 +90,14 @@ impl Talk<'_> {
     async fn run(mut self) -> Option<(Decision, Option<Answered>)> {
         let claimed = &self.held.claimed;
         let mut step = claimed.first_step(self.now(), &mut delays);
-        for _ in 0..STEPS_MAX {
+        for _ in 0..STEPS_MAX + 2 * claimed.earlier.len() {
             step = match step {
                 Step::Decide(decision) => return Some((*decision, self.answered)),
                 Step::Approve { reference, written } => self.approve(reference, written).await?,
                 Step::Issue { again } => self.issue(again).await?,
                 Step::Change { call, again } => self.change(call, again).await?,
                 Step::Inquire { reference } => self.inquire(reference, None).await?,
-                Step::Verify { call, reference } => self.inquire(reference, Some(call)).await?,
+                Step::Verify(doubt) => self.inquire(doubt.reference.clone(), Some(doubt)).await?,
                 Step::NetCancel { reference, because } => self.net_cancel(reference, because).await?,
             };
         }
@@ -134,7 +135,7 @@ impl Talk<'_> {
             Step::Approve { .. }
             | Step::Issue { .. }
             | Step::Change { .. }
-            | Step::Verify { .. }
+            | Step::Verify(_)
             | Step::Inquire { .. }
             | Step::NetCancel { .. } => self.keep(heard).await,
         }
@@ -183,7 +184,7 @@ impl Talk<'_> {
             Step::Approve { .. }
             | Step::Issue { .. }
             | Step::Change { .. }
-            | Step::Verify { .. }
+            | Step::Verify(_)
             | Step::Inquire { .. }
             | Step::NetCancel { .. } => self.keep(heard).await,
         }
@@ -253,7 +254,7 @@ impl Talk<'_> {
             Step::Approve { .. }
             | Step::Issue { .. }
             | Step::Change { .. }
-            | Step::Verify { .. }
+            | Step::Verify(_)
             | Step::Inquire { .. }
             | Step::NetCancel { .. } => self.keep(heard).await,
         }
@@ -273,8 +274,8 @@ impl Talk<'_> {
         Some(self.held.claimed.after_issue_inquiry(&reference, &answer, self.now(), &mut delays))
     }
 
-    /// Asks what became of a reference; in `doubt` whether that change was done, which the acquirer refused to do again.
-    async fn inquire(&mut self, reference: Reference, doubt: Option<Call>) -> Option<Step> {
+    /// Asks what became of a reference; in `doubt` whether that change was done after all.
+    async fn inquire(&mut self, reference: Reference, doubt: Option<Doubt>) -> Option<Step> {
         if self.held.claimed.operation.kind == OperationKind::IssueAccount {
             return self.inquire_issue(reference).await;
         }
@@ -285,7 +286,7 @@ impl Talk<'_> {
         self.keep(heard).await;
         let claimed = &self.held.claimed;
         Some(match (claimed.operation.kind, doubt) {
-            (_, Some(call)) => claimed.after_doubt(call, &reference, &answer, self.now(), &mut delays),
+            (_, Some(doubt)) => claimed.after_doubt(&doubt, &answer, asked, self.now(), &mut delays),
             (
                 OperationKind::Cancel
                 | OperationKind::Capture

@@ -80,7 +80,7 @@ impl End {
     pub(crate) fn of(outcome: &Outcome) -> Self {
         let due_at = outcome.decision.next.due_at();
         match (outcome.decision.letter, due_at) {
-            (Some(letter), due_at) => Self::Reject(letter, due_at),
+            (Some(letter), due_at) => Self::Reject(letter.kind, due_at),
             (None, Some(due_at)) => Self::RetryAfter(due_at),
             (None, None) => Self::Done,
         }

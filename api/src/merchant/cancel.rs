@@ -186,7 +186,7 @@ pub(super) async fn cancel(
             Ok(Some(advanced)) => {
                 drop(turn);
                 // Behind other work of the payment, its turn is told by whoever settles that.
-                if !payment.state.has_unsettled_work() {
+                if !payment.state.is_busy() {
                     app.hint(operation, connector, OperationKind::Cancel, advanced.at, context.trace);
                 }
                 let accepted =

@@ -124,7 +124,7 @@ pub(super) async fn capture(
         };
         match app.store.advance_payment(&change).await {
             Ok(Some(advanced)) => {
-                if !state.has_unsettled_work() {
+                if !state.is_busy() {
                     app.hint(operation, connector, OperationKind::Capture, advanced.at, context.trace);
                 }
                 return outcome(&app, &context, prefer, watching, accepted(operation, advanced.version)).await;

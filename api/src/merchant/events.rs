@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use naru_shared::clock::Clock as _;
 use naru_shared::domain::event::EventClass;
-use naru_shared::domain::payment::Payment;
+use naru_shared::domain::payment::{Payment, Stage};
 use naru_shared::store::Place;
 use naru_shared::system::System;
 use serde::Serialize;
@@ -22,7 +22,8 @@ use crate::problem::{Code, Problem, Reason};
 use crate::sse::{EventView, stream};
 use crate::unavailable::refuse;
 
-/// How long a checkout token outlives its payment.
+/// How long a checkout token outlives its payment, counted from when that first came to rest: what happens to it later, such as a
+/// cancel, is no business of the payer's page.
 const TOKEN_OUTLIVES: Duration = Duration::minutes(10);
 /// Events of one payment in a list at most. A payment has a handful.
 const EVENTS_MAX: i64 = 500;
@@ -92,13 +93,20 @@ async fn find(app: &App, watcher: &Watcher, payment_key: &str) -> Result<Payment
             if payment.key.as_str() != payment_key {
                 return Err(invalid());
             }
-            if payment.state.is_at_rest() {
-                let end = app.store.event_at(payment.id, payment.version).await.map_err(refuse)?;
-                if end.is_none_or(|end| System.now() > end.occurred_at + TOKEN_OUTLIVES) {
-                    return Err(invalid());
-                }
+            if is_over(app, &payment).await? {
+                return Err(invalid());
             }
             Ok(payment)
         }
     }
+}
+
+/// Whether the payment came to rest so long ago that its checkout token is good no more.
+async fn is_over(app: &App, payment: &Payment) -> Result<bool, Problem> {
+    if matches!(payment.state.stage, Stage::Ready | Stage::InProgress { .. }) {
+        return Ok(false);
+    }
+    let events = app.store.events_after(payment.id, 0, EVENTS_MAX).await.map_err(refuse)?;
+    let rested = events.iter().find(|event| event.state.is_at_rest());
+    Ok(rested.is_some_and(|rested| System.now() > rested.occurred_at + TOKEN_OUTLIVES))
 }

@@ -1,18 +1,19 @@
-//! Dead letters: list them, look into one, send its operation back to work.
+//! Dead letters: list them, look into one, send its operation back to work, or say how it ended.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use naru_shared::domain::id::OperationId;
-use naru_shared::store::{Cursor, LetterFilter, Rearmed};
+use naru_shared::domain::operator::OperatorWord;
+use naru_shared::store::{Cursor, Heeded, LetterFilter, Rearmed, Said};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::payment::{EVENTS_MAX, timeline, work};
 use crate::app::App;
-use crate::body::{Check, Params};
+use crate::body::{Check, OwnBody, Params};
 use crate::context::RequestContext;
 use crate::cursor;
 use crate::problem::{Code, Problem, Reason};
@@ -78,6 +79,9 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Resu
     if let Some(operation) = operation {
         let attempts = app.store.attempts_of(operation).await.map_err(refuse)?;
         shown["attempts"] = serde_json::to_value(attempts).unwrap_or_default();
+        if let Some(word) = app.store.word_about(operation).await.map_err(refuse)? {
+            shown["word"] = serde_json::to_value(word).unwrap_or_default();
+        }
         if let Some(row) = app.store.operation(operation).await.map_err(refuse)? {
             shown["operation"] = work(&row);
             let events = app.store.events_after(row.payment, 0, EVENTS_MAX).await.map_err(refuse)?;
@@ -113,5 +117,93 @@ pub(super) async fn replay(
             tracing::info!(letter = %id, %operation, "an operator sent an operation back to work");
             Ok(Json(json!({ "replayed": true, "operation": operation })))
         }
+    }
+}
+
+/// Who says how it ended, and why.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WordFields {
+    /// Their name.
+    operator: String,
+    reason: String,
+    /// The acquirer's transaction, if the acquirer did it.
+    transaction_key: Option<String>,
+}
+
+/// It was done: it is booked as if the acquirer had said so.
+pub(super) async fn settle(
+    State(app): State<App>,
+    context: RequestContext,
+    Path(id): Path<String>,
+    body: OwnBody<WordFields>,
+) -> Result<Json<Value>, Problem> {
+    say(app, context, id, OperatorWord::Settled, body.into_fields()).await
+}
+
+/// It is not going to be done: what it would have taken is free again.
+pub(super) async fn release(
+    State(app): State<App>,
+    context: RequestContext,
+    Path(id): Path<String>,
+    body: OwnBody<WordFields>,
+) -> Result<Json<Value>, Problem> {
+    say(app, context, id, OperatorWord::Released, body.into_fields()).await
+}
+
+async fn say(
+    app: App,
+    context: RequestContext,
+    id: String,
+    word: OperatorWord,
+    fields: WordFields,
+) -> Result<Json<Value>, Problem> {
+    let mut check = Check::new();
+    let operator = check.line("operator", &fields.operator, 100, "must be one line of 1 to 100 characters");
+    let reason = check.line("reason", &fields.reason, 500, "must be one line of 1 to 500 characters");
+    let key = fields.transaction_key.as_deref();
+    let transaction_key = check.optional(key, |check, key| match word {
+        OperatorWord::Settled => check.line("transactionKey", key, 200, "must be one line of 1 to 200 characters"),
+        OperatorWord::Released => check.require("transactionKey", key, false, "must be left out: nothing was done"),
+    });
+    let (operator, reason, transaction_key) = check.finish(|| Some((operator?, reason?, transaction_key?)))?;
+    let missing = || Problem::of(Code::NotFound);
+    let id = Uuid::try_parse(&id).map_err(|_| missing())?;
+    let (letter, _, _) = app.store.letter(id).await.map_err(refuse)?.ok_or_else(missing)?;
+    let refused = |reason, why_ko: &str, why_en: &str| Problem::because(reason).detail(why_ko, why_en);
+    let not_given_up = || {
+        refused(
+            Reason::NotGivenUp,
+            "포기된 취소, 매입 또는 환불 작업이 아닙니다.",
+            "The letter is about no change that was given up, or the payment takes no such end of it.",
+        )
+    };
+    let operation = letter.operation.map(OperationId).ok_or_else(not_given_up)?;
+    let (trace, request) = (context.trace.trace_hex(), context.trace.request_hex());
+    let said =
+        Said { operation, word, operator, reason, transaction_key, address: None, trace_id: &trace, request: &request };
+    match app.store.heed(&said).await {
+        Ok(Heeded::Booked { version, state }) => {
+            if let Some(row) = app.store.operation(operation).await.map_err(refuse)? {
+                app.wake(row.payment, version, &state);
+            }
+            metrics::counter!("naru_operator_words_total", "word" => word.as_str()).increment(1);
+            tracing::warn!(letter = %id, %operation, word = word.as_str(), operator, "an operator said how it ended");
+            let (status, money_state) = (state.status(), state.money_state);
+            Ok(Json(json!({ "word": word, "operation": operation, "status": status, "moneyState": money_state,
+                "version": version })))
+        }
+        Ok(Heeded::StillOpen) => Err(refused(
+            Reason::StillOpen,
+            "아직 결과를 조회할 수 있는 요청이 있습니다. 먼저 재시도하세요.",
+            "A call for it has no outcome yet, which can still be asked. Replay the letter first.",
+        )),
+        Ok(Heeded::NothingToDo) => Err(not_given_up()),
+        Err(error) if error.is_constraint("operator_words_transaction") => Err(refused(
+            Reason::TransactionTaken,
+            "이미 다른 작업에 쓰인 거래 번호입니다.",
+            "That transaction stands for another operation already.",
+        )),
+        Err(error) => Err(refuse(error)),
     }
 }

@@ -23,6 +23,8 @@ pub fn routes(app: App, token: Secret<String>) -> Router {
         .route("/ops/v1/dead-letters", get(letters::list))
         .route("/ops/v1/dead-letters/{id}", get(letters::show))
         .route("/ops/v1/dead-letters/{id}/replay", post(letters::replay))
+        .route("/ops/v1/dead-letters/{id}/settle", post(letters::settle))
+        .route("/ops/v1/dead-letters/{id}/release", post(letters::release))
         .route("/ops/v1/stuck", get(stuck::list))
         .route("/ops/v1/payments/{paymentKey}", get(payment::show))
         .layer(from_fn_with_state(Arc::new(token), only_operators))

@@ -30,6 +30,9 @@ pub(super) async fn show(
         let mut shown = work(&operation);
         let attempts = app.store.attempts_of(operation.id).await.map_err(refuse)?;
         shown["attempts"] = serde_json::to_value(attempts).unwrap_or_default();
+        if let Some(word) = app.store.word_about(operation.id).await.map_err(refuse)? {
+            shown["word"] = serde_json::to_value(word).unwrap_or_default();
+        }
         operations.push(shown);
     }
     let events = app.store.events_after(payment.id, 0, EVENTS_MAX).await.map_err(refuse)?;

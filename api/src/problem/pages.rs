@@ -79,6 +79,7 @@ mod tests {
             | FailureReason::NothingToCapture
             | FailureReason::IssueDeadlinePassed => vec![FailureCode::ProviderError],
             FailureReason::DepositedMeanwhile | FailureReason::DepositTakenBack => vec![FailureCode::RefundRejected],
+            FailureReason::ReleasedByOperator => vec![FailureCode::ProviderError, FailureCode::RefundRejected],
             // Of the payment only: no request is refused with it.
             FailureReason::PayerCanceled => vec![FailureCode::PayProcessCanceled],
         }

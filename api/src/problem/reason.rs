@@ -172,6 +172,12 @@ reasons! {
         "The sandbox's clock would be more than ten years ahead. It was not moved.";
     NotReplayable = "NOT_REPLAYABLE", InvalidRequest, 409, NotMoved, false,
         "The dead letter can't be replayed: its operation is settled or at work, or the message names none. For operators.";
+    NotGivenUp = "NOT_GIVEN_UP", InvalidRequest, 409, NotMoved, false,
+        "The letter's operation is no change of a payment that was given up, or the payment takes no such end of it any more; the return of a deposit is never released. For operators.";
+    StillOpen = "STILL_OPEN", InvalidRequest, 409, NotMoved, false,
+        "What came of a call for the operation can still be asked: replay the letter, which asks. For operators.";
+    TransactionTaken = "TRANSACTION_TAKEN", InvalidRequest, 409, NotMoved, false,
+        "That transaction of the acquirer stands for another operation already. For operators.";
     RateLimited = "RATE_LIMITED", CommonError, 429, NotMoved, true,
         "Too many requests in too short a time.";
     InternalError = "INTERNAL_ERROR", FailedInternalSystemProcessing, 500, Unknown, false,

@@ -17,7 +17,7 @@ use super::course::{CaseKind, Claimed, Decision, Delays, Next, Step, decide};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::Reference;
-use super::operation::{CLAIMED_EARLY_BY, LetterKind, OperationResult, OperationStatus};
+use super::operation::{CLAIMED_EARLY_BY, LetterKind, LetterReason, OperationResult, OperationStatus};
 use super::payment::Approval;
 
 /// A busy acquirer is asked again after 8 seconds at most: a payer is waiting.
@@ -127,7 +127,7 @@ impl Claimed {
                 Some(_) | None => decide(self.gone(reference, Some(because), false, now)),
             },
             NetCancelAnswer::Refused(_) => self
-                .unknown(now, None, delays, Some(LetterKind::NeedsPerson))
+                .unknown(now, None, delays, Some(LetterReason::NetCancelRefused))
                 .with_case(reference, CaseKind::NetCancelRefused),
             NetCancelAnswer::NoAnswer(_) => self.unknown(now, None, delays, None),
         }
@@ -200,7 +200,7 @@ impl Claimed {
 /// Too late. Nothing more is sent; the letter tells, it can't be replayed.
 fn abandoned(claimed: &Claimed, reversed: bool) -> Decision {
     let failure = Failure::ours(FailureCode::ProviderError, FailureReason::ApprovalDeadlinePassed);
-    Decision { letter: Some(LetterKind::Information), ..claimed.failed(failure, reversed) }
+    claimed.failed(failure, reversed).with_letter(LetterKind::Information, LetterReason::OutOfTime)
 }
 
 #[cfg(test)]

@@ -85,11 +85,21 @@ pub struct OpenAttempt {
     pub reference: Reference,
     /// When it was written down, which is before it was sent.
     pub sent_at: OffsetDateTime,
-    /// Whether the acquirer said "already cancelled" to it, which is believed only after an inquiry.
-    pub doubted: bool,
+    /// As what the acquirer refused it, if its books are not as ours: that is believed only after inquiries.
+    pub doubted: Option<RefusedBecause>,
     /// Why its reversal was asked for, if it ever was. Such a reference is never wanted again: the reversal may still
     /// be on its way.
     pub condemned: Option<Because>,
+}
+
+/// A reference under which a change was asked for earlier, and of which was decided that nothing was done. What never left us is
+/// none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// What was asked.
+    pub call: Call,
+    /// Our name for it at the acquirer.
+    pub reference: Reference,
 }
 
 words! {
@@ -193,6 +203,24 @@ words! {
         MonthOver = "past_month",
         /// Anything else.
         Declined = "declined",
+    }
+}
+
+impl RefusedBecause {
+    /// Whether it says that the acquirer's books are not as ours: perhaps because it did, under an earlier reference, what we
+    /// believe that it did not.
+    #[must_use]
+    pub const fn is_doubtful(self) -> bool {
+        match self {
+            Self::AlreadyCanceled | Self::Disagrees => true,
+            Self::AlreadyCaptured
+            | Self::NotEmpty
+            | Self::WrongBank
+            | Self::WrongNumber
+            | Self::WrongHolder
+            | Self::MonthOver
+            | Self::Declined => false,
+        }
     }
 }
 

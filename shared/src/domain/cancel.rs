@@ -211,7 +211,7 @@ impl PaymentState {
     /// What a cancel's event changes; nothing when it can't be.
     pub(super) fn give_back(&mut self, event: &PaymentEvent) -> Option<()> {
         use PaymentEvent as E;
-        let busy = self.has_unsettled_work();
+        let busy = self.is_busy();
         match event {
             E::CancelQueued { cancel } => {
                 if self.operation.is_some() || self.cancel(cancel.work.id).is_some() || cancel.end.is_some() {
@@ -222,7 +222,7 @@ impl PaymentState {
                 self.cancels.push(cancel.clone());
             }
             // It dies only when nothing it sent is open; what was unknown may have been found out in the same claim.
-            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } | E::WorkDied { work } => {
+            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } | E::WorkDied { work, .. } => {
                 self.open_cancel(work.id)?.work = work.clone();
             }
             E::WorkRearmed { work } if !busy => self.open_cancel(work.id)?.work = work.clone(),

@@ -88,14 +88,14 @@ impl PaymentState {
     /// What a capture's event changes; nothing when it can't be.
     pub(super) fn collect(&mut self, event: &PaymentEvent) -> Option<()> {
         use PaymentEvent as E;
-        let busy = self.has_unsettled_work();
+        let busy = self.is_busy();
         match event {
             E::CaptureQueued { work } if self.is_capturable() => {
                 let refusals = self.capture.as_ref().map_or(0, |capture| capture.refusals);
                 self.capture = Some(Capture { work: Some(work.clone()), refusals, ..Capture::default() });
             }
             // It dies only when nothing it sent is open; what was unknown may have been found out in the same claim.
-            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } | E::WorkDied { work } => {
+            E::RetryScheduled { work, .. } | E::OutcomeUnknown { work } | E::WorkDied { work, .. } => {
                 *self.open_capture(work)? = work.clone();
             }
             E::WorkRearmed { work } if !busy => *self.open_capture(work)? = work.clone(),

@@ -7,21 +7,27 @@
 //! 3. Not found: an acquirer that dedupes gets the same reference again; another gets a new one, once "not found" can be
 //!    believed.
 //! 4. "Already captured": the payment learns it; a capture is done, and a cancel becomes a refund under a new reference.
-//!    "Already cancelled": believed when an inquiry shows our reference and our amount, else a person's case.
-//! 5. Too late: given up with a letter that can be replayed. What was reserved stays reserved.
+//!    "Already cancelled", or less left than we think: every earlier reference of the change is asked about. One of them did it
+//!    if the acquirer says so, with our amount; else the books differ, which is a person's case.
+//! 5. Too late: given up with a letter that can be replayed, after the same questions. What was reserved stays reserved.
+//! 6. Sent back to work by a person: the same questions before anything is sent.
 
 use time::OffsetDateTime;
 
-use super::attempt::{Call, ChangeAnswer, ChangeFacts, ChangeRefusal, InquiryAnswer, RefusedBecause, Resolution};
+use super::attempt::{
+    Call, ChangeAnswer, ChangeFacts, ChangeRefusal, Earlier, InquiryAnswer, RefusedBecause, Resolution,
+};
 use super::cancel::CancelKind;
-use super::course::{CaseKind, Claimed, Decision, Delays, Next, Step, decide};
+use super::course::{CaseKind, Claimed, Decision, Delays, Doubt, Next, Step, decide};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::id::Reference;
 use super::money::Money;
-use super::operation::{CLAIMED_EARLY_BY, Connector, LetterKind, OperationKind, OperationResult, OperationStatus};
-use super::payment::{MoneyState, Stage};
-use super::virtual_account;
+use super::operation::{
+    CLAIMED_EARLY_BY, Connector, LetterKind, LetterReason, Operation, OperationKind, OperationResult, OperationStatus,
+};
+use super::payment::{MoneyState, Payment, Stage};
+use super::virtual_account::{self, AccountEvent};
 
 /// So many tries are asked after by the time that "not found" can be believed of them, however long the tries before took to be
 /// found out about. Later ones follow the schedule: an acquirer that is in trouble for hours is asked less and less often.
@@ -30,24 +36,65 @@ const PROMPT_TRIES: i32 = 5;
 pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
     if let Some(open) = claimed.open.first() {
         let reference = open.reference.clone();
-        return if open.doubted { Step::Verify { call: open.call, reference } } else { Step::Inquire { reference } };
+        let Some(why) = open.doubted else { return Step::Inquire { reference } };
+        let refused = (reference.clone(), ChangeRefusal { why, code: why.as_str().into() });
+        return Step::Verify(claimed.doubting(open.call, reference, refused));
     }
-    if claimed.amount().is_none() {
-        // Cancels that were accepted before it took all there was.
-        return decide(
-            claimed.change_failed(Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture), now),
-        );
+    let ended = claimed.ended_before(now);
+    match claimed.doubting_earlier(None) {
+        Some(doubt) if claimed.operation.rearmed || ended.is_some() => Step::Verify(doubt),
+        Some(_) | None => ended.map_or_else(|| Step::Change { call: claimed.call(), again: None }, decide),
     }
-    if let Some(decision) = virtual_account::decided_before(claimed, now) {
-        return decide(decision);
-    }
-    if claimed.is_past_deadline(now) {
-        return decide(claimed.change_died());
-    }
-    Step::Change { call: claimed.call(), again: None }
 }
 
 impl Claimed {
+    /// What is decided without anything being sent, if anything is.
+    fn ended_before(&self, now: OffsetDateTime) -> Option<Decision> {
+        if self.amount().is_none() {
+            // Cancels that were accepted before it took all there was.
+            let failure = Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture);
+            return Some(self.change_failed(failure, now));
+        }
+        let decided = virtual_account::decided_before(self, now);
+        decided.or_else(|| self.is_past_deadline(now).then(|| self.change_died(false)))
+    }
+
+    /// The question about a reference that was refused because the acquirer's books are not as ours, and then about earlier ones.
+    fn doubting(&self, call: Call, reference: Reference, refused: (Reference, ChangeRefusal)) -> Doubt {
+        let rest = self.earlier.iter().filter(|earlier| earlier.reference != reference).cloned().collect();
+        Doubt { call, reference, rest, refused: Some(refused) }
+    }
+
+    /// The questions about earlier references, if there are any.
+    fn doubting_earlier(&self, refused: Option<(Reference, ChangeRefusal)>) -> Option<Doubt> {
+        let own = refused.as_ref().map(|(reference, _)| reference);
+        let mut rest = self.earlier.iter().filter(|earlier| Some(&earlier.reference) != own).cloned();
+        let Earlier { call, reference } = rest.next()?;
+        Some(Doubt { call, reference, rest: rest.collect(), refused })
+    }
+
+    /// A refusal that says that the acquirer's books are not as ours, once its own reference needs no asking.
+    fn doubted(&self, reference: &Reference, refusal: &ChangeRefusal, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+        match self.doubting_earlier(Some((reference.clone(), refusal.clone()))) {
+            Some(doubt) => Step::Verify(doubt),
+            None => self.not_ours(reference, refusal, now, delays),
+        }
+    }
+
+    /// Such a refusal, when none of our references did it.
+    fn not_ours(
+        &self,
+        reference: &Reference,
+        refusal: &ChangeRefusal,
+        now: OffsetDateTime,
+        delays: Delays<'_>,
+    ) -> Step {
+        if self.operation.connector == Connector::VirtualAccount {
+            return self.account_refused(reference, refusal, now, delays);
+        }
+        decide(self.disagreed(reference))
+    }
+
     /// What an answer to [`Step::Change`] means.
     #[must_use]
     pub fn after_change(
@@ -94,12 +141,9 @@ impl Claimed {
                 let refusal = ChangeRefusal { why: RefusedBecause::Declined, code };
                 self.change_refused(call, reference, &refusal, now, delays)
             }
-            InquiryAnswer::Refused(refusal) if self.operation.connector == Connector::VirtualAccount => {
-                self.account_refused(reference, refusal, now, delays)
-            }
-            // This is the inquiry that says whether it was ours.
-            InquiryAnswer::Refused(ChangeRefusal { why: RefusedBecause::AlreadyCanceled, .. }) => {
-                decide(self.disagreed(reference))
+            // This is the inquiry that says whether it was done under this one.
+            InquiryAnswer::Refused(refusal) if refusal.why == RefusedBecause::AlreadyCanceled => {
+                self.doubted(reference, refusal, now, delays)
             }
             InquiryAnswer::Refused(refusal) => self.change_refused(call, reference, refusal, now, delays),
             InquiryAnswer::NotFound if self.manners.dedupes_by_reference && !self.is_past_deadline(now) => {
@@ -118,26 +162,46 @@ impl Claimed {
         }
     }
 
-    /// What an answer to [`Step::Verify`] means.
+    /// What an answer to [`Step::Verify`] means. `asked`: when the question was sent.
     #[must_use]
     pub fn after_doubt(
         &self,
-        call: Call,
-        reference: &Reference,
+        doubt: &Doubt,
         answer: &InquiryAnswer,
+        asked: OffsetDateTime,
         now: OffsetDateTime,
         delays: Delays<'_>,
     ) -> Step {
         match answer {
             InquiryAnswer::Approved(facts) => {
-                self.changed(call, reference, ChangeFacts { money: facts.money }, now, delays)
+                let facts = ChangeFacts { money: facts.money };
+                let step = self.changed(doubt.call, &doubt.reference, facts, now, delays);
+                let refused = doubt.refused.as_ref().map(|(reference, _)| reference);
+                step.refusing(refused.filter(|reference| **reference != doubt.reference))
             }
-            // Somebody gave it back, and it was not this operation.
+            InquiryAnswer::NotFound if self.believable_at(&doubt.reference).is_some_and(|at| asked < at) => {
+                self.unknown(now, self.believable_at(&doubt.reference), delays, None)
+            }
+            // Not under this one.
             InquiryAnswer::Declined(_)
             | InquiryAnswer::Refused(_)
             | InquiryAnswer::NotFound
-            | InquiryAnswer::Reversed => decide(self.disagreed(reference)),
+            | InquiryAnswer::Reversed => self.next_doubt(doubt, now, delays),
             InquiryAnswer::Pending | InquiryAnswer::NoAnswer(_) => self.unknown(now, None, delays, None),
+        }
+    }
+
+    fn next_doubt(&self, doubt: &Doubt, now: OffsetDateTime, delays: Delays<'_>) -> Step {
+        let refused = doubt.refused.clone();
+        match (doubt.rest.split_first(), &doubt.refused) {
+            (Some((Earlier { call, reference }, rest)), _) => {
+                Step::Verify(Doubt { call: *call, reference: reference.clone(), rest: rest.to_vec(), refused })
+            }
+            (None, Some((reference, refusal))) => self.not_ours(reference, refusal, now, delays),
+            (None, None) => {
+                let ended = self.ended_before(now);
+                ended.map_or_else(|| Step::Change { call: self.call(), again: None }, decide)
+            }
         }
     }
 
@@ -160,23 +224,7 @@ impl Claimed {
 
     /// What is to be asked of the acquirer, as the payment stands.
     fn call(&self) -> Call {
-        match self.operation.kind {
-            OperationKind::Capture => Call::Capture,
-            OperationKind::IssueAccount => Call::Issue,
-            OperationKind::CloseAccount => Call::Close,
-            OperationKind::ReturnDeposit => Call::Return,
-            OperationKind::Cancel if self.operation.connector == Connector::VirtualAccount => {
-                if matches!(self.payment.state.stage, Stage::WaitingForDeposit { .. }) {
-                    Call::Close
-                } else {
-                    Call::Refund
-                }
-            }
-            OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
-                let has_moved = self.payment.state.is_captured() || self.operation.connector.refunds();
-                if has_moved { Call::Refund } else { Call::Cancel }
-            }
-        }
+        call_for(&self.operation, &self.payment)
     }
 
     fn changed(
@@ -190,24 +238,10 @@ impl Claimed {
         if facts.money.is_none() || facts.money != self.amount() {
             // Nothing undoes it. What is known is that our books and the acquirer's differ.
             return self
-                .unknown(now, None, delays, Some(LetterKind::NeedsPerson))
+                .unknown(now, None, delays, Some(LetterReason::AmountMismatch))
                 .with_case(reference, CaseKind::AmountMismatch);
         }
-        let (operation, at) = (self.operation.id, self.payment.merchant_time(now));
-        if let Some(event) = self.account_changed(self.operation.kind) {
-            return decide(
-                Decision {
-                    event: Some(PaymentEvent::Account(event)),
-                    ..Decision::of(Next::Settled(OperationResult::Succeeded))
-                }
-                .resolving(reference, Resolution::Approved),
-            );
-        }
-        let event = match (self.operation.kind, call) {
-            (OperationKind::Capture, _) => PaymentEvent::Captured { operation: Some(operation), at },
-            (_, Call::Refund) => PaymentEvent::CancelDone { operation, kind: CancelKind::Refund, at },
-            (_, _) => PaymentEvent::CancelDone { operation, kind: CancelKind::Cancel, at },
-        };
+        let event = made(&self.operation, &self.payment, call, now);
         decide(
             Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
                 .resolving(reference, Resolution::Approved),
@@ -223,6 +257,9 @@ impl Claimed {
         delays: Delays<'_>,
     ) -> Step {
         if self.operation.connector == Connector::VirtualAccount {
+            if refusal.why.is_doubtful() {
+                return self.doubted(reference, refusal, now, delays);
+            }
             return self.account_refused(reference, refusal, now, delays);
         }
         let at = self.payment.merchant_time(now);
@@ -243,8 +280,12 @@ impl Claimed {
                         .resolving(reference, Resolution::Declined),
                 )
             }
-            (RefusedBecause::AlreadyCanceled, _) => Step::Verify { call, reference: reference.clone() },
-            (RefusedBecause::AlreadyCaptured | RefusedBecause::Disagrees, _) => decide(self.disagreed(reference)),
+            (RefusedBecause::AlreadyCanceled, _) => {
+                Step::Verify(self.doubting(call, reference.clone(), (reference.clone(), refusal.clone())))
+            }
+            (RefusedBecause::AlreadyCaptured | RefusedBecause::Disagrees, _) => {
+                self.doubted(reference, refusal, now, delays)
+            }
             (RefusedBecause::MonthOver, _) => {
                 let failure = Failure::declined(FailureCode::ExceedMaxRefundDue, refusal.code.clone());
                 decide(self.change_failed(failure, now).resolving(reference, Resolution::Declined))
@@ -269,19 +310,17 @@ impl Claimed {
                 let failure = Failure::declined(code, refusal.code.clone());
                 let refused = self.change_failed(failure, now).resolving(reference, Resolution::Declined);
                 let letter = match self.operation.kind {
-                    OperationKind::Capture if self.payment.state.is_last_try_to_capture() => {
-                        Some(LetterKind::NeedsPerson)
-                    }
-                    OperationKind::Capture => Some(LetterKind::Information),
+                    OperationKind::Capture if self.payment.state.is_last_try_to_capture() => LetterKind::NeedsPerson,
+                    OperationKind::Capture => LetterKind::Information,
                     // Whoever asked for it is told.
                     OperationKind::Cancel
                     | OperationKind::Approve
                     | OperationKind::NetCancel
                     | OperationKind::IssueAccount
                     | OperationKind::CloseAccount
-                    | OperationKind::ReturnDeposit => None,
+                    | OperationKind::ReturnDeposit => return decide(refused),
                 };
-                decide(Decision { letter, ..refused })
+                decide(refused.with_letter(letter, LetterReason::AcquirerDeclined))
             }
         }
     }
@@ -289,34 +328,23 @@ impl Claimed {
     /// The acquirer's books differ from ours, and nothing was done. Not for lack of balance is an accepted cancel ever
     /// refused: a person finds out whose books are right, and what was reserved stays reserved.
     fn disagreed(&self, reference: &Reference) -> Decision {
-        Decision { letter: Some(LetterKind::NeedsPerson), ..self.change_died() }
+        self.change_died(true)
+            .with_letter(LetterKind::NeedsPerson, LetterReason::BooksDisagree)
             .resolving(reference, Resolution::Declined)
             .with_case(reference, CaseKind::BooksDisagree)
     }
 
     pub(super) fn change_failed(&self, failure: Failure, now: OffsetDateTime) -> Decision {
-        let operation = self.operation.id;
-        let event = match self.operation.kind {
-            OperationKind::Capture => PaymentEvent::CaptureFailed { operation, failure: failure.clone(), at: now },
-            OperationKind::Cancel
-            | OperationKind::Approve
-            | OperationKind::NetCancel
-            | OperationKind::IssueAccount
-            | OperationKind::CloseAccount
-            | OperationKind::ReturnDeposit => PaymentEvent::CancelFailed { operation, failure: failure.clone() },
-        };
+        let event = not_made(&self.operation, failure.clone(), now);
         // The effect of this request: nothing moved.
         let result = OperationResult::Failed { failure, money_state: MoneyState::NotMoved };
         Decision { event: Some(event), ..Decision::of(Next::Settled(result)) }
     }
 
-    pub(super) fn change_died(&self) -> Decision {
+    pub(super) fn change_died(&self, disputed: bool) -> Decision {
         let work = self.work(OperationStatus::Dead, None, 0);
-        Decision {
-            event: Some(PaymentEvent::WorkDied { work }),
-            letter: Some(LetterKind::Replayable),
-            ..Decision::of(Next::Dead)
-        }
+        Decision { event: Some(PaymentEvent::WorkDied { work, disputed }), ..Decision::of(Next::Dead) }
+            .with_letter(LetterKind::Replayable, LetterReason::OutOfTime)
     }
 
     pub(super) fn at_once(&self, status: OperationStatus, now: OffsetDateTime) -> Decision {
@@ -345,6 +373,50 @@ impl Claimed {
             }
             .resolving(reference, Resolution::NotMoved),
         )
+    }
+}
+
+/// What is to be asked of the acquirer for a change, as the payment stands.
+pub(super) fn call_for(operation: &Operation, payment: &Payment) -> Call {
+    match operation.kind {
+        OperationKind::Capture => Call::Capture,
+        OperationKind::IssueAccount => Call::Issue,
+        OperationKind::CloseAccount => Call::Close,
+        OperationKind::ReturnDeposit => Call::Return,
+        OperationKind::Cancel if operation.connector == Connector::VirtualAccount => {
+            if matches!(payment.state.stage, Stage::WaitingForDeposit { .. }) { Call::Close } else { Call::Refund }
+        }
+        OperationKind::Cancel | OperationKind::Approve | OperationKind::NetCancel => {
+            let has_moved = payment.state.is_captured() || operation.connector.refunds();
+            if has_moved { Call::Refund } else { Call::Cancel }
+        }
+    }
+}
+
+/// What happened to a payment when a change of it was made.
+pub(super) fn made(operation: &Operation, payment: &Payment, call: Call, now: OffsetDateTime) -> PaymentEvent {
+    let (id, at) = (operation.id, payment.merchant_time(now));
+    if let Some(event) = virtual_account::changed(operation, payment) {
+        return PaymentEvent::Account(event);
+    }
+    match (operation.kind, call) {
+        (OperationKind::Capture, _) => PaymentEvent::Captured { operation: Some(id), at },
+        (_, Call::Refund) => PaymentEvent::CancelDone { operation: id, kind: CancelKind::Refund, at },
+        (_, _) => PaymentEvent::CancelDone { operation: id, kind: CancelKind::Cancel, at },
+    }
+}
+
+/// What happened to a payment when a change of it was given up for good, and nothing was done.
+pub(super) fn not_made(operation: &Operation, failure: Failure, now: OffsetDateTime) -> PaymentEvent {
+    let id = operation.id;
+    match operation.kind {
+        OperationKind::Capture => PaymentEvent::CaptureFailed { operation: id, failure, at: now },
+        OperationKind::CloseAccount => PaymentEvent::Account(AccountEvent::NotClosed { operation: id }),
+        OperationKind::Cancel
+        | OperationKind::Approve
+        | OperationKind::NetCancel
+        | OperationKind::IssueAccount
+        | OperationKind::ReturnDeposit => PaymentEvent::CancelFailed { operation: id, failure },
     }
 }
 

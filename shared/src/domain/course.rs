@@ -5,13 +5,15 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::attempt::{ApprovalFacts, Because, Call, Manners, OpenAttempt, Resolution, SENT_WITHIN};
+use super::attempt::{
+    ApprovalFacts, Because, Call, ChangeRefusal, Earlier, Manners, OpenAttempt, Resolution, SENT_WITHIN,
+};
 use super::event::{Course, PaymentEvent};
 use super::failure::Failure;
 use super::id::Reference;
 use super::operation::{
-    CLAIMED_EARLY_BY, CRASH_BUDGET, LetterKind, NEEDS_PERSON_AFTER, Operation, OperationKind, OperationResult,
-    OperationStatus,
+    CLAIMED_EARLY_BY, CRASH_BUDGET, LetterKind, LetterOwed, LetterReason, NEEDS_PERSON_AFTER, Operation, OperationKind,
+    OperationResult, OperationStatus,
 };
 use super::payment::{MoneyState, Payment, PaymentState, Work};
 use super::{approve, change, net_cancel, virtual_account};
@@ -26,6 +28,8 @@ pub struct Claimed {
     pub payment: Payment,
     /// Earlier attempts of this operation whose outcome is open, the oldest first.
     pub open: Vec<OpenAttempt>,
+    /// References under which this change was asked for before and, as was decided, nothing was done; the oldest first.
+    pub earlier: Vec<Earlier>,
     /// The attempt that the claim wrote down, to be sent now.
     pub fresh: Option<OpenAttempt>,
     /// The acquirer's manners.
@@ -54,13 +58,8 @@ pub enum Step {
         /// Under a reference that was used before and of which the acquirer knows nothing; nothing for a new one.
         again: Option<Reference>,
     },
-    /// Ask whether this change was done after all, of which the acquirer says "already cancelled".
-    Verify {
-        /// What was asked under it.
-        call: Call,
-        /// Which.
-        reference: Reference,
-    },
+    /// Ask whether this change was done after all.
+    Verify(Doubt),
     /// Ask what became of this reference.
     Inquire {
         /// Which.
@@ -75,6 +74,19 @@ pub enum Step {
     },
     /// Nothing: this is how it stands.
     Decide(Box<Decision>),
+}
+
+/// Whether a change was done after all under one of our references, asked before it is done anew or given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// What was asked under it.
+    pub call: Call,
+    /// Which.
+    pub reference: Reference,
+    /// What is asked about next, should it not have been done under this one.
+    pub rest: Vec<Earlier>,
+    /// What the acquirer refused, and why, as its books are not as ours; nothing when it was not asked yet.
+    pub refused: Option<(Reference, ChangeRefusal)>,
 }
 
 words! {
@@ -100,8 +112,10 @@ pub struct Decision {
     pub event: Option<PaymentEvent>,
     /// What became of the attempts under a reference.
     pub resolved: Option<(Reference, Resolution)>,
+    /// A reference that the acquirer refused, because it had done the same under the one that is resolved.
+    pub refused: Option<Reference>,
     /// A letter to the operators.
-    pub letter: Option<LetterKind>,
+    pub letter: Option<LetterOwed>,
     /// A case for a person.
     pub case: Option<(Reference, CaseKind)>,
     /// Whether the accounts of the payment are looked at at once: what is in them may be news.
@@ -181,12 +195,12 @@ impl Claimed {
         if self.open.is_empty() && self.operation.kind != OperationKind::NetCancel {
             let work = self.work(OperationStatus::Dead, None, 0);
             return decide(Decision {
-                event: Some(PaymentEvent::WorkDied { work }),
-                letter: Some(LetterKind::Replayable),
+                event: Some(PaymentEvent::WorkDied { work, disputed: false }),
+                letter: Some(LetterOwed { kind: LetterKind::Replayable, reason: LetterReason::CrashedItsWorkers }),
                 ..Decision::of(Next::Dead)
             });
         }
-        self.unknown(now, None, delays, Some(LetterKind::NeedsPerson))
+        self.unknown(now, None, delays, Some(LetterReason::CrashedItsWorkers))
     }
 
     /// The work as a waiting client sees it after this claim. `more` counts what this claim used up.
@@ -259,13 +273,13 @@ impl Claimed {
     }
 
     /// We don't know: ask again later, at `at_latest` if that is sooner. Asks for a person, once, when it has been long
-    /// or when a `letter` is owed anyway.
+    /// or when there is a `reason` for a letter anyway.
     pub(super) fn unknown(
         &self,
         now: OffsetDateTime,
         at_latest: Option<OffsetDateTime>,
         delays: Delays<'_>,
-        letter: Option<LetterKind>,
+        reason: Option<LetterReason>,
     ) -> Step {
         let asked = self.operation.inquiry_count;
         let mut delay = if asked >= INQUIRIES_BEFORE_HOURLY { Duration::hours(1) } else { delays(asked) };
@@ -281,8 +295,12 @@ impl Claimed {
         for limit in limits.chain(Some(self.operation.deadline_at).filter(|deadline| *deadline > now)) {
             due_at = due_at.min(limit + CLAIMED_EARLY_BY);
         }
-        let long = now - self.operation.created_at >= NEEDS_PERSON_AFTER;
-        let letter = letter.or(long.then_some(LetterKind::NeedsPerson)).filter(|_| self.operation.letter.is_none());
+        let sent_at = self.open.iter().map(|attempt| attempt.sent_at).min();
+        let since = sent_at.into_iter().chain(self.operation.unknown_since).min();
+        let long = since.is_some_and(|since| now - since >= NEEDS_PERSON_AFTER);
+        let reason = reason.or(long.then_some(LetterReason::OutcomeUnknown));
+        let letter = reason.map(|reason| LetterOwed { kind: LetterKind::NeedsPerson, reason });
+        let letter = letter.filter(|_| self.operation.letter.is_none());
         let work = self.work(OperationStatus::Unknown, Some(due_at), 0);
         // Twelve lines that say the same on a payer's screen are noise: tell when it began and when it is late.
         let told = self.payment.state.told_of(self.operation.id) == Some(OperationStatus::Unknown);
@@ -306,7 +324,7 @@ impl Decision {
     /// A decision about the operation alone.
     #[must_use]
     pub const fn of(next: Next) -> Self {
-        Self { next, event: None, resolved: None, letter: None, case: None, looks: false }
+        Self { next, event: None, resolved: None, refused: None, letter: None, case: None, looks: false }
     }
 
     /// How the operation ended, once it has, given how its payment stands afterwards. A failure says where the money is by
@@ -342,6 +360,13 @@ impl Decision {
         self
     }
 
+    /// The same, with a letter.
+    #[must_use]
+    pub fn with_letter(mut self, kind: LetterKind, reason: LetterReason) -> Self {
+        self.letter = Some(LetterOwed { kind, reason });
+        self
+    }
+
     /// The same, with a case for a person.
     #[must_use]
     pub fn with_case(mut self, reference: &Reference, kind: CaseKind) -> Self {
@@ -355,6 +380,23 @@ pub(super) fn decide(decision: Decision) -> Step {
 }
 
 impl Step {
+    /// The same step, with another reference that the acquirer refused if it is a decision that one was done.
+    pub(super) fn refusing(self, refused: Option<&Reference>) -> Self {
+        match self {
+            Self::Decide(mut decision) if matches!(decision.resolved, Some((_, Resolution::Approved))) => {
+                decision.refused = refused.cloned();
+                Self::Decide(decision)
+            }
+            Self::Decide(_)
+            | Self::Approve { .. }
+            | Self::Issue { .. }
+            | Self::Change { .. }
+            | Self::Verify(_)
+            | Self::Inquire { .. }
+            | Self::NetCancel { .. } => self,
+        }
+    }
+
     /// The same step, with a case for a person if it is a decision.
     pub(super) fn with_case(self, reference: &Reference, kind: CaseKind) -> Self {
         match self {
@@ -362,7 +404,7 @@ impl Step {
             Self::Approve { .. }
             | Self::Issue { .. }
             | Self::Change { .. }
-            | Self::Verify { .. }
+            | Self::Verify(_)
             | Self::Inquire { .. }
             | Self::NetCancel { .. } => self,
         }

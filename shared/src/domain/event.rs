@@ -64,6 +64,8 @@ pub enum PaymentEvent {
     WorkDied {
         /// The work.
         work: Work,
+        /// Whether the acquirer's books of it are not as ours.
+        disputed: bool,
     },
     /// An operator sent it back to work.
     WorkRearmed {
@@ -201,7 +203,7 @@ impl PaymentEvent {
             Self::ApprovalQueued { work }
             | Self::RetryScheduled { work, .. }
             | Self::OutcomeUnknown { work }
-            | Self::WorkDied { work }
+            | Self::WorkDied { work, .. }
             | Self::WorkRearmed { work } => match work.kind {
                 OperationKind::Approve | OperationKind::IssueAccount => Course::Own,
                 OperationKind::CloseAccount | OperationKind::ReturnDeposit => Course::Account,

@@ -107,5 +107,7 @@ words! {
         DepositedMeanwhile = "DEPOSITED_MEANWHILE",
         /// The payer's bank took the deposit back: there is nothing to give back.
         DepositTakenBack = "DEPOSIT_TAKEN_BACK",
+        /// It was given up, and an operator has freed what it would have taken.
+        ReleasedByOperator = "RELEASED_BY_OPERATOR",
     }
 }

@@ -120,7 +120,7 @@ pub(super) fn events() -> Vec<(&'static str, PaymentEvent)> {
         ("retry", PaymentEvent::RetryScheduled { work: own(S::Waiting), reversed: false }),
         ("retry, reversed", PaymentEvent::RetryScheduled { work: own(S::Waiting), reversed: true }),
         ("unknown", PaymentEvent::OutcomeUnknown { work: own(S::Unknown) }),
-        ("dead", PaymentEvent::WorkDied { work: own(S::Dead) }),
+        ("dead", PaymentEvent::WorkDied { work: own(S::Dead), disputed: false }),
         ("rearmed", PaymentEvent::WorkRearmed { work: own(S::Queued) }),
         ("approved", PaymentEvent::Approved { approval: approval() }),
         ("failed", PaymentEvent::ApprovalFailed { failure: failure.clone(), reversed: false }),
@@ -136,13 +136,13 @@ pub(super) fn events() -> Vec<(&'static str, PaymentEvent)> {
             PaymentEvent::RetryScheduled { work: later(20, OperationKind::Cancel, S::Waiting), reversed: false },
         ),
         ("cancel unknown", PaymentEvent::OutcomeUnknown { work: later(20, OperationKind::Cancel, S::Unknown) }),
-        ("cancel dead", PaymentEvent::WorkDied { work: later(20, OperationKind::Cancel, S::Dead) }),
+        ("cancel dead", PaymentEvent::WorkDied { work: later(20, OperationKind::Cancel, S::Dead), disputed: false }),
         ("cancel rearmed", PaymentEvent::WorkRearmed { work: later(20, OperationKind::Cancel, S::Queued) }),
         ("cancel done", PaymentEvent::CancelDone { operation: id(20), kind: CancelKind::Cancel, at: START }),
         ("cancel failed", PaymentEvent::CancelFailed { operation: id(20), failure: rejected() }),
         ("capture queued", PaymentEvent::CaptureQueued { work: later(10, OperationKind::Capture, S::Queued) }),
         ("capture unknown", PaymentEvent::OutcomeUnknown { work: later(10, OperationKind::Capture, S::Unknown) }),
-        ("capture dead", PaymentEvent::WorkDied { work: later(10, OperationKind::Capture, S::Dead) }),
+        ("capture dead", PaymentEvent::WorkDied { work: later(10, OperationKind::Capture, S::Dead), disputed: false }),
         ("capture rearmed", PaymentEvent::WorkRearmed { work: later(10, OperationKind::Capture, S::Queued) }),
         ("captured", PaymentEvent::Captured { operation: Some(id(10)), at: START }),
         ("captured, found", PaymentEvent::Captured { operation: None, at: START }),
@@ -170,7 +170,7 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
     let waiting = after(&queued, PaymentEvent::RetryScheduled { work: own(S::Waiting), reversed: false });
     let again = after(&queued, PaymentEvent::RetryScheduled { work: own(S::Waiting), reversed: true });
     let unknown = after(&queued, PaymentEvent::OutcomeUnknown { work: own(S::Unknown) });
-    let dead = after(&queued, PaymentEvent::WorkDied { work: own(S::Dead) });
+    let dead = after(&queued, PaymentEvent::WorkDied { work: own(S::Dead), disputed: false });
     let done = after(&queued, PaymentEvent::Approved { approval: approval() });
     let aborted = after(&unknown, failed(false));
     let reversed = after(&unknown, failed(true));
@@ -183,14 +183,15 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
     let part = canceling(&done, 5_000);
     let whole = canceling(&done, 15_000);
     let doubtful = after(&whole, PaymentEvent::OutcomeUnknown { work: of_cancel(S::Unknown) });
-    let stuck = after(&part, PaymentEvent::WorkDied { work: of_cancel(S::Dead) });
+    let stuck = after(&part, PaymentEvent::WorkDied { work: of_cancel(S::Dead), disputed: false });
     let refused = after(&part, PaymentEvent::CancelFailed { operation: id(20), failure: rejected() });
     let partly = canceled(&part, CancelKind::Cancel);
     let wholly = canceled(&whole, CancelKind::Refund);
     let capturing = after(&done, PaymentEvent::CaptureQueued { work: later(10, OperationKind::Capture, S::Queued) });
     let captured = after(&capturing, PaymentEvent::Captured { operation: Some(id(10)), at: START });
     let kept = after(&capturing, PaymentEvent::CaptureFailed { operation: id(10), failure: rejected(), at: START });
-    let capture_dead = after(&capturing, PaymentEvent::WorkDied { work: later(10, OperationKind::Capture, S::Dead) });
+    let capture_dead =
+        after(&capturing, PaymentEvent::WorkDied { work: later(10, OperationKind::Capture, S::Dead), disputed: false });
     let found = after(&part, PaymentEvent::Captured { operation: None, at: START });
     let behind = canceling(&capturing, 15_000);
     vec![
@@ -300,6 +301,8 @@ pub(super) fn approval_of(payment: &Payment) -> Operation {
         result: None,
         result_version: None,
         letter: None,
+        unknown_since: None,
+        rearmed: false,
         trace_parent: String::new(),
         created_at: START,
     }

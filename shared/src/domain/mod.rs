@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod money;
 pub mod net_cancel;
 pub mod operation;
+pub mod operator;
 pub mod payment;
 mod progress;
 pub mod staff;

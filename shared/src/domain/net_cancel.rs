@@ -8,7 +8,7 @@ use super::attempt::{Because, NetCancelAnswer, Resolution};
 use super::course::{CaseKind, Claimed, Decision, Delays, Next, Step, decide};
 use super::event::PaymentEvent;
 use super::id::{OperationId, Reference};
-use super::operation::{LetterKind, OperationResult};
+use super::operation::{LetterReason, OperationResult};
 use super::payment::{PaymentState, PaymentStatus};
 
 pub(super) fn first_step(claimed: &Claimed) -> Step {
@@ -47,7 +47,7 @@ impl Claimed {
             NetCancelAnswer::NoOriginal if asked >= believable_at => finished(false),
             NetCancelAnswer::NoOriginal => self.unknown(now, Some(believable_at), delays, None),
             NetCancelAnswer::Refused(_) => self
-                .unknown(now, None, delays, Some(LetterKind::NeedsPerson))
+                .unknown(now, None, delays, Some(LetterReason::NetCancelRefused))
                 .with_case(reference, CaseKind::NetCancelRefused),
             NetCancelAnswer::NoAnswer(_) => self.unknown(now, None, delays, None),
         }

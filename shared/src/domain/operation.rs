@@ -12,7 +12,8 @@ use crate::words::words;
 /// How long after its acceptance an approval may still be sent, unless the merchant said sooner (`approveBefore`).
 pub const APPROVE_WITHIN: Duration = Duration::minutes(3);
 
-/// How long after its acceptance anything else may still be sent. Then it is given up with a letter.
+/// How long anything else may still be sent: an account after its acceptance, a change after its first turn. Then it is given
+/// up with a letter.
 pub const CHANGE_WITHIN: Duration = Duration::hours(24);
 
 /// A claim may come this much before it is due; what is left of the wait is not worth another hop. Where something else is to
@@ -67,7 +68,8 @@ words! {
 }
 
 impl OperationKind {
-    /// How long after its acceptance it may still be sent to the acquirer. Nothing ends a net-cancel.
+    /// How long it may still be sent to the acquirer, from its acceptance or, of a change, its first turn. Nothing ends a
+    /// net-cancel.
     #[must_use]
     pub const fn within(self) -> Duration {
         match self {
@@ -81,6 +83,15 @@ impl OperationKind {
 }
 
 impl OperationKind {
+    /// Whether it changes what an acquirer did before: nothing undoes that.
+    #[must_use]
+    pub const fn is_change(self) -> bool {
+        match self {
+            Self::Cancel | Self::Capture | Self::CloseAccount | Self::ReturnDeposit => true,
+            Self::Approve | Self::NetCancel | Self::IssueAccount => false,
+        }
+    }
+
     /// Whether somebody may be waiting for it before a screen.
     #[must_use]
     pub const fn is_waited_for(self) -> bool {
@@ -126,6 +137,39 @@ words! {
     }
 }
 
+words! {
+    /// Why a letter is owed, in a word that groups well.
+    LetterReason {
+        /// Five claims in a row ended without a recorded result.
+        CrashedItsWorkers = "CRASHED_ITS_WORKERS",
+        /// It could not be sent for as long as it may be.
+        OutOfTime = "OUT_OF_TIME",
+        /// For long nobody could find out what became of it.
+        OutcomeUnknown = "OUTCOME_UNKNOWN",
+        /// The acquirer speaks of another amount, or other terms, than ours.
+        AmountMismatch = "AMOUNT_MISMATCH",
+        /// The acquirer would not net-cancel.
+        NetCancelRefused = "NET_CANCEL_REFUSED",
+        /// The acquirer's books of an approval differ from ours.
+        BooksDisagree = "BOOKS_DISAGREE",
+        /// The acquirer declined what nobody's request waits for.
+        AcquirerDeclined = "ACQUIRER_DECLINED",
+        /// Nobody has said where a deposit goes back to.
+        PayeeMissing = "PAYEE_MISSING",
+        /// What happened does not fit its payment.
+        OutcomeImpossible = "OUTCOME_IMPOSSIBLE",
+    }
+}
+
+/// A letter that is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LetterOwed {
+    /// What it asks of its reader.
+    pub kind: LetterKind,
+    /// Why it is owed.
+    pub reason: LetterReason,
+}
+
 /// A unit of work as it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
@@ -155,14 +199,18 @@ pub struct Operation {
     pub inquiry_count: i32,
     /// When it may be claimed next.
     pub due_at: OffsetDateTime,
-    /// Past this nothing new is sent.
+    /// Past this nothing new is sent. Of a change it is counted from its first turn: what had none is not given up.
     pub deadline_at: OffsetDateTime,
     /// How it ended, once it has.
     pub result: Option<OperationResult>,
     /// The payment version that says so.
     pub result_version: Option<i64>,
     /// The letter that is owed or was written for it.
-    pub letter: Option<LetterKind>,
+    pub letter: Option<LetterOwed>,
+    /// Since when it is not known what became of it; nothing while it is.
+    pub unknown_since: Option<OffsetDateTime>,
+    /// Whether it was given up once, and a person has sent it back to work.
+    pub rearmed: bool,
     /// W3C `traceparent` of the request that accepted it.
     pub trace_parent: String,
     /// When it was accepted.
@@ -175,11 +223,9 @@ impl Operation {
     pub fn letter_reason(&self) -> &'static str {
         match (&self.result, self.letter) {
             (Some(OperationResult::Failed { failure, .. }), _) => failure.reason.as_str(),
-            (_, Some(LetterKind::NeedsPerson)) if self.status == OperationStatus::Dead => "NOBODY_KNOWS_HOW",
-            (_, Some(LetterKind::NeedsPerson)) => "OUTCOME_UNKNOWN",
-            (_, Some(LetterKind::Replayable)) => "CRASHED_ITS_WORKERS",
+            (_, Some(letter)) => letter.reason.as_str(),
             // Its message died although its row owes no letter: delivered too often.
-            (_, Some(LetterKind::Information) | None) => "MESSAGE_DIED",
+            (_, None) => "MESSAGE_DIED",
         }
     }
 

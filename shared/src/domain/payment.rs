@@ -170,6 +170,9 @@ pub struct PaymentState {
     /// Where its capture stands; nothing while nobody has thought of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Capture>,
+    /// Changes that were given up because the acquirer's books are not as ours, until they end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputed: Vec<OperationId>,
     /// Approvals that nobody wants, on their way back: the work that reverses each, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reversals: Vec<Work>,
@@ -325,6 +328,7 @@ impl PaymentState {
             canceled: 0,
             reserved: 0,
             capture: None,
+            disputed: Vec::new(),
             reversals: Vec::new(),
             account: None,
             deposits: Vec::new(),
@@ -347,6 +351,7 @@ impl PaymentState {
             canceled: 0,
             reserved: 0,
             capture: None,
+            disputed: Vec::new(),
             reversals: Vec::new(),
             account: None,
             deposits: Vec::new(),
@@ -406,9 +411,10 @@ impl PaymentState {
     pub fn work(&self) -> Option<&Work> {
         let own = self.operation.as_ref();
         let given_up = own.or_else(|| self.afterwards().next());
-        // Ids of operations are in the order of their acceptance, in which they are carried out.
-        let later = self.reversals.iter().chain(self.afterwards()).filter(|work| work.status.is_unsettled());
-        own.filter(|work| work.status.is_unsettled()).or(later.min_by_key(|work| work.id)).or(given_up)
+        // Ids of what is asked for are in the order of its acceptance, in which it is carried out.
+        let later = self.afterwards().filter(|work| work.status.is_unsettled()).min_by_key(|work| work.id);
+        // Nobody waits for what goes back by itself, and it holds up nothing.
+        own.filter(|work| work.status.is_unsettled()).or(later).or(self.reversals.first()).or(given_up)
     }
 
     /// The work beside the payment's own course that has not ended: its capture, what is to go back, and an account to close.
@@ -425,6 +431,12 @@ impl PaymentState {
     #[must_use]
     pub fn has_unsettled_work(&self) -> bool {
         self.is_in_course() || !self.reversals.is_empty() || self.afterwards().any(|work| work.status.is_unsettled())
+    }
+
+    /// Whether anything that waits for its turn has to wait: for what goes back by itself nothing has.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.is_in_course() || self.afterwards().any(|work| work.status.is_unsettled())
     }
 
     /// Whether the approval that was asked for is still open.
@@ -476,6 +488,7 @@ impl PaymentState {
             Course::Progress => next.tell(event),
         }
         .ok_or_else(illegal)?;
+        next.disputed = next.disputes(event);
         next.money_state = next.money();
         Ok(next)
     }
@@ -521,7 +534,7 @@ impl PaymentState {
                 self.operation = Some(work.clone());
             }
             // What may have moved money is found out, never given up.
-            (Stage::InProgress { .. }, E::WorkDied { work }) if in_course && !self.is_unknown() => {
+            (Stage::InProgress { .. }, E::WorkDied { work, .. }) if in_course && !self.is_unknown() => {
                 self.operation = Some(work.clone());
             }
             // Only when nothing else is at work: one operation of a payment at a time.
@@ -563,10 +576,23 @@ impl PaymentState {
         Some(())
     }
 
+    /// The changes that are disputed after an event that happened.
+    fn disputes(&self, event: &PaymentEvent) -> Vec<OperationId> {
+        let mut disputed = self.disputed.clone();
+        if let PaymentEvent::WorkDied { work, disputed: true } = event
+            && !disputed.contains(&work.id)
+        {
+            disputed.push(work.id);
+        }
+        disputed.retain(|operation| self.afterwards().any(|work| work.id == *operation));
+        disputed
+    }
+
     /// Where the money is. While work is owed that may move the last of it nobody knows: a claim raises no version, so
     /// what is queued for us may be under way at the acquirer.
     fn money(&self) -> MoneyState {
-        if self.is_in_course() || !self.reversals.is_empty() {
+        // Nor does anybody know while the acquirer says otherwise than we.
+        if self.is_in_course() || !self.reversals.is_empty() || !self.disputed.is_empty() {
             return MoneyState::Unknown;
         }
         match self.stage {

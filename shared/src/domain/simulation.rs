@@ -15,7 +15,7 @@ use self::acquirer::{Acquirer, Asked};
 use self::store::{Store, moves_money};
 use super::attempt::{Answer, ApproveAnswer, Because, Call, ChangeAnswer, Manners, NetCancelAnswer};
 use super::cancel::{Cancel, CancelEnd, CancelKind};
-use super::course::{Claimed, Decision, Step};
+use super::course::{Claimed, Decision, Doubt, Step};
 use super::event::PaymentEvent;
 use super::failure::FailureReason;
 use super::fixtures::START;
@@ -69,7 +69,7 @@ struct Pending {
     because: Option<Because>,
     attempt: usize,
     /// Whether it is asked because the acquirer refused this change as already made.
-    doubt: Option<Call>,
+    doubt: Option<Doubt>,
     asked: Option<Asked>,
     /// When it was sent.
     begins: OffsetDateTime,
@@ -233,8 +233,9 @@ impl World {
             Step::Approve { reference, written } => (Call::Approve, reference, None, written),
             Step::Issue { .. } => unreachable!("no account is asked for"),
             Step::Inquire { reference } => (Call::Inquire, reference, None, false),
-            Step::Verify { call, reference } => {
-                doubt = Some(call);
+            Step::Verify(about) => {
+                let reference = about.reference.clone();
+                doubt = Some(about);
                 (Call::Inquire, reference, None, false)
             }
             Step::Change { call, again } => (call, again.unwrap_or_else(|| self.store.next_reference()), None, false),
@@ -314,8 +315,8 @@ impl World {
         let mut delays = |tries| delay(&mut self.dice, tries);
         let step = match (&answer, claimed.operation.kind) {
             (Answer::Change(call, answer), _) => claimed.after_change(*call, &reference, answer, now, &mut delays),
-            (Answer::Inquire(answer), OperationKind::Cancel | OperationKind::Capture) => match doubt {
-                Some(call) => claimed.after_doubt(call, &reference, answer, now, &mut delays),
+            (Answer::Inquire(answer), OperationKind::Cancel | OperationKind::Capture) => match &doubt {
+                Some(doubt) => claimed.after_doubt(doubt, answer, begins, now, &mut delays),
                 None => claimed.after_change_inquiry(&reference, answer, begins, now, &mut delays),
             },
             (_, OperationKind::Cancel | OperationKind::Capture) => unreachable!("nothing undoes a change"),

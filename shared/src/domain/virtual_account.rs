@@ -29,7 +29,7 @@ use super::money::Money;
 use super::payment::{Approval, MoneyState, PaymentState, Stage, Work};
 use crate::words::words;
 
-pub(super) use self::course::{decided_before, first_step};
+pub(super) use self::course::{changed, decided_before, first_step};
 pub use self::finding::{Finding, next_look};
 
 /// The least that is paid into an account, in won.
@@ -356,7 +356,7 @@ impl PaymentState {
         let event = match event {
             E::RetryScheduled { work, .. }
             | E::OutcomeUnknown { work }
-            | E::WorkDied { work }
+            | E::WorkDied { work, .. }
             | E::WorkRearmed { work } => {
                 *self.account_work(work.id)? = work.clone();
                 return Some(());

@@ -143,7 +143,7 @@ async fn reopen(conn: Conn<'_>, reference: &str) -> Result<(), StoreError> {
                 and o.status in ('queued', 'waiting', 'unknown', 'processing')
             returning o.id
         )
-        update operations o set status = 'unknown', due_at = now(), nudge_at = now(), nudge_count = 0
+        update operations o set status = 'unknown', unknown_since = now(), due_at = now(), nudge_at = now(), nudge_count = 0
         from reopened r where o.id = r.id and o.status in ('queued', 'waiting')"#,
         reference,
     )

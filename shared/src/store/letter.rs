@@ -148,8 +148,8 @@ impl Store {
         Ok(ids.into_iter().map(OperationId).collect())
     }
 
-    /// Resolves the letters that asked for somebody and whose operation has settled meanwhile, at most `limit`. Returns
-    /// how many.
+    /// Resolves the letters that asked for somebody and whose operation has settled meanwhile, at most `limit`, and closes the
+    /// cases of books that disagreed about it. Returns how many letters.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -157,11 +157,16 @@ impl Store {
         let done = write!(
             self,
             sqlx::query!(
-                r#"update dead_letters set resolved_at = now(), resolution = 'settled' where id in (
-                    select d.id from dead_letters d join operations o on o.id = d.operation_id
+                r#"with settled as (
+                    select d.id, d.operation_id from dead_letters d join operations o on o.id = d.operation_id
                     where d.resolved_at is null and d.kind in ('replayable', 'needs_person')
                         and o.status in ('succeeded', 'failed')
-                    limit $1)"#,
+                    limit $1
+                ), agreed as (
+                    update cases c set closed_at = now() from settled s
+                    where c.operation_id = s.operation_id and c.kind = 'books_disagree' and c.closed_at is null
+                )
+                update dead_letters set resolved_at = now(), resolution = 'settled' where id in (select id from settled)"#,
                 limit,
             ),
             execute

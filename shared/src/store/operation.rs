@@ -65,13 +65,14 @@ impl HintOwed {
         rows.into_iter().map(HintRow::into_hint).collect()
     }
 
-    /// The next operation of a payment whose turn it is.
+    /// The next operations of a payment whose turn it is: one, and one net-cancel beside it.
     pub(super) async fn of_payment(conn: Conn<'_>, payment: PaymentId) -> Result<Vec<Self>, StoreError> {
         let rows = sqlx::query_as!(
             HintRow,
-            r#"select id as operation, kind, status, connector, attempt_count, due_at, trace_parent
+            r#"select distinct on (kind = 'net_cancel') id as operation, kind, status, connector, attempt_count, due_at,
+                trace_parent
             from operations where payment_id = $1 and status in ('queued', 'waiting', 'unknown')
-            order by number limit 1"#,
+            order by kind = 'net_cancel', number"#,
             payment.0,
         )
         .fetch_all(&mut *conn)
@@ -158,7 +159,7 @@ impl Store {
     }
 
     /// Sends an operation back to work, in one transaction of a few round trips: a dead one is queued again, with a fresh
-    /// crash budget; an unknown one is inquired after at once. Either begins with an inquiry if anything was sent.
+    /// crash budget; an unknown one is inquired after at once. Either begins with inquiries about all that was ever sent for it.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -217,7 +218,8 @@ async fn rearm_in(conn: Conn<'_>, operation: OperationId, trace_id: &str) -> Res
     }
     sqlx::query!(
         r#"update operations set status = $2, due_at = now(), nudge_at = now(), nudge_count = 0, claim_count = 0,
-            letter = null, letter_fence = null,
+            letter = null, letter_reason = null, letter_fence = null, unknown_since = null,
+            rearmed = rearmed or status = 'dead',
             -- Nobody waits for a payer here: who sends it back wants it done from now on.
             deadline_at = case when kind not in ('approve', 'net_cancel')
                 then greatest(deadline_at, now() + make_interval(secs => $3)) else deadline_at end

@@ -335,7 +335,7 @@ impl Store {
                 OperationRow,
                 r#"select o.id, payment_id, number, kind, connector, amount, currency, target_reference, o.status, fence,
                     claim_count, attempt_count, inquiry_count, due_at, deadline_at, result, result_version, letter,
-                    trace_parent, o.created_at
+                    letter_reason, unknown_since, rearmed, trace_parent, o.created_at
                 from operations o join payments p on p.id = o.payment_id where o.id = $1"#,
                 id.0,
             ),
@@ -355,7 +355,7 @@ impl Store {
                 OperationRow,
                 r#"select o.id, payment_id, number, kind, connector, amount, currency, target_reference, o.status, fence,
                     claim_count, attempt_count, inquiry_count, due_at, deadline_at, result, result_version, letter,
-                    trace_parent, o.created_at
+                    letter_reason, unknown_since, rearmed, trace_parent, o.created_at
                 from operations o join payments p on p.id = o.payment_id where o.payment_id = $1 order by number"#,
                 payment.0,
             ),

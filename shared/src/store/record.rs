@@ -14,7 +14,7 @@ use crate::domain::course::{Claimed, Decision, Next};
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{AttemptId, OperationId, PaymentId, Reference};
 use crate::domain::ledger::{Posting, posting};
-use crate::domain::operation::{OperationKind, OperationResult, OperationStatus};
+use crate::domain::operation::{LetterReason, OperationKind, OperationResult, OperationStatus};
 use crate::domain::payment::{PaymentState, Work};
 use crate::domain::virtual_account::{Account, AccountEvent};
 
@@ -124,7 +124,9 @@ impl Outcome {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let looks = self.decision.looks || self.issued().is_some();
-        self.fits && self.decision.case.is_none() && !self.may_be_contradicted && !looks
+        let decision = &self.decision;
+        let extra = looks || decision.case.is_some() || decision.refused.is_some();
+        self.fits && !self.may_be_contradicted && !extra
     }
 
     /// The account that it had opened.
@@ -182,10 +184,10 @@ impl Store {
                         $6::boolean[], $7::boolean[], $8::jsonb[], $9::text[], $10::uuid[], $11::bigint[], $12::text[],
                         $13::text[], $14::jsonb[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
                         $20::uuid[], $21::text[], $22::text[], $23::integer[], $26::bigint[], $27::bigint[],
-                        $28::timestamptz[], $29::text[], $30::text[], $31::text[], $32::bigint[])
+                        $28::timestamptz[], $29::text[], $30::text[], $31::text[], $32::bigint[], $33::text[])
                     as i(operation, fence, next, due_at, nudge_at, spent, inquired, result, letter, payment, version,
                         status, money_state, state, class, type, trace_id, reference, resolution, attempt, answer, code,
-                        latency_ms, canceled, reserved, capture_at, posting, debit, credit, moved)
+                        latency_ms, canceled, reserved, capture_at, posting, debit, credit, moved, letter_reason)
                 ), locked as (
                     -- Every writer takes payments before operations, and payments in the order of their ids.
                     select p.id from payments p join item i on i.payment = p.id order by p.id for update of p
@@ -198,7 +200,8 @@ impl Store {
                         result_version = case when i.result is not null
                             then i.version + (i.status is not null)::integer end,
                         settled_at = case when i.result is not null then now() end,
-                        letter = coalesce(i.letter, o.letter),
+                        unknown_since = case when i.next = 'unknown' then coalesce(o.unknown_since, now()) end,
+                        letter = coalesce(i.letter, o.letter), letter_reason = coalesce(i.letter_reason, o.letter_reason),
                         letter_fence = case when i.letter is null then o.letter_fence else o.fence end
                     from item i join locked on locked.id = i.payment
                     where o.id = i.operation and o.fence = i.fence and o.status = 'processing'
@@ -234,11 +237,11 @@ impl Store {
                     from item i
                     where a.call not in ('inquire', 'net_cancel') and (a.id = i.attempt or a.reference = i.reference)
                 ), next as (
-                    select distinct on (o.payment_id) o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
+                    select distinct on (o.payment_id, o.kind = 'net_cancel') o.id as operation, o.kind, o.status, o.connector, o.attempt_count, o.due_at, o.trace_parent
                     from item i join operations o on o.payment_id = i.payment
                     where o.id <> i.operation and o.status in ('queued', 'waiting', 'unknown')
                         and i.next in ('succeeded', 'failed', 'dead')
-                    order by o.payment_id, o.number
+                    order by o.payment_id, o.kind = 'net_cancel', o.number
                 )
                 select naru_must_agree($24, (select count(*) from operation)) as "operations!",
                     naru_must_agree($25, (select count(*) from payment), (select count(*) from event)) as "payments!",
@@ -276,6 +279,7 @@ impl Store {
                 &column.debit as _,
                 &column.credit as _,
                 &column.amount as _,
+                &column.letter_reason as _,
             ),
             fetch_one
         )?;
@@ -362,7 +366,9 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
             due_at = coalesce($5, due_at), nudge_at = $6, nudge_count = 0, result = $7,
             result_version = case when $7::jsonb is not null then $8::bigint end,
             settled_at = case when $7::jsonb is not null then now() end,
-            letter = coalesce($9, letter), letter_fence = case when $9::text is null then letter_fence else fence end
+            letter = coalesce($9, letter), letter_reason = coalesce($10, letter_reason),
+            letter_fence = case when $9::text is null then letter_fence else fence end,
+            unknown_since = case when $2 = 'unknown' then coalesce(unknown_since, now()) end
         where id = $1"#,
         outcome.operation.0,
         decision.next.status().as_str(),
@@ -372,7 +378,8 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         outcome.nudge_at() as _,
         result.as_ref().map(to_json) as _,
         version,
-        decision.letter.map(|letter| letter.as_str()) as _,
+        decision.letter.map(|letter| letter.kind.as_str()) as _,
+        decision.letter.map(|letter| letter.reason.as_str()) as _,
     )
     .execute(&mut *conn)
     .await
@@ -380,8 +387,11 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     if let (Some(next), Some(event)) = (&next, event) {
         move_payment(&mut *conn, outcome.payment, next, event, &outcome.trace_id).await?;
         if let Some(posting) = outcome.posting {
-            post(&mut *conn, outcome, version, posting).await?;
+            post(&mut *conn, (outcome.payment, version), outcome.operation, posting).await?;
         }
+    }
+    if let Some(reference) = &decision.refused {
+        resolve(&mut *conn, reference, Resolution::Declined).await?;
     }
     if let Some((reference, kind)) = &decision.case {
         sqlx::query!(
@@ -415,7 +425,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
 async fn doubt(conn: Conn<'_>, operation: OperationId) -> Result<(), StoreError> {
     sqlx::query!(
         r#"update operations o set status = 'unknown', owner = null, claimed_at = null, claim_count = 0,
-            inquiry_count = inquiry_count + 1, due_at = next.at, nudge_at = next.at, nudge_count = 0
+            inquiry_count = inquiry_count + 1, unknown_since = coalesce(o.unknown_since, now()), due_at = next.at, nudge_at = next.at, nudge_count = 0
         from (select id, now() + make_interval(secs => power(2, least(inquiry_count, 9))) as at from operations) next
         where o.id = $1 and next.id = o.id"#,
         operation.0,
@@ -458,7 +468,12 @@ async fn weigh_decision(conn: Conn<'_>, outcome: &Outcome) -> Result<Late, Store
 }
 
 /// Writes what an outcome moves between accounts, beside the event of that version.
-async fn post(conn: Conn<'_>, outcome: &Outcome, version: i64, posting: Posting) -> Result<(), StoreError> {
+pub(super) async fn post(
+    conn: Conn<'_>,
+    (payment, version): (PaymentId, i64),
+    operation: OperationId,
+    posting: Posting,
+) -> Result<(), StoreError> {
     sqlx::query!(
         r#"insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit, credit,
             currency, amount, posted_at)
@@ -466,9 +481,9 @@ async fn post(conn: Conn<'_>, outcome: &Outcome, version: i64, posting: Posting)
             now() + coalesce(k.ahead, '0')
         from payments p join operations o on o.id = $3
         left join merchant_clocks k on k.merchant_id = p.merchant_id and k.mode = p.mode where p.id = $1"#,
-        outcome.payment.0,
+        payment.0,
         version,
-        outcome.operation.0,
+        operation.0,
         posting.kind.as_str(),
         posting.debit.as_str(),
         posting.credit.as_str(),
@@ -493,8 +508,10 @@ async fn standing_of(conn: Conn<'_>, payment: PaymentId) -> Result<(i64, Payment
 async fn bury(conn: Conn<'_>, outcome: &Outcome, standing: &PaymentState) -> Result<Late, StoreError> {
     let attempts = sqlx::query_scalar!(
         r#"update operations set status = 'dead', owner = null, claimed_at = null, nudge_at = null,
-            letter = 'needs_person', letter_fence = fence where id = $1 returning attempt_count"#,
+            unknown_since = null, letter = 'needs_person', letter_reason = $2, letter_fence = fence
+        where id = $1 returning attempt_count"#,
         outcome.operation.0,
+        LetterReason::OutcomeImpossible.as_str(),
     )
     .fetch_one(&mut *conn)
     .await
@@ -506,7 +523,7 @@ async fn bury(conn: Conn<'_>, outcome: &Outcome, standing: &PaymentState) -> Res
         attempt: attempts,
         next_attempt_at: None,
     };
-    let event = PaymentEvent::WorkDied { work };
+    let event = PaymentEvent::WorkDied { work, disputed: false };
     if let Ok(next) = standing.on(&event) {
         move_payment(&mut *conn, outcome.payment, &next, &event, &outcome.trace_id).await?;
     }

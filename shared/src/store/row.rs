@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::domain::id::{CheckoutId, MerchantId, Mode, OperationId, PaymentId, PaymentKey, Reference, Tenant};
 use crate::domain::money::{Currency, Money};
-use crate::domain::operation::{Connector, LetterKind, Operation, OperationKind, OperationStatus};
+use crate::domain::operation::{
+    Connector, LetterKind, LetterOwed, LetterReason, Operation, OperationKind, OperationStatus,
+};
 use crate::domain::payment::{Payment, PaymentSource};
 
 /// A row of `payments`, with its merchant's public id.
@@ -54,6 +56,9 @@ pub(super) struct OperationRow {
     pub result: Option<Value>,
     pub result_version: Option<i64>,
     pub letter: Option<String>,
+    pub letter_reason: Option<String>,
+    pub unknown_since: Option<OffsetDateTime>,
+    pub rearmed: bool,
     pub trace_parent: String,
     pub created_at: OffsetDateTime,
 }
@@ -135,7 +140,16 @@ impl OperationRow {
             deadline_at: self.deadline_at,
             result: self.result.map(|result| json(result, TABLE, "result", id)).transpose()?,
             result_version: self.result_version,
-            letter: self.letter.map(|letter| known(LetterKind::parse(&letter), TABLE, "letter", id)).transpose()?,
+            letter: match (self.letter, self.letter_reason) {
+                (Some(kind), Some(reason)) => Some(LetterOwed {
+                    kind: known(LetterKind::parse(&kind), TABLE, "letter", id)?,
+                    reason: known(LetterReason::parse(&reason), TABLE, "letter_reason", id)?,
+                }),
+                // The database refuses one without the other.
+                (_, _) => None,
+            },
+            unknown_since: self.unknown_since,
+            rearmed: self.rearmed,
             trace_parent: self.trace_parent,
             created_at: self.created_at,
         })

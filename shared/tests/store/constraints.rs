@@ -1,6 +1,6 @@
 //! What must never be, the database refuses: one case per constraint, each a row that is good but for one thing.
 
-use crate::house::{House, approved, outcome};
+use crate::house::{House, TRACE, approved, outcome};
 
 #[tokio::test]
 async fn what_must_never_be_is_refused() {
@@ -32,6 +32,10 @@ async fn what_must_never_be_is_refused() {
         format!(
             "status = '{status}', money_state = '{money}', state = state || '{{\"status\":\"{status}\",\"moneyState\":\"{money}\"}}'"
         )
+    };
+    let word = |values: &str| {
+        let columns = "operation_id, word, operator, reason, transaction_key, version, trace_id";
+        format!("insert into operator_words ({columns}) values ('{op}', {values}, 1, '{TRACE}')")
     };
     let letter = |columns: &str, values: &str| {
         format!("insert into dead_letters (id, reason, {columns}) values (gen_random_uuid(), 'x', {values})")
@@ -130,6 +134,7 @@ async fn what_must_never_be_is_refused() {
         ("payments_canceled_means_so", format!("update payments set {} {d}", state("PARTIAL_CANCELED", "MOVED"))),
         ("payments_canceled_means_so", format!("update payments set {}, capture_at = null {d}", state("CANCELED", "REVERSED"))),
         ("payments_capture", format!("update payments set capture_at = now() {q}")),
+        ("payments_waiting_has_account", format!("update payments set {}, expires_at = null {q}", state("WAITING_FOR_DEPOSIT", "NOT_MOVED"))),
         ("payments_open_expires", format!("update payments set expires_at = null {q}")),
         ("payments_open_expires", format!("update payments set expires_at = now() {d}")),
         ("payments_currency", format!("update payments set currency = 'USD' {q}")),
@@ -155,7 +160,8 @@ async fn what_must_never_be_is_refused() {
         ("operations_settled_has_result", format!("update operations set result = null {dp}")),
         ("operations_owes_a_nudge", format!("update operations set nudge_at = null {qo}")),
         ("operations_owes_a_nudge", format!("update operations set nudge_at = now() {dp}")),
-        ("operations_letter", format!("update operations set letter = 'love', letter_fence = 1 {qo}")),
+        ("operations_letter", format!("update operations set letter = 'love', letter_reason = 'x', letter_fence = 1 {qo}")),
+        ("operations_letter_reason", format!("update operations set letter = 'replayable', letter_fence = 1 {qo}")),
         ("operations_letter_fence", format!("update operations set letter = 'replayable' {qo}")),
 
         ("attempts_call", format!("update attempts set call = 'gift' {at}")),
@@ -191,10 +197,20 @@ async fn what_must_never_be_is_refused() {
         ("idempotency_keys_answer", format!("insert into idempotency_keys values ('{merchant}', 'test', 'r', 'k', decode(repeat('00', 32), 'hex'), '{{}}', '{}')", queued.payment)),
         ("idempotency_keys_fingerprint", format!("insert into idempotency_keys values ('{merchant}', 'test', 'r', 'k', '\\x00', \'{{}}\', \'{}\', null, 1)", queued.payment)),
 
+        ("deposits_fact", format!("insert into deposits values ('k', 'lost', '{}', 1, 'r', 1, now())", queued.payment)),
+        ("deposits_amount", format!("insert into deposits values ('k', 'deposited', '{}', 1, 'r', 0, now())", queued.payment)),
+        ("bank_callbacks_event_id", "insert into bank_callbacks values ('', 'r')".into()),
+        ("sealed_payees_length", format!("insert into sealed_payees values (gen_random_uuid(), '{}', '\\x00')", queued.payment)),
+
         ("dead_letters_kind", letter("kind, operation_id, fence", &format!("'love', '{op}', 1"))),
         ("dead_letters_operation", letter("kind, body", "'information', ''")),
         ("dead_letters_fence", letter("kind, operation_id", &format!("'information', '{op}'"))),
         ("dead_letters_poison_body", letter("kind", "'poison'")),
+        ("operator_words_word", word("'guessed', 'kim', 'x', null")),
+        ("operator_words_operator", word("'settled', '', 'x', null")),
+        ("operator_words_reason", word("'settled', 'kim', '', null")),
+        ("operator_words_key", word("'settled', 'kim', 'x', ''")),
+        ("operator_words_released_has_no_key", word("'released', 'kim', 'x', 'T-1'")),
         ("cases_kind", format!("insert into cases values (gen_random_uuid(), '{}', '{op}', 'r', 'cold', '{{}}')", queued.payment)),
     ];
     for (constraint, sql) in table {

@@ -256,7 +256,7 @@ pub(crate) fn decision(step: Step) -> Decision {
         Step::Approve { .. }
         | Step::Issue { .. }
         | Step::Change { .. }
-        | Step::Verify { .. }
+        | Step::Verify(_)
         | Step::Inquire { .. }
         | Step::NetCancel { .. } => panic!("{step:?} is no decision"),
     }

@@ -15,7 +15,9 @@ fn all() -> LetterFilter {
 async fn one_letter_for_an_operation_and_a_fence() {
     let house = House::enter().await;
     let sold = house.sells().await;
-    house.run("update operations set letter = 'replayable', letter_fence = 3, fence = 4").await;
+    house
+        .run("update operations set letter = 'replayable', letter_reason = 'OUT_OF_TIME', letter_fence = 3, fence = 4")
+        .await;
     assert_eq!(house.store.operations_owing_a_letter(10).await.unwrap(), [sold.operation]);
     let archive = async |body: Option<&'static [u8]>| {
         let id = Uuid::now_v7();
@@ -70,7 +72,7 @@ async fn what_is_for_information_only_is_not_among_the_open_ones() {
     let sold = house.sells().await;
     let headers = json!({});
     for (fence, kind) in [(1, "information"), (2, "needs_person")] {
-        house.run(&format!("update operations set letter = '{kind}', letter_fence = {fence}, fence = {fence}")).await;
+        house.run(&format!("update operations set letter = '{kind}', letter_reason = 'OUT_OF_TIME', letter_fence = {fence}, fence = {fence}")).await;
         house.store.archive_letter(Uuid::now_v7(), sold.operation, "X", None, None, &headers).await.unwrap();
     }
     let kinds = async |filter: LetterFilter| {

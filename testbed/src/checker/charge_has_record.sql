@@ -1,5 +1,5 @@
 -- Every effect at the card company belongs to exactly one operation of ours, of the same merchant, amount and currency; what
--- went back or was captured, to the one that asked for it under that reference.
+-- went back or was captured, to the one that asked for it under that reference, or of which an operator says so.
 select e.*, a.operations
 from checker.effect e
 left join lateral (
@@ -20,16 +20,16 @@ from checker.effect e
 left join lateral (
     select count(distinct o.id) as operations,
         bool_and(e.currency = p.currency and m.mid = e.merchant
-            and e.effect = case a.call when 'cancel' then 'voided' when 'refund' then 'refunded' else 'captured' end
+            and e.effect = a.effect
             -- How much is captured is what is left when it is asked for.
-            and (a.call = 'capture' or o.amount = e.amount)
+            and (a.effect = 'captured' or o.amount = e.amount)
             -- Of this very payment's approval.
             and e.reference = p.state #>> '{approval,reference}') as agrees
-    from attempts a
+    from checker.asked a
     join operations o on o.id = a.operation_id
     join payments p on p.id = o.payment_id
     join merchants m on m.id = p.merchant_id
-    where a.call in ('capture', 'cancel', 'refund') and a.reference = e.own_reference
+    where a.reference = e.own_reference
 ) c on true
 where e.effect in ('captured', 'voided', 'refunded')
     and (c.operations <> 1 or not c.agrees)

@@ -9,5 +9,6 @@ where p.id not in (select payment_id from checker.by_account) and case p.money_s
     when 'REVERSED' then coalesce(c.charges, 0) = 0 or c.net <> 0
     -- Only while a person is asked to find out.
     when 'UNKNOWN' then not exists (
-        select 1 from operations o where o.payment_id = p.id and o.status in ('unknown', 'dead') and o.letter = 'needs_person')
+        select 1 from operations o where o.payment_id = p.id and o.status in ('unknown', 'dead')
+            and (o.letter = 'needs_person' or p.state -> 'disputed' ? o.id::text))
     end

@@ -20,18 +20,19 @@ union all
 select 'pay-out', e.own_reference, e.amount::text, o.kind || ' ' || o.status || ' ' || o.amount
 from checker.account_effect e
 left join lateral (
-    select o.* from attempts a join operations o on o.id = a.operation_id
-    where a.reference = e.own_reference and a.call in ('refund', 'return') limit 1) o on true
+    select o.* from checker.asked a join operations o on o.id = a.operation_id
+    where a.reference = e.own_reference and a.effect = 'refunded' limit 1) o on true
 where e.effect = 'paid_out' and (o.id is null or o.amount <> e.amount or o.status <> 'succeeded')
 union all
 select 'operation', o.id::text, count(e.seq)::text, o.kind || ' ' || o.status || ' ' || o.amount
 from operations o join payments p on p.id = o.payment_id
-left join attempts a on a.operation_id = o.id and a.call in ('refund', 'return')
+left join checker.asked a on a.operation_id = o.id and a.effect = 'refunded'
 left join checker.account_effect e on e.own_reference = a.reference and e.effect = 'paid_out'
 where o.connector = 'virtual_account' and o.kind in ('cancel', 'return_deposit')
 group by o.id, o.kind, o.status, o.amount
 having count(distinct e.seq) <> case when o.status = 'succeeded' and (o.kind = 'return_deposit' or exists (
-    select from attempts a where a.operation_id = o.id and a.call = 'refund' and a.resolution = 'approved')) then 1 else 0 end
+    select from attempts a where a.operation_id = o.id and a.call = 'refund' and a.resolution = 'approved')
+    or exists (select from checker.word w where w.operation_id = o.id)) then 1 else 0 end
 union all
 -- The payment's own list says what `deposits` says.
 select 'list of deposits', p.id::text, jsonb_array_length(coalesce(p.state -> 'deposits', '[]'))::text,

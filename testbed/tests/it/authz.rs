@@ -408,6 +408,9 @@ async fn operators_and_nobody_else() {
         (Method::GET, "/ops/v1/dead-letters?kind=%27%20or%201=1".to_owned(), 400),
         (Method::GET, "/ops/v1/dead-letters?cursor=AAAA".to_owned(), 400),
         (Method::POST, format!("/ops/v1/dead-letters/{id}/replay"), 404),
+        // Without a body it is not even looked for.
+        (Method::POST, format!("/ops/v1/dead-letters/{id}/settle"), 400),
+        (Method::POST, format!("/ops/v1/dead-letters/{id}/release"), 400),
         (Method::GET, "/ops/v1/stuck".to_owned(), 200),
         (Method::GET, "/ops/v1/stuck?olderThanSeconds=99999999999999999999".to_owned(), 400),
         (Method::GET, "/ops/v1/stuck?olderThanSeconds=2147483647".to_owned(), 200),

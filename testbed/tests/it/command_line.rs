@@ -83,6 +83,16 @@ async fn what_goes_wrong_is_said_in_a_line_and_ends_with_1() {
         (vec!["payment", "naru_nobodys"], "", vec!["naru: 404 NOT_FOUND"]),
         (vec!["dead", "--show", "0198f2a0-0000-7000-8000-000000000000"], "", vec!["naru: 404 NOT_FOUND"]),
         (vec!["dead", "--replay", "0198f2a0-0000-7000-8000-000000000000"], "", vec!["naru: 404 NOT_FOUND"]),
+        (
+            vec!["dead", "--settle", "0198f2a0-0000-7000-8000-000000000000", "--operator", "kim", "--reason", "x"],
+            "",
+            vec!["naru: 404 NOT_FOUND"],
+        ),
+        (
+            vec!["dead", "--release", "0198f2a0-0000-7000-8000-000000000000", "--operator", " ", "--reason", "x"],
+            "",
+            vec!["naru: 400 INVALID_REQUEST", "operator must be one line"],
+        ),
     ] {
         let ended = gateway.command_line_without(without, &arguments).await;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{arguments:?}: {ended:?}");
@@ -92,6 +102,8 @@ async fn what_goes_wrong_is_said_in_a_line_and_ends_with_1() {
     }
     // What is no command at all is told by the parser of arguments.
     assert_eq!(gateway.command_line(&["pay", "--decline", "--lost"]).await.code, Some(2));
+    let unsaid = ["dead", "--settle", "0198f2a0-0000-7000-8000-000000000000", "--operator", "kim"];
+    assert_eq!(gateway.command_line(&unsaid).await.code, Some(2), "why?");
     gateway.check().await;
 }
 

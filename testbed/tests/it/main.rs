@@ -29,6 +29,7 @@ mod members;
 mod method_data;
 mod methods;
 mod must_not;
+mod operators;
 mod payers;
 mod poison;
 mod postgres;

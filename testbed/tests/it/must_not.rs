@@ -112,6 +112,28 @@ async fn must_not_29_let_a_payers_token_live_for_ever_or_open_more() {
     let age = "update payment_events set occurred_at = occurred_at - interval '10 minutes'";
     let _ = sqlx::query(age).execute(gateway.db()).await.expect("Postgres answers");
     assert_eq!(watch(key).await.expecting_problem(401, "UNAUTHORIZED_KEY").text("reason"), "TOKEN_INVALID");
+    // What happens to a payment later does not open it to the payer's page again, neither while it is at work nor when it is done.
+    let payment = Payment::of(12_000);
+    let paid = gateway.shop.create(&payment).await.expecting(200);
+    let (key, token) = (paid.payment_key(), paid.text("checkoutToken"));
+    let watch = || {
+        let events = gateway.shop.anonymous(Method::GET, &format!("/v1/payments/{key}/events"));
+        events.header("authorization", &format!("Bearer {token}"))
+    };
+    let _ = gateway.shop.payer_of(&paid).authenticate(&payment).await.expecting(200);
+    let _ = gateway.shop.confirm(key, &payment.order_id, 12_000).await.expecting(200);
+    let _ = watch().await.expecting(200);
+    let _ = sqlx::query(age).execute(gateway.db()).await.expect("Postgres answers");
+    let held = gateway.bank.hold(&payment.order_id, "cancel", "before").await;
+    let _ = gateway.shop.cancel(key).prefer("respond-async").await.expecting(202);
+    held.reached().await;
+    assert_eq!(watch().await.status, 401);
+    held.release().await;
+    naru_testbed::eventually("it is cancelled", std::time::Duration::from_secs(15), async || {
+        (gateway.shop.get(key).await.text("status") == "CANCELED").then_some(())
+    })
+    .await;
+    assert_eq!(watch().await.status, 401);
     gateway.check().await;
 }
 

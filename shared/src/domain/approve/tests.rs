@@ -4,9 +4,10 @@ use time::Duration;
 use uuid::Uuid;
 
 use super::super::attempt::{Call, Manners, OpenAttempt};
+use super::super::course::Doubt;
 use super::super::fixtures::{START, approval_of, payment, won};
 use super::super::id::AttemptId;
-use super::super::operation::CRASH_BUDGET;
+use super::super::operation::{CRASH_BUDGET, LetterOwed};
 use super::*;
 
 /// Whether the acquirer dedupes.
@@ -37,7 +38,7 @@ fn claimed(mode: Mode, known: Known) -> Claimed {
     let payment = payment();
     let attempt = |condemned| OpenAttempt {
         call: Call::Approve,
-        doubted: false,
+        doubted: None,
         id: AttemptId(Uuid::from_u128(5)),
         reference: reference(),
         sent_at: START,
@@ -54,7 +55,7 @@ fn claimed(mode: Mode, known: Known) -> Claimed {
         total_timeout: Duration::seconds(10),
     };
     let operation = super::super::operation::Operation { fence: 1, claim_count: 1, ..approval_of(&payment) };
-    Claimed { operation, payment, open, fresh, manners }
+    Claimed { operation, payment, open, earlier: Vec::new(), fresh, manners }
 }
 
 /// Seconds after the beginning: 17 is when "not found" is first believed, 180 the deadline.
@@ -75,7 +76,7 @@ fn told(claimed: &Claimed, step: &Step) -> String {
     let decision = match step {
         Step::Approve { written, .. } => return format!("approve{}", if *written { "" } else { " again" }),
         Step::Issue { .. } => return "issue".into(),
-        Step::Change { call, .. } | Step::Verify { call, .. } => return call.as_str().into(),
+        Step::Change { call, .. } | Step::Verify(Doubt { call, .. }) => return call.as_str().into(),
         Step::Inquire { .. } => return "inquire".into(),
         Step::NetCancel { because, .. } => return format!("net-cancel {}", because.as_str()),
         Step::Decide(decision) => decision,
@@ -92,7 +93,7 @@ fn told(claimed: &Claimed, step: &Step) -> String {
         words.push(format!("{} {}", after.status(), after.money_state.as_str()));
     }
     words.extend(decision.resolved.as_ref().map(|(_, resolution)| resolution.as_str().to_owned()));
-    words.extend(decision.letter.map(|letter| format!("letter:{}", letter.as_str())));
+    words.extend(decision.letter.map(|letter| format!("letter:{}", letter.kind.as_str())));
     words.extend(decision.case.as_ref().map(|(_, case)| format!("case:{}", case.as_str())));
     words.join(" ")
 }
@@ -305,7 +306,7 @@ fn after_a_net_cancel() {
 #[test]
 fn a_person_is_asked_for_once() {
     let mut claimed = claimed(D, Open);
-    claimed.operation.letter = Some(LetterKind::NeedsPerson);
+    claimed.operation.letter = Some(LetterOwed { kind: LetterKind::NeedsPerson, reason: LetterReason::OutcomeUnknown });
     let refused = NetCancelAnswer::Refused("96".into());
     let next = claimed.after_net_cancel(&reference(), Because::TooLate, &refused, at(200), at(200), &mut two_seconds);
     assert_eq!(told(&claimed, &next), "unknown at 202 IN_PROGRESS UNKNOWN case:net_cancel_refused");

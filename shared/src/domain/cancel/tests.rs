@@ -148,7 +148,7 @@ proptest! {
                 Deed::GiveUp { which } => if let Some(place) = pick(which) {
                     let work = Work { status: OperationStatus::Dead, ..cancel(number(place), 1).work };
                     // Never when something was sent; and either way what was reserved stays so.
-                    if let Ok(next) = state.on(&PaymentEvent::WorkDied { work }) { state = next; }
+                    if let Ok(next) = state.on(&PaymentEvent::WorkDied { work, disputed: false }) { state = next; }
                 },
             }
             let ((gone, tax_free_gone), (reserved, _)) = (sum(&model, &[Is::Gone]), sum(&model, &[Is::Open]));

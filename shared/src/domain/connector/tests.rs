@@ -36,7 +36,7 @@ fn claimed(instrument: Instrument) -> Claimed {
         settle_window: Duration::seconds(1),
         total_timeout: Duration::seconds(10),
     };
-    Claimed { operation, payment, open: Vec::new(), fresh: None, manners }
+    Claimed { operation, payment, open: Vec::new(), earlier: Vec::new(), fresh: None, manners }
 }
 
 fn refused(claimed: &Claimed, call: Call, why: RefusedBecause) -> Step {

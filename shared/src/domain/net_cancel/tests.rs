@@ -25,6 +25,7 @@ fn claimed() -> Claimed {
         deadline_at: START,
         fence: 1,
         claim_count: 1,
+        unknown_since: Some(START),
         ..approval_of(&payment)
     };
     payment.state = payment.state.on(&PaymentEvent::LateApproval { work }).unwrap();
@@ -33,7 +34,7 @@ fn claimed() -> Claimed {
         settle_window: Duration::seconds(5),
         total_timeout: Duration::seconds(10),
     };
-    Claimed { operation, payment, open: vec![], fresh: None, manners }
+    Claimed { operation, payment, open: vec![], earlier: vec![], fresh: None, manners }
 }
 
 #[test]

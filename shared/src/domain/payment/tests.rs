@@ -33,7 +33,7 @@ fn the_transitions_of_statuses() {
             E::CancelFailed { operation, failure: Failure::declined(FailureCode::RefundRejected, "05") },
             E::RetryScheduled { work: work(OperationStatus::Waiting), reversed: false },
             E::OutcomeUnknown { work: work(OperationStatus::Unknown) },
-            E::WorkDied { work: work(OperationStatus::Dead) },
+            E::WorkDied { work: work(OperationStatus::Dead), disputed: false },
             E::WorkRearmed { work: work(OperationStatus::Queued) },
             E::Delayed { operation },
         ]);

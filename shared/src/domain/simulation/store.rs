@@ -3,7 +3,9 @@
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::super::attempt::{Answer, AnswerWord, Because, Call, Manners, OpenAttempt, RefusedBecause, Resolution};
+use super::super::attempt::{
+    Answer, AnswerWord, Because, Call, Earlier, Manners, OpenAttempt, RefusedBecause, Resolution,
+};
 use super::super::course::{Claimed, Decision, Next};
 use super::super::event::PaymentEvent;
 use super::super::evidence::{Verdict, judge};
@@ -27,7 +29,7 @@ struct Attempt {
     sent_at: OffsetDateTime,
     because: Option<Because>,
     answer: Option<AnswerWord>,
-    doubted: bool,
+    doubted: Option<RefusedBecause>,
     answered_at: Option<OffsetDateTime>,
     resolution: Option<Resolution>,
 }
@@ -77,22 +79,35 @@ impl Store {
         true
     }
 
-    /// The operation whose turn it is, and when it may be claimed.
+    /// The operation that may be claimed next, and when. Nothing waits for a net-cancel, which waits for its approval only.
     pub(super) fn next_claim(&self) -> Option<(OffsetDateTime, usize)> {
-        let place = self.rows.iter().position(|row| row.operation.status.is_unsettled())?;
-        let row = &self.rows[place];
-        let at = if row.operation.status == OperationStatus::Processing {
+        let waits_for = |row: &Row, earlier: &Row| {
+            let of_both = (row.operation.kind, earlier.operation.kind);
+            let waits = match of_both {
+                (_, OperationKind::NetCancel) => false,
+                (OperationKind::NetCancel, kind) => kind == OperationKind::Approve,
+                (_, _) => true,
+            };
+            waits && earlier.operation.status.is_unsettled()
+        };
+        let at = |row: &Row| {
+            if row.operation.status != OperationStatus::Processing {
+                return row.operation.due_at;
+            }
             let old = row.claimed_at + Duration::seconds(60);
             row.owner_dies.map_or(old, |dies| old.min(dies.max(row.claimed_at)))
-        } else {
-            row.operation.due_at
         };
-        Some((at, place))
+        let open = self.rows.iter().enumerate().filter(|(_, row)| row.operation.status.is_unsettled());
+        let may = open.filter(|(place, row)| !self.rows[..*place].iter().any(|earlier| waits_for(row, earlier)));
+        may.map(|(place, row)| (at(row), place)).min()
     }
 
     pub(super) fn claim(&mut self, place: usize, now: OffsetDateTime, manners: Manners) -> Claimed {
         let row = &mut self.rows[place];
         row.claimed_at = now;
+        if row.operation.fence == 0 && row.operation.kind.is_change() {
+            row.operation.deadline_at = row.operation.deadline_at.max(now + row.operation.kind.within());
+        }
         row.operation.status = OperationStatus::Processing;
         row.operation.fence += 1;
         row.operation.claim_count += 1;
@@ -114,6 +129,15 @@ impl Store {
                 condemned: condemned(&a.reference),
             })
             .collect();
+        let mut earlier: Vec<Earlier> = Vec::new();
+        for a in self.attempts.iter().filter(|a| a.operation == place && operation.kind.is_change()) {
+            let never_left = matches!(a.answer, Some(AnswerWord::Busy | AnswerWord::NotSent));
+            let is_known = earlier.iter().any(|known| known.reference == a.reference);
+            let is_over = matches!(a.resolution, Some(Resolution::NotMoved | Resolution::Declined));
+            if moves_money(a.call) && is_over && !never_left && !is_known {
+                earlier.push(Earlier { call: a.call, reference: a.reference.clone() });
+            }
+        }
         let sends = operation.kind == OperationKind::Approve
             && open.is_empty()
             && operation.deadline_at > now
@@ -122,9 +146,9 @@ impl Store {
             let id = self.next_id();
             let reference = Reference::of(id);
             self.write(place, id, Call::Approve, reference.clone(), None, now);
-            OpenAttempt { id, call: Call::Approve, doubted: false, reference, sent_at: now, condemned: None }
+            OpenAttempt { id, call: Call::Approve, doubted: None, reference, sent_at: now, condemned: None }
         });
-        Claimed { operation, payment: self.payment.clone(), open, fresh, manners }
+        Claimed { operation, payment: self.payment.clone(), open, earlier, fresh, manners }
     }
 
     /// The others notice that the holder of a claim is gone when its lease has run out.
@@ -162,7 +186,7 @@ impl Store {
             sent_at,
             because,
             answer: None,
-            doubted: false,
+            doubted: None,
             answered_at: None,
             resolution: None,
         });
@@ -200,8 +224,8 @@ impl Store {
 
     fn answer(&mut self, attempt: usize, answer: &Answer, now: OffsetDateTime) {
         self.attempts[attempt].answer = Some(answer.word());
-        let already = RefusedBecause::AlreadyCanceled.as_str();
-        self.attempts[attempt].doubted = answer.word() == AnswerWord::Declined && answer.code() == Some(already);
+        let why = answer.code().and_then(RefusedBecause::parse).filter(|why| why.is_doubtful());
+        self.attempts[attempt].doubted = why.filter(|_| answer.word() == AnswerWord::Declined);
         self.attempts[attempt].answered_at = Some(now);
     }
 
@@ -250,9 +274,14 @@ impl Store {
             Next::Unknown { .. } => operation.inquiry_count += 1,
             Next::Settled(_) | Next::Dead => {}
         }
+        operation.unknown_since =
+            matches!(decision.next, Next::Unknown { .. }).then(|| operation.unknown_since.unwrap_or(now));
         let kind = operation.kind;
         if let Some((reference, resolution)) = &decision.resolved {
             self.resolve(reference, *resolution);
+        }
+        if let Some(reference) = &decision.refused {
+            self.resolve(reference, Resolution::Declined);
         }
         let contradicts = |a: &Attempt, reference: &Reference| {
             a.reference == *reference

@@ -9,9 +9,9 @@ use super::super::event::PaymentEvent;
 use super::super::failure::{Failure, FailureCode, FailureReason};
 use super::super::id::Reference;
 use super::super::operation::{
-    CLAIMED_EARLY_BY, Connector, LetterKind, OperationKind, OperationResult, OperationStatus,
+    CLAIMED_EARLY_BY, Connector, LetterKind, LetterReason, Operation, OperationKind, OperationResult, OperationStatus,
 };
-use super::super::payment::{MoneyState, Stage};
+use super::super::payment::{MoneyState, Payment, Stage};
 use super::{Account, AccountEvent, AccountFacts, DepositStanding, IssueAnswer, IssueInquiry};
 
 pub(in crate::domain) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
@@ -47,7 +47,7 @@ pub(in crate::domain) fn decided_before(claimed: &Claimed, now: OffsetDateTime) 
                 return Some(nothing_to_return(claimed));
             }
             // Somebody must say where to: their saying so sends it back to work.
-            state.payee.is_none().then(|| for_a_person(claimed))
+            state.payee.is_none().then(|| for_a_person(claimed, LetterReason::PayeeMissing))
         }
         OperationKind::Cancel
         | OperationKind::IssueAccount
@@ -65,15 +65,15 @@ fn nothing_to_return(claimed: &Claimed) -> Decision {
     Decision { event: Some(event), ..Decision::of(Next::Settled(result)) }
 }
 
-/// Given up until somebody says where the money goes.
-pub(in crate::domain) fn for_a_person(claimed: &Claimed) -> Decision {
-    Decision { letter: Some(LetterKind::NeedsPerson), ..claimed.change_died() }
+/// Given up until somebody says where the money goes, or does otherwise what the bank declined.
+fn for_a_person(claimed: &Claimed, reason: LetterReason) -> Decision {
+    claimed.change_died(false).with_letter(LetterKind::NeedsPerson, reason)
 }
 
 /// Too late. Nothing more is sent; the letter tells, it can't be replayed: nobody waits for that account any more.
 fn not_issued(claimed: &Claimed) -> Decision {
     let failure = Failure::ours(FailureCode::ProviderError, FailureReason::IssueDeadlinePassed);
-    Decision { letter: Some(LetterKind::Information), ..claimed.failed(failure, false) }
+    claimed.failed(failure, false).with_letter(LetterKind::Information, LetterReason::OutOfTime)
 }
 
 impl Claimed {
@@ -131,7 +131,7 @@ impl Claimed {
         let due_at = self.payment.state.instrument().and_then(|instrument| instrument.due_at());
         let (true, Some(due_at)) = (facts.money == Some(self.operation.amount), due_at) else {
             // An account with other terms than ours: a person finds out; looks at it go on.
-            return self.unknown(now, None, delays, Some(LetterKind::NeedsPerson));
+            return self.unknown(now, None, delays, Some(LetterReason::AmountMismatch));
         };
         let account = Account {
             reference: reference.clone(),
@@ -196,11 +196,9 @@ impl Claimed {
             }
             // There is, or was, a deposit that we have not seen: whoever looks at the account tells the payment.
             (_, R::NotEmpty | R::Disagrees | R::AlreadyCanceled) => self.after_a_look(reference, now, delays),
-            (OperationKind::ReturnDeposit, _) => decide(for_a_person(self).resolving(reference, Resolution::Declined)),
-            (OperationKind::CloseAccount, _) => decide(
-                Decision { letter: Some(LetterKind::NeedsPerson), ..self.change_died() }
-                    .resolving(reference, Resolution::Declined),
-            ),
+            (OperationKind::ReturnDeposit | OperationKind::CloseAccount, _) => {
+                decide(for_a_person(self, LetterReason::AcquirerDeclined).resolving(reference, Resolution::Declined))
+            }
             (
                 OperationKind::Cancel
                 | OperationKind::IssueAccount
@@ -225,22 +223,21 @@ impl Claimed {
             }
         }
     }
+}
 
-    /// The event that a change of an account was made with.
-    pub(in crate::domain) fn account_changed(&self, kind: OperationKind) -> Option<AccountEvent> {
-        let operation = self.operation.id;
-        let own = |account: &Account| self.operation.target.as_ref() == Some(&account.reference);
-        match kind {
-            OperationKind::ReturnDeposit => Some(AccountEvent::Returned { operation }),
-            OperationKind::CloseAccount => Some(AccountEvent::Closed {
-                operation: Some(operation),
-                own: self.payment.state.account.as_ref().is_some_and(own),
-            }),
-            OperationKind::IssueAccount
-            | OperationKind::Approve
-            | OperationKind::Cancel
-            | OperationKind::Capture
-            | OperationKind::NetCancel => None,
+/// The event that a change of an account was made with; nothing when it is no such change.
+pub(in crate::domain) fn changed(operation: &Operation, payment: &Payment) -> Option<AccountEvent> {
+    let id = operation.id;
+    let own = |account: &Account| operation.target.as_ref() == Some(&account.reference);
+    match operation.kind {
+        OperationKind::ReturnDeposit => Some(AccountEvent::Returned { operation: id }),
+        OperationKind::CloseAccount => {
+            Some(AccountEvent::Closed { operation: Some(id), own: payment.state.account.as_ref().is_some_and(own) })
         }
+        OperationKind::IssueAccount
+        | OperationKind::Approve
+        | OperationKind::Cancel
+        | OperationKind::Capture
+        | OperationKind::NetCancel => None,
     }
 }

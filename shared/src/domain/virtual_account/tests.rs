@@ -80,7 +80,7 @@ fn standings() -> Vec<(&'static str, PaymentState)> {
     let waiting = after(&issuing(), AccountEvent::Issued { account: account() });
     let done = after(&waiting, deposited("d1", ASKED, D::Taken));
     let short = after(&waiting, deposited("d2", 5_000, D::Owed));
-    let died = PaymentEvent::WorkDied { work: later(40, OperationKind::ReturnDeposit, S::Dead) };
+    let died = PaymentEvent::WorkDied { work: later(40, OperationKind::ReturnDeposit, S::Dead), disputed: false };
     let stuck = short.on(&died).unwrap();
     let returned = after(&short, AccountEvent::Returned { operation: id(40) });
     let overdue = after(&waiting, AccountEvent::Overdue);
@@ -140,7 +140,7 @@ fn events() -> Vec<(&'static str, PaymentEvent)> {
     let of_return = |status| later(40, OperationKind::ReturnDeposit, status);
     events.extend([
         ("return unknown", PaymentEvent::OutcomeUnknown { work: of_return(S::Unknown) }),
-        ("return dead", PaymentEvent::WorkDied { work: of_return(S::Dead) }),
+        ("return dead", PaymentEvent::WorkDied { work: of_return(S::Dead), disputed: false }),
         ("return rearmed", PaymentEvent::WorkRearmed { work: of_return(S::Queued) }),
         ("cancel of a part", cancel(5_000, Some(payee()))),
         ("cancel done", canceled(CancelKind::Cancel)),
@@ -180,7 +180,7 @@ fn the_transitions_of_accounts() {
         events.extend([
             PaymentEvent::RetryScheduled { work: work(S::Waiting), reversed: false },
             PaymentEvent::OutcomeUnknown { work: work(S::Unknown) },
-            PaymentEvent::WorkDied { work: work(S::Dead) },
+            PaymentEvent::WorkDied { work: work(S::Dead), disputed: false },
             PaymentEvent::WorkRearmed { work: work(S::Queued) },
             PaymentEvent::Delayed { operation },
             PaymentEvent::CancelFailed { operation, failure: Failure::declined(FailureCode::RefundRejected, "05") },

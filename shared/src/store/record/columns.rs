@@ -21,6 +21,7 @@ pub(super) struct Columns {
     pub(super) inquired: Vec<bool>,
     pub(super) result: Vec<Option<Value>>,
     pub(super) letter: Vec<Option<&'static str>>,
+    pub(super) letter_reason: Vec<Option<&'static str>>,
     pub(super) payment: Vec<Uuid>,
     pub(super) version: Vec<i64>,
     pub(super) status: Vec<Option<&'static str>>,
@@ -62,7 +63,8 @@ impl Columns {
             c.spent.push(outcome.spent());
             c.inquired.push(outcome.inquired());
             c.result.push(outcome.result().map(to_json));
-            c.letter.push(decision.letter.map(|letter| letter.as_str()));
+            c.letter.push(decision.letter.map(|letter| letter.kind.as_str()));
+            c.letter_reason.push(decision.letter.map(|letter| letter.reason.as_str()));
             c.payment.push(outcome.payment.0);
             c.version.push(outcome.version);
             c.status.push(state.map(|state| state.status().as_str()));

@@ -1,0 +1,71 @@
+//! What an operator says of a change that was given up, when nobody else can tell any more how it ends: that it was done, or
+//! that it is not going to be. Their word is booked as the acquirer's would be.
+
+use time::OffsetDateTime;
+
+use super::attempt::Call;
+use super::change::{call_for, made, not_made};
+use super::event::PaymentEvent;
+use super::failure::{Failure, FailureCode, FailureReason};
+use super::operation::{Operation, OperationKind, OperationResult, OperationStatus};
+use super::payment::{MoneyState, Payment};
+use crate::words::words;
+
+words! {
+    /// What an operator says of it.
+    OperatorWord {
+        /// It was done, by the acquirer or otherwise.
+        Settled = "settled",
+        /// It was not, and is not going to be: what it reserved is free again.
+        Released = "released",
+    }
+}
+
+/// What an operator's word comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoken {
+    /// What happened to the payment.
+    pub event: PaymentEvent,
+    /// How the operation ended.
+    pub result: OperationResult,
+}
+
+/// What an operator's word about this operation comes to; nothing when it is no change that was given up, or its payment does not
+/// take it. A deposit that goes back is owed to whoever paid it in, so its return is not released: it is done, or tried again.
+#[must_use]
+pub fn spoken(operation: &Operation, payment: &Payment, word: OperatorWord, now: OffsetDateTime) -> Option<Spoken> {
+    if operation.status != OperationStatus::Dead || !operation.kind.is_change() {
+        return None;
+    }
+    let spoken = match word {
+        // Of what went back nothing can have been bought.
+        OperatorWord::Settled
+            if operation.kind == OperationKind::Capture && payment.state.balance(payment.total.amount()) == 0 =>
+        {
+            return None;
+        }
+        OperatorWord::Settled => {
+            let call: Call = call_for(operation, payment);
+            Spoken { event: made(operation, payment, call, now), result: OperationResult::Succeeded }
+        }
+        OperatorWord::Released if operation.kind == OperationKind::ReturnDeposit => return None,
+        OperatorWord::Released => {
+            let code = match operation.kind {
+                OperationKind::Capture => FailureCode::ProviderError,
+                OperationKind::Cancel
+                | OperationKind::Approve
+                | OperationKind::NetCancel
+                | OperationKind::IssueAccount
+                | OperationKind::CloseAccount
+                | OperationKind::ReturnDeposit => FailureCode::RefundRejected,
+            };
+            let failure = Failure::ours(code, FailureReason::ReleasedByOperator);
+            let event = not_made(operation, failure.clone(), now);
+            Spoken { event, result: OperationResult::Failed { failure, money_state: MoneyState::NotMoved } }
+        }
+    };
+    payment.state.on(&spoken.event).is_ok().then_some(spoken)
+}
+
+#[cfg(test)]
+mod tests;

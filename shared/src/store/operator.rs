@@ -1,0 +1,221 @@
+//! What operators say of changes that were given up.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::record::{move_payment, post};
+use super::row::to_json;
+use super::{Conn, Store, StoreError, account_look, read};
+use crate::domain::id::OperationId;
+use crate::domain::ledger::posting;
+use crate::domain::operation::{Operation, OperationKind, OperationResult, OperationStatus};
+use crate::domain::operator::{OperatorWord, Spoken, spoken};
+use crate::domain::payment::{Payment, PaymentState};
+
+/// How often a word is weighed anew when the payment has moved on while it was.
+const TRIES_MAX: usize = 5;
+
+/// An operator's word about a change that was given up.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// About which operation.
+    pub operation: OperationId,
+    /// What.
+    pub word: OperatorWord,
+    /// Who says so, 1 to 100 characters.
+    pub operator: &'a str,
+    /// Why, 1 to 500 characters.
+    pub reason: &'a str,
+    /// Under which transaction the acquirer did it, if it did: 1 to 200 characters, and nothing of what is released.
+    pub transaction_key: Option<&'a str>,
+    /// The client's address, as far as it is known.
+    pub address: Option<&'a str>,
+    /// The request's trace, 32 hex digits.
+    pub trace_id: &'a str,
+    /// That and the request, for the audit log.
+    pub request: &'a str,
+}
+
+/// What came of an operator's word.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Heeded {
+    /// It is booked. The payment's version that says so, and how the payment stands.
+    Booked {
+        /// Of the payment.
+        version: i64,
+        /// At that version.
+        state: Box<PaymentState>,
+    },
+    /// A call of it is open: what came of that can still be asked.
+    StillOpen,
+    /// It is no change that was given up, or the payment does not take it.
+    NothingToDo,
+}
+
+/// An operator's word as it was booked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookedWord {
+    /// `settled` or `released`.
+    pub word: String,
+    /// Who said so.
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// Under which transaction the acquirer did it.
+    pub transaction_key: Option<String>,
+    /// The payment's version that says so.
+    pub version: i64,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub said_at: OffsetDateTime,
+}
+
+impl Store {
+    /// Books an operator's word about a change that was given up, in one transaction of several round trips: the payment's next
+    /// version with its event and posting, how the operation ended, who said so and why, and what its letters and cases are done
+    /// with.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `operator_words_transaction` when that transaction stands for another operation already. When
+    /// Postgres can't be reached; [`StoreError::Unavailable`] says whether it may have been booked.
+    pub async fn heed(&self, said: &Said<'_>) -> Result<Heeded, StoreError> {
+        for _ in 0..TRIES_MAX {
+            let Some(operation) = self.operation(said.operation).await? else { break };
+            let Some(payment) = self.payments(&[operation.payment]).await?.pop() else { break };
+            if let Some(heeded) = self.heed_on(said, &operation, &payment).await? {
+                return Ok(heeded);
+            }
+        }
+        Ok(Heeded::NothingToDo)
+    }
+
+    /// Nothing when the payment does not stand as it was read any more.
+    async fn heed_on(
+        &self,
+        said: &Said<'_>,
+        operation: &Operation,
+        payment: &Payment,
+    ) -> Result<Option<Heeded>, StoreError> {
+        use sqlx::Connection as _;
+        let mut conn = self.conn().await?;
+        let transaction = async {
+            let mut tx = conn.begin().await.map_err(StoreError::not_written)?;
+            let heeded = heed_in(&mut tx, said, operation, payment).await?;
+            tx.commit().await.map_err(StoreError::write)?;
+            Ok(heeded)
+        };
+        match tokio::time::timeout(super::ANSWER_WITHIN, transaction).await {
+            Ok(done) => done,
+            Err(_) => {
+                conn.forget();
+                Err(StoreError::write(super::error::no_answer()))
+            }
+        }
+    }
+
+    /// What an operator said of an operation, if one ever did.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn word_about(&self, operation: OperationId) -> Result<Option<BookedWord>, StoreError> {
+        read!(
+            self,
+            sqlx::query_as!(
+                BookedWord,
+                r#"select word, operator, reason, transaction_key, version, said_at from operator_words
+                where operation_id = $1"#,
+                operation.0,
+            ),
+            fetch_optional
+        )
+    }
+}
+
+async fn heed_in(
+    conn: Conn<'_>,
+    said: &Said<'_>,
+    operation: &Operation,
+    payment: &Payment,
+) -> Result<Option<Heeded>, StoreError> {
+    // Payments before operations, as every writer takes them.
+    let row = sqlx::query!(r#"select version, now() as "now!" from payments where id = $1 for update"#, payment.id.0)
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(StoreError::write)?;
+    let state = sqlx::query!(
+        r#"select status, exists (
+            select 1 from attempts a where a.operation_id = o.id and a.call not in ('inquire', 'net_cancel')
+                and a.resolution is null) as "open!"
+        from operations o where id = $1 for update"#,
+        operation.id.0,
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(StoreError::write)?;
+    if row.version != payment.version || state.status != operation.status.as_str() {
+        return Ok(None);
+    }
+    let Some(Spoken { event, result }) = spoken(operation, payment, said.word, row.now) else {
+        return Ok(Some(Heeded::NothingToDo));
+    };
+    if state.open {
+        return Ok(Some(Heeded::StillOpen));
+    }
+    let Ok(next) = payment.state.on(&event) else { return Ok(Some(Heeded::NothingToDo)) };
+    let version = move_payment(&mut *conn, payment.id, &next, &event, said.trace_id).await?;
+    if let Some(posting) = posting(payment, &event) {
+        post(&mut *conn, (payment.id, version), operation.id, posting).await?;
+    }
+    let status = match result {
+        OperationResult::Succeeded => OperationStatus::Succeeded,
+        OperationResult::Failed { .. } => OperationStatus::Failed,
+    };
+    sqlx::query!(
+        r#"update operations set status = $2, result = $3, result_version = $4, settled_at = now() where id = $1"#,
+        operation.id.0,
+        status.as_str(),
+        to_json(&result),
+        version,
+    )
+    .execute(&mut *conn)
+    .await
+    .map_err(StoreError::write)?;
+    write_down(&mut *conn, said, payment, version).await?;
+    if operation.kind == OperationKind::CloseAccount {
+        account_look::at_once(&mut *conn, payment.id).await?;
+    }
+    Ok(Some(Heeded::Booked { version, state: Box::new(next) }))
+}
+
+/// Who said what, and that nobody has to look into it any more.
+async fn write_down(conn: Conn<'_>, said: &Said<'_>, payment: &Payment, version: i64) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"with word as (
+            insert into operator_words (operation_id, word, operator, reason, transaction_key, version, trace_id)
+            values ($1, $2, $3, $4, $5, $6, $7)
+        ), letter as (
+            update dead_letters set resolved_at = now(), resolution = $2 where operation_id = $1 and resolved_at is null
+        ), disputed as (
+            update cases set closed_at = now()
+            where operation_id = $1 and kind = 'books_disagree' and closed_at is null
+        )
+        insert into audit_log (merchant_id, mode, action, subject, address, trace_id)
+        values ($8, $9, 'operation.' || $2, $1::text, $10, $11)"#,
+        said.operation.0,
+        said.word.as_str(),
+        said.operator,
+        said.reason,
+        said.transaction_key as _,
+        version,
+        said.trace_id,
+        payment.tenant.merchant.0,
+        payment.tenant.mode.as_str(),
+        said.address as _,
+        said.request,
+    )
+    .execute(conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(())
+}
