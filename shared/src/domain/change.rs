@@ -102,7 +102,9 @@ impl Claimed {
                 decide(self.disagreed(reference))
             }
             InquiryAnswer::Refused(refusal) => self.change_refused(call, reference, refusal, now, delays),
-            InquiryAnswer::NotFound if self.manners.dedupes_by_reference && !self.is_past_deadline(now) => {
+            InquiryAnswer::NotFound
+                if self.manners.dedupes_by_reference && !self.is_past_deadline(now) && self.can_be_sent_again(call) =>
+            {
                 Step::Change { call, again: Some(reference.clone()) }
             }
             InquiryAnswer::NotFound => match self.believable_at(reference) {
@@ -198,6 +200,8 @@ impl Claimed {
             return decide(
                 Decision {
                     event: Some(PaymentEvent::Account(event)),
+                    // What went out may come back.
+                    looks: call == Call::Return,
                     ..Decision::of(Next::Settled(OperationResult::Succeeded))
                 }
                 .resolving(reference, Resolution::Approved),
@@ -208,8 +212,9 @@ impl Claimed {
             (_, Call::Refund) => PaymentEvent::CancelDone { operation, kind: CancelKind::Refund, at },
             (_, _) => PaymentEvent::CancelDone { operation, kind: CancelKind::Cancel, at },
         };
+        let looks = call == Call::Refund && self.operation.connector == Connector::VirtualAccount;
         decide(
-            Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
+            Decision { event: Some(event), looks, ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
                 .resolving(reference, Resolution::Approved),
         )
     }
@@ -288,7 +293,7 @@ impl Claimed {
 
     /// The acquirer's books differ from ours, and nothing was done. Not for lack of balance is an accepted cancel ever
     /// refused: a person finds out whose books are right, and what was reserved stays reserved.
-    fn disagreed(&self, reference: &Reference) -> Decision {
+    pub(super) fn disagreed(&self, reference: &Reference) -> Decision {
         Decision { letter: Some(LetterKind::NeedsPerson), ..self.change_died() }
             .resolving(reference, Resolution::Declined)
             .with_case(reference, CaseKind::BooksDisagree)

@@ -107,5 +107,7 @@ words! {
         DepositedMeanwhile = "DEPOSITED_MEANWHILE",
         /// The payer's bank took the deposit back: there is nothing to give back.
         DepositTakenBack = "DEPOSIT_TAKEN_BACK",
+        /// Where the money was to go back to can't be read any more: it has to be said again.
+        RefundAccountLost = "REFUND_ACCOUNT_LOST",
     }
 }

@@ -67,6 +67,7 @@ pub use operation::{HintOwed, Rearmed, StuckOperation};
 pub use payer::{NewPayer, PayerAccount};
 pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Place, Versions};
 pub use record::{Answered, Outcome, Recorded};
+pub use sealed_payee::PayeeGiven;
 pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};
 pub use timeline::{Timeline, ToldAttempt, ToldEvent, ToldOperation};

@@ -20,7 +20,8 @@ where entry ->> 'effect' <> 'none' and coalesce(entry ->> 'method', 'card') <> '
 -- Every effect on what is in an account to pay into.
 create view checker.account_effect as
 select seq, entry ->> 'effect' as effect, entry ->> 'originalReference' as account, entry ->> 'reference' as own_reference,
-    (entry ->> 'amount')::bigint as amount
+    (entry ->> 'amount')::bigint as amount, entry #>> '{details,pay_out,purpose}' as purpose,
+    entry #>> '{details,pay_out,transactionKey}' as deposit
 from checker.entry where entry ->> 'effect' <> 'none' and entry ->> 'method' = 'virtual_account';
 
 -- Every account that was opened, with our payment.
