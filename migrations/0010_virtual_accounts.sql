@@ -10,7 +10,8 @@ alter table payments
     -- Deposits are found whatever the status: what a payment can't take is held until it went back.
     add constraint payments_money_fits check (case status
         when 'DONE' then money_state in ('MOVED', 'UNKNOWN')
-        when 'PARTIAL_CANCELED' then money_state in ('MOVED', 'UNKNOWN')
+        -- Of a deposit that was taken back after a part of it went back nothing is held.
+        when 'PARTIAL_CANCELED' then money_state in ('MOVED', 'UNKNOWN') or state ? 'deposits'
         when 'CANCELED' then money_state in ('REVERSED', 'UNKNOWN') or state ? 'account'
         else money_state <> 'MOVED' or state ? 'deposits' end),
     add constraint payments_waiting_has_account check (status <> 'WAITING_FOR_DEPOSIT' or state ? 'account');
@@ -26,6 +27,8 @@ alter table operations
         ((kind in ('net_cancel', 'close_account', 'return_deposit')) = (target_reference is not null));
 
 alter table attempts
+    -- Under which the account rests that a pay-out goes to: what was sent keeps it, whatever is said later.
+    add column payee uuid,
     drop constraint attempts_call,
     drop constraint attempts_only_money_resolves,
     add constraint attempts_call check (call in
@@ -64,10 +67,15 @@ create table account_looks (
     payment_id uuid        not null references payments (id),
     look_at    timestamptz not null,
     -- How often it was looked at since something changed.
-    looks      integer     not null default 0
+    looks      integer     not null default 0,
+    -- Whether a bank has called back: it goes before all others.
+    is_called  boolean     not null default false,
+    -- How often in a row the bank said nothing that can be used, and since when.
+    failures      integer     not null default 0,
+    failing_since timestamptz
 );
 
-create index account_looks_next on account_looks (look_at);
+create index account_looks_next on account_looks (is_called desc, look_at);
 create index account_looks_by_payment on account_looks (payment_id);
 
 -- Callbacks of banks that were taken, so that each is taken once. Kept for longer than one is good for.
@@ -80,11 +88,11 @@ create table bank_callbacks (
 
 create index bank_callbacks_by_age on bank_callbacks (received_at);
 
--- Where money goes back to: sealed, good for one operation or for the deposits of one payment, and forgotten when that is
--- settled. Without the master secret nobody can read it.
+-- Where money goes back to: sealed, a row each time that somebody says it, never changed, and forgotten when nothing can go to it
+-- any more. Without the master secret nobody can read it.
 create table sealed_payees (
-    -- The operation, or the payment, whose id is sealed in with it.
-    owner      uuid        primary key,
+    -- What a payment's standing, or one of its cancels, calls it; sealed in with it.
+    id         uuid        primary key,
     payment_id uuid        not null,
     sealed     bytea       not null,
     created_at timestamptz not null default now(),
@@ -101,10 +109,13 @@ alter table postings
     add constraint postings_accounts check (debit in ('authorized', 'receivable', 'payable', 'returnable')
         and credit in ('authorized', 'receivable', 'payable', 'returnable') and debit <> credit);
 
--- Many deposits belong to the one operation that had the account opened; each is once in `deposits`.
-drop index postings_once;
-create unique index postings_once on postings (operation_id, kind)
-    where connector <> 'virtual_account' or kind in ('REFUND', 'RETURN');
+-- What is paid in is no operation of anybody's: its transaction has an id of its own, the merchant's `transactionKey`.
+alter table postings drop constraint postings_operation_id_fkey;
+
+alter table cases
+    drop constraint cases_kind,
+    add constraint cases_kind check (kind in
+        ('amount_mismatch', 'net_cancel_refused', 'books_disagree', 'late_change', 'account_unread'));
 
 grant select on deposits to naru_api, naru_worker;
 grant insert on deposits to naru_worker;
@@ -112,5 +123,5 @@ grant select, insert, update on account_looks to naru_api;
 grant select, insert, update, delete on account_looks to naru_worker;
 grant select, insert on bank_callbacks to naru_api;
 grant select, delete on bank_callbacks to naru_worker;
-grant select, insert, update on sealed_payees to naru_api;
+grant select, insert on sealed_payees to naru_api;
 grant select, delete on sealed_payees to naru_worker;

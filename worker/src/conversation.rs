@@ -12,7 +12,7 @@ use naru_shared::domain::attempt::{
     Answer, ApproveAnswer, Because, Call, ChangeAnswer, InquiryAnswer, NetCancelAnswer,
 };
 use naru_shared::domain::course::{Decision, Doubt, Step};
-use naru_shared::domain::id::{AttemptId, Reference};
+use naru_shared::domain::id::{AttemptId, PayeeId, Reference};
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::operation::OperationKind;
 use naru_shared::domain::virtual_account::{IssueAnswer, IssueInquiry};
@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use crate::Worker;
 use crate::connectors::Connectors;
 use crate::job::{Finished, Held};
-use crate::payee;
+use crate::payee::{self, Terms};
 
 /// Steps of one conversation at most, besides asking about each earlier reference of a change before it is sent again, and once more
 /// when it is refused. The longest honest one is inquire, approve again, net-cancel.
@@ -159,9 +159,16 @@ impl Talk<'_> {
 
     /// Asks for a change of an approval, under a reference that was used before or a new one.
     async fn change(&mut self, call: Call, again: Option<Reference>) -> Option<Step> {
+        // What has to be waited for is waited for before the call is written down: everybody counts from then.
+        let terms = self.terms(call, again.as_ref()).await?;
+        let payee = match &terms {
+            Terms::Lost => return Some(self.held.claimed.payee_lost(self.now())),
+            Terms::PayOut(pay_out) => Some(pay_out.payee),
+            Terms::Approval | Terms::Account(_) => None,
+        };
         let id = AttemptId(System.ordered());
         let reference = again.unwrap_or_else(|| Reference::of(id));
-        let (attempt, written_at) = self.write_down_as(id, call, &reference, None).await?;
+        let (attempt, written_at) = self.write_down_as(id, call, &reference, None, payee).await?;
         let claimed = &self.held.claimed;
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
@@ -170,7 +177,7 @@ impl Talk<'_> {
         let answer = match withheld {
             Some(why) => ChangeAnswer::Busy(why.into()),
             None => {
-                let answer = self.ask_change(call, &reference).await;
+                let answer = self.ask_change(call, &reference, &terms).await;
                 let failed = matches!(answer, ChangeAnswer::NotSent(_) | ChangeAnswer::Unknown(_));
                 breaker.heard(!failed, System.monotonic());
                 answer
@@ -191,37 +198,37 @@ impl Talk<'_> {
         Some(step)
     }
 
-    /// Asks for the change; of a virtual account in the words of its bank.
-    async fn ask_change(&self, call: Call, reference: &Reference) -> ChangeAnswer {
+    /// What a change is asked with, however long it takes to know; nothing when it can't be known under this claim.
+    async fn terms(&self, call: Call, again: Option<&Reference>) -> Option<Terms> {
         let claimed = &self.held.claimed;
-        match (self.acquirer.accounts(), call) {
-            (Some(bank), Call::Close) => {
-                let own = claimed.payment.state.account.as_ref().map(|account| &account.reference);
-                match claimed.operation.target.as_ref().or(own) {
-                    Some(account) => bank.close(self.order(), account, reference).await,
-                    None => ChangeAnswer::NotSent("no_account".into()),
+        if self.acquirer.accounts().is_none() {
+            return Some(Terms::Approval);
+        }
+        loop {
+            match payee::terms(self.worker, claimed, call, again).await {
+                Ok(terms) => return Some(terms),
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, "where the money goes back to can't be read yet");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                Err(error) => {
+                    tracing::error!(error = format!("{error:?}"), "where the money goes back to can't be read");
+                    return None;
                 }
             }
-            (Some(bank), Call::Refund | Call::Return) => match payee::of(self.worker, claimed).await {
-                Ok((deposit, to)) => {
-                    let (account, is_refund) = (&deposit.reference, call == Call::Refund);
-                    let pay_out = PayOut { account, deposit: &deposit.key, is_refund, to: &to };
-                    bank.pay_out(self.order(), pay_out, reference).await
-                }
-                Err(fault) => ChangeAnswer::NotSent(fault.into()),
-            },
-            (
-                None | Some(_),
-                Call::Approve
-                | Call::Capture
-                | Call::Cancel
-                | Call::Refund
-                | Call::Inquire
-                | Call::NetCancel
-                | Call::Issue
-                | Call::Close
-                | Call::Return,
-            ) => self.acquirer.change(self.order(), call, reference).await,
+        }
+    }
+
+    /// Asks for the change; of a virtual account in the words of its bank.
+    async fn ask_change(&self, call: Call, reference: &Reference, terms: &Terms) -> ChangeAnswer {
+        match (self.acquirer.accounts(), terms) {
+            (Some(bank), Terms::Account(account)) => bank.close(self.order(), account, reference).await,
+            (Some(bank), Terms::PayOut(out)) => {
+                let (account, is_refund) = (&out.account, call == Call::Refund);
+                let pay_out = PayOut { account, deposit: &out.deposit, is_refund, to: &out.to };
+                bank.pay_out(self.order(), pay_out, reference).await
+            }
+            (_, _) => self.acquirer.change(self.order(), call, reference).await,
         }
     }
 
@@ -229,7 +236,7 @@ impl Talk<'_> {
     async fn issue(&mut self, again: Option<Reference>) -> Option<Step> {
         let id = AttemptId(System.ordered());
         let reference = again.unwrap_or_else(|| Reference::of(id));
-        let (attempt, written_at) = self.write_down_as(id, Call::Issue, &reference, None).await?;
+        let (attempt, written_at) = self.write_down_as(id, Call::Issue, &reference, None, None).await?;
         let claimed = &self.held.claimed;
         let breaker = self.connectors.breaker(claimed.operation.connector);
         let started = System.monotonic();
@@ -329,22 +336,27 @@ impl Talk<'_> {
         reference: &Reference,
         because: Option<Because>,
     ) -> Option<(AttemptId, Instant)> {
-        self.write_down_as(AttemptId(System.ordered()), call, reference, because).await
+        self.write_down_as(AttemptId(System.ordered()), call, reference, because, None).await
     }
 
-    /// The same, under this id if it is free.
+    /// The same, under this id if it is free; of a pay-out with where it goes to.
     async fn write_down_as(
         &mut self,
         mut id: AttemptId,
         call: Call,
         reference: &Reference,
         because: Option<Because>,
+        payee: Option<PayeeId>,
     ) -> Option<(AttemptId, Instant)> {
         let (operation, fence) = (self.held.claimed.operation.id, self.held.claimed.operation.fence);
         loop {
             let asked = System.monotonic();
             let attempt = NewAttempt { id, operation, fence, worker: self.worker.id, call, reference, because };
-            match self.worker.store.begin_attempt(&attempt).await {
+            let begun = match payee {
+                Some(to) => self.worker.store.begin_pay_out(&attempt, to).await,
+                None => self.worker.store.begin_attempt(&attempt).await,
+            };
+            match begun {
                 Ok(Some(begun)) => {
                     self.held.claimed.learn(reference, begun.condemned, begun.sent_at);
                     return Some((id, asked));

@@ -1,48 +1,73 @@
-//! Where the money of a virtual account goes back to: opened for one call, and never kept open.
+//! What a change of a virtual account is asked with. Where money goes back to is opened for one call, and never kept open.
 
+use naru_shared::domain::attempt::Call;
 use naru_shared::domain::course::Claimed;
+use naru_shared::domain::id::{PayeeId, Reference};
 use naru_shared::domain::operation::OperationKind;
-use naru_shared::domain::virtual_account::Deposit;
+use naru_shared::domain::virtual_account::Payee;
 use naru_shared::secret::TypedPayee;
-use uuid::Uuid;
+use naru_shared::store::StoreError;
 
 use crate::Worker;
 
-/// The deposit that the money comes from, and where to; or, in a word, why that is not known. Nothing was sent then, and it is
-/// tried again.
-pub(crate) async fn of<'a>(worker: &Worker, claimed: &'a Claimed) -> Result<(&'a Deposit, TypedPayee), &'static str> {
-    let state = &claimed.payment.state;
-    let deposit = match claimed.operation.kind {
-        OperationKind::ReturnDeposit => state.returned_by(claimed.operation.id),
-        OperationKind::Cancel => state.taken_deposit(),
-        OperationKind::Approve
-        | OperationKind::Capture
-        | OperationKind::NetCancel
-        | OperationKind::IssueAccount
-        | OperationKind::CloseAccount => None,
-    };
-    let deposit = deposit.ok_or("no_deposit")?;
-    // An account that was given for this operation; else the one for whatever goes back of the payment.
-    for owner in [claimed.operation.id.0, claimed.payment.id.0] {
-        if let Some(to) = open(worker, owner).await? {
-            return Ok((deposit, to));
-        }
-    }
-    tracing::error!("where the money goes back to is not known, though it was said");
-    Err("no_payee")
+/// What a change is asked with. All of it is known before the change is written down: from then on there is nothing left to
+/// wait for.
+pub(crate) enum Terms {
+    /// Of an approval: its reference tells.
+    Approval,
+    /// The end of this account.
+    Account(Reference),
+    /// Money out of an account.
+    PayOut(Box<PayOut>),
+    /// That is not known, and asking again does not help.
+    Lost,
 }
 
-async fn open(worker: &Worker, owner: Uuid) -> Result<Option<TypedPayee>, &'static str> {
-    let sealed = worker.store.sealed_payee(owner).await.map_err(|error| {
-        tracing::warn!(%error, "where the money goes back to can't be read yet");
-        "payee_unavailable"
-    })?;
-    let Some(sealed) = sealed else { return Ok(None) };
-    match TypedPayee::open(&sealed, &worker.payee_key, owner) {
-        Some(payee) => Ok(Some(payee)),
-        None => {
-            tracing::error!(%owner, "where the money goes back to can't be opened: was the master secret changed?");
-            Err("payee_sealed")
+/// Money out of an account.
+pub(crate) struct PayOut {
+    /// The account.
+    pub(crate) account: Reference,
+    /// The bank's name for the deposit that it comes from.
+    pub(crate) deposit: String,
+    /// Where to.
+    pub(crate) to: TypedPayee,
+    /// Under which that rests.
+    pub(crate) payee: PayeeId,
+}
+
+/// What `call` is asked with; of a pay-out that was written down before, `again`, where to it was then.
+pub(crate) async fn terms(
+    worker: &Worker,
+    claimed: &Claimed,
+    call: Call,
+    again: Option<&Reference>,
+) -> Result<Terms, StoreError> {
+    let state = &claimed.payment.state;
+    let deposit = match (call, claimed.operation.kind) {
+        (Call::Close, _) => {
+            let own = state.account.as_ref().map(|account| &account.reference);
+            let account = claimed.operation.target.as_ref().or(own);
+            return Ok(account.map_or(Terms::Lost, |account| Terms::Account(account.clone())));
         }
-    }
+        (Call::Return, _) => state.returned_by(claimed.operation.id),
+        (Call::Refund, OperationKind::Cancel) => state.taken_deposit(),
+        (_, _) => return Ok(Terms::Approval),
+    };
+    let sent_to = match again {
+        Some(reference) => worker.store.payee_of(reference).await?,
+        None => None,
+    };
+    let cancel = state.cancel(claimed.operation.id).and_then(|cancel| cancel.payee.as_ref());
+    let said = cancel.or(state.payee.as_ref()).map(|payee: &Payee| payee.id);
+    let (Some(deposit), Some(payee)) = (deposit, sent_to.or(said)) else { return Ok(Terms::Lost) };
+    let Some(sealed) = worker.store.sealed_payee(payee).await? else {
+        tracing::error!(%payee, "where the money goes back to is not kept any more");
+        return Ok(Terms::Lost);
+    };
+    let Some(to) = TypedPayee::open(&sealed, &worker.payee_key, payee) else {
+        tracing::error!(%payee, "where the money goes back to can't be opened: was the master secret changed?");
+        return Ok(Terms::Lost);
+    };
+    let (account, deposit) = (deposit.reference.clone(), deposit.key.clone());
+    Ok(Terms::PayOut(Box::new(PayOut { account, deposit, to, payee })))
 }

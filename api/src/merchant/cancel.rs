@@ -13,7 +13,6 @@ use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::money::Money;
 use naru_shared::domain::operation::OperationKind;
 use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
-use naru_shared::secret::TypedPayee;
 use naru_shared::store::{Advance, Clock, NewOperation, Place};
 use naru_shared::system::System;
 use serde::Deserialize;
@@ -113,6 +112,7 @@ pub(super) async fn cancel(
     let given = given.map(RefundAccountFields::read);
     let turn = app.turns.take(payment_key).await;
     let began = System.monotonic();
+    let mut kept = None;
     while System.monotonic().duration_since(began) < RACE_FOR {
         let payment = app.store.find_payment(tenant, Place::Key(payment_key)).await.map_err(refuse)?;
         // The key after the payment: whatever this same request did to the payment that was just read, its key tells.
@@ -141,13 +141,23 @@ pub(super) async fn cancel(
             Some(_) | None => payment,
         };
 
+        // An account that was said for this cancel rests sealed before the cancel is accepted, once, however often that is tried.
+        let payee = match payee {
+            Some(_) if owed => payment.state.payee.clone(),
+            Some(_) if kept.is_some() => kept.clone(),
+            Some(payee) => {
+                kept = Some(keep(&app, payee, payment.id).await?);
+                kept.clone()
+            }
+            None => payment.state.payee.clone(),
+        };
         let operation = OperationId(System.ordered());
         let cancel = Cancel {
             work: Work::queued(operation, OperationKind::Cancel),
             amount,
             tax_free,
             reason: asked.reason.to_owned(),
-            payee: payee.map(TypedPayee::shown).or_else(|| payment.state.payee.clone()),
+            payee,
             requested_at: payment.merchant_time(System.now()),
             end: None,
         };
@@ -159,9 +169,6 @@ pub(super) async fn cancel(
         ) else {
             return Err(Problem::of(Code::NotCancelablePayment).location(&app.payment_url(&payment.key)));
         };
-        if let Some(payee) = payee {
-            keep(&app, payee, operation.0, payment.id).await?;
-        }
         // To miss nothing: watch, then accept.
         let watching = app.hub.watch(payment.id);
         let trace_parent = context.trace.to_header();

@@ -247,7 +247,7 @@ pub(super) struct Draft {
     checkout_id: CheckoutId,
     source: PaymentSource,
     pub(super) order: Order,
-    state: PaymentState,
+    pub(super) state: PaymentState,
 }
 
 impl Draft {

@@ -5,19 +5,18 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use naru_shared::clock::{Clock as _, Random as _};
+use naru_shared::clock::{Clock as _, Ids as _, Random as _};
 use naru_shared::domain::bank::Bank;
 use naru_shared::domain::event::PaymentEvent;
-use naru_shared::domain::id::PaymentId;
+use naru_shared::domain::id::{PayeeId, PaymentId};
 use naru_shared::domain::operation::OperationStatus;
-use naru_shared::domain::payment::Payment;
-use naru_shared::domain::virtual_account::AccountEvent;
+use naru_shared::domain::payment::{Payment, Work};
+use naru_shared::domain::virtual_account::{AccountEvent, Payee};
 use naru_shared::secret::{Secret, TypedPayee};
-use naru_shared::store::{Advance, Clock, Place};
+use naru_shared::store::{PayeeGiven, Place};
 use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::answer::{Keyed, paid};
 use crate::app::App;
@@ -67,16 +66,22 @@ impl RefundAccountFields {
     }
 }
 
-/// Keeps an account, sealed, for an operation or for whatever goes back of a payment.
-pub(super) async fn keep(app: &App, payee: &TypedPayee, owner: Uuid, payment: PaymentId) -> Result<(), Problem> {
-    let sealed = payee.seal(app.keys.payees(), owner, System.bytes());
-    let sealed = sealed.ok_or_else(|| Problem::because(Reason::InternalError))?;
+/// Keeps an account, sealed under an id of its own, for what is about to be accepted. Returns what may be shown of it.
+pub(super) async fn keep(app: &App, payee: &TypedPayee, payment: PaymentId) -> Result<Payee, Problem> {
+    let id = PayeeId(System.ordered());
+    let sealed = seal(app, payee, id)?;
     // Nothing was asked of the bank yet, whatever became of this write.
-    let kept = app.store.keep_sealed_payee(owner, payment, &sealed).await;
+    let kept = app.store.keep_sealed_payee(id, payment, &sealed).await;
     kept.map_err(|error| {
         tracing::warn!(%error, "where money goes back to can't be kept");
         Problem::because(Reason::DatabaseUnavailable).retry_after(Duration::from_secs(1))
-    })
+    })?;
+    Ok(payee.shown(id))
+}
+
+fn seal(app: &App, payee: &TypedPayee, id: PayeeId) -> Result<Vec<u8>, Problem> {
+    let sealed = payee.seal(app.keys.payees(), id, System.bytes());
+    sealed.ok_or_else(|| Problem::because(Reason::InternalError))
 }
 
 /// Says where the deposits of a payment go back to that it could not take.
@@ -138,7 +143,9 @@ pub(super) async fn give(
     keyed: Option<&Keyed>,
 ) -> Result<Option<Payment>, Problem> {
     let began = System.monotonic();
-    let event = PaymentEvent::Account(AccountEvent::PayeeGiven { payee: payee.shown() });
+    let id = PayeeId(System.ordered());
+    let sealed = seal(app, payee, id)?;
+    let event = PaymentEvent::Account(AccountEvent::PayeeGiven { payee: payee.shown(id) });
     let trace_id = context.trace.trace_hex();
     while System.monotonic().duration_since(began) < RACE_FOR {
         let Ok(next) = payment.state.on(&event) else {
@@ -146,24 +153,22 @@ pub(super) async fn give(
                 .location(&app.payment_url(&payment.key))
                 .with("paymentStatus", payment.state.status().as_str()));
         };
-        keep(app, payee, payment.id.0, payment.id).await?;
-        let change = Advance {
+        let is_dead = |work: &&Work| work.status == OperationStatus::Dead;
+        let waiting = payment.state.owed_deposits().filter_map(|deposit| deposit.work.as_ref()).filter(is_dead);
+        let returns: Vec<_> = waiting.map(|work| work.id).collect();
+        let given = PayeeGiven {
             payment: &payment,
             next: &next,
             event: &event,
-            clock: Clock::InTime,
-            operation: None,
+            id,
+            sealed: &sealed,
+            returns: &returns,
             key: keyed.map(|keyed| &*keyed.key),
             trace_id: &trace_id,
         };
-        match app.store.advance_payment(&change).await {
+        match app.store.give_payee(&given).await {
             Ok(Some(advanced)) => {
                 app.wake(payment.id, advanced.version, &next);
-                let waits = |work: &&naru_shared::domain::payment::Work| work.status == OperationStatus::Dead;
-                for work in next.owed_deposits().filter_map(|deposit| deposit.work.as_ref()).filter(waits) {
-                    // Should this fail, it is said again, or an operator replays the letter.
-                    app.store.rearm(work.id, &trace_id).await.map_err(refuse)?;
-                }
                 return Ok(Some(payment.at(advanced.version, next)));
             }
             Ok(None) => {}

@@ -136,11 +136,10 @@ pub(super) async fn virtual_account(
     let operation = OperationId(System.ordered());
     let kind = OperationKind::IssueAccount;
     let account = VirtualAccount { bank, customer_name: name, due_at };
-    let shown = payee.as_ref().map(naru_shared::secret::TypedPayee::shown);
-    let state = PaymentState::issuing(Instrument::VirtualAccount(account), shown, Work::queued(operation, kind));
-    let draft = Draft::new(order, PaymentSource::VirtualAccount, state);
+    let state = PaymentState::issuing(Instrument::VirtualAccount(account), Work::queued(operation, kind));
+    let mut draft = Draft::new(order, PaymentSource::VirtualAccount, state);
     if let Some(payee) = payee {
-        keep(&app, &payee, draft.id.0, draft.id).await?;
+        draft.state.payee = Some(keep(&app, &payee, draft.id).await?);
     }
     let watching = app.hub.watch(draft.id);
     let created = {

@@ -78,7 +78,9 @@ mod tests {
             | FailureReason::AcquirerAmountMismatch
             | FailureReason::NothingToCapture
             | FailureReason::IssueDeadlinePassed => vec![FailureCode::ProviderError],
-            FailureReason::DepositedMeanwhile | FailureReason::DepositTakenBack => vec![FailureCode::RefundRejected],
+            FailureReason::DepositedMeanwhile | FailureReason::DepositTakenBack | FailureReason::RefundAccountLost => {
+                vec![FailureCode::RefundRejected]
+            }
             FailureReason::ReleasedByOperator => vec![FailureCode::ProviderError, FailureCode::RefundRejected],
             // Of the payment only: no request is refused with it.
             FailureReason::PayerCanceled => vec![FailureCode::PayProcessCanceled],

@@ -100,6 +100,9 @@ impl PaymentState {
     /// What a new cancel could take: neither cancelled nor reserved, in minor units.
     #[must_use]
     pub fn refundable(&self) -> i64 {
+        if self.has_lost_its_deposit() {
+            return 0;
+        }
         self.cancelable_whole().map_or(0, |whole| whole - self.canceled - self.reserved)
     }
 

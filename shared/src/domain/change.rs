@@ -146,7 +146,9 @@ impl Claimed {
                 self.doubted(reference, refusal, now, delays)
             }
             InquiryAnswer::Refused(refusal) => self.change_refused(call, reference, refusal, now, delays),
-            InquiryAnswer::NotFound if self.manners.dedupes_by_reference && !self.is_past_deadline(now) => {
+            InquiryAnswer::NotFound
+                if self.manners.dedupes_by_reference && !self.is_past_deadline(now) && self.can_be_sent_again(call) =>
+            {
                 Step::Change { call, again: Some(reference.clone()) }
             }
             InquiryAnswer::NotFound => match self.believable_at(reference) {
@@ -242,8 +244,11 @@ impl Claimed {
                 .with_case(reference, CaseKind::AmountMismatch);
         }
         let event = made(&self.operation, &self.payment, call, now);
+        // What went out may come back.
+        let looks =
+            matches!(call, Call::Refund | Call::Return) && self.operation.connector == Connector::VirtualAccount;
         decide(
-            Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
+            Decision { event: Some(event), looks, ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
                 .resolving(reference, Resolution::Approved),
         )
     }
@@ -327,7 +332,7 @@ impl Claimed {
 
     /// The acquirer's books differ from ours, and nothing was done. Not for lack of balance is an accepted cancel ever
     /// refused: a person finds out whose books are right, and what was reserved stays reserved.
-    fn disagreed(&self, reference: &Reference) -> Decision {
+    pub(super) fn disagreed(&self, reference: &Reference) -> Decision {
         self.change_died(true)
             .with_letter(LetterKind::NeedsPerson, LetterReason::BooksDisagree)
             .resolving(reference, Resolution::Declined)

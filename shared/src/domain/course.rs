@@ -100,6 +100,8 @@ words! {
         BooksDisagree = "books_disagree",
         /// Money went back, or a slip was bought, under a reference that we had taken for one under which nothing was done.
         LateChange = "late_change",
+        /// There may be something in an account to pay into that is not recorded: the bank does not say it, or there is no place.
+        AccountUnread = "account_unread",
     }
 }
 

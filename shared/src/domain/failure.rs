@@ -109,5 +109,7 @@ words! {
         DepositTakenBack = "DEPOSIT_TAKEN_BACK",
         /// It was given up, and an operator has freed what it would have taken.
         ReleasedByOperator = "RELEASED_BY_OPERATOR",
+        /// Where the money was to go back to can't be read any more: it has to be said again.
+        RefundAccountLost = "REFUND_ACCOUNT_LOST",
     }
 }

@@ -43,6 +43,8 @@ ids! {
     CardId;
     /// A card that a merchant may charge again. Merchants see its `billingKey` instead.
     BillingKeyId;
+    /// A bank account that money goes back to, as it was said once: its number rests sealed under this.
+    PayeeId;
 }
 
 macro_rules! texts {

@@ -111,7 +111,9 @@ fn deposited(state: &PaymentState, event: &AccountEvent) -> Option<(TransactionK
     let owed_to = |standing| match standing {
         DepositStanding::Taken => Some(Account::Payable),
         DepositStanding::Owed => Some(Account::Returnable),
-        DepositStanding::Returned | DepositStanding::TakenBack => None,
+        // Should it be taken back after that.
+        DepositStanding::Returned => Some(Account::Returnable),
+        DepositStanding::TakenBack => None,
     };
     match event {
         AccountEvent::Deposited { deposit, .. } => {

@@ -188,6 +188,9 @@ pub struct PaymentState {
     /// What was paid into accounts of it, in the order in which it was found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deposits: Vec<Deposit>,
+    /// How many deposits are not listed any more: they went back, and others came.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deposits_gone: i64,
     /// Where deposits that it can't take go back to, if that was ever said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payee: Option<Payee>,
@@ -274,7 +277,7 @@ pub struct Approval {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-const fn is_zero(amount: &i64) -> bool {
+pub(super) const fn is_zero(amount: &i64) -> bool {
     *amount == 0
 }
 
@@ -332,6 +335,7 @@ impl PaymentState {
             reversals: Vec::new(),
             account: None,
             deposits: Vec::new(),
+            deposits_gone: 0,
             payee: None,
             closing: None,
             ever_reversed: false,
@@ -355,6 +359,7 @@ impl PaymentState {
             reversals: Vec::new(),
             account: None,
             deposits: Vec::new(),
+            deposits_gone: 0,
             payee: None,
             closing: None,
             ever_reversed: false,
@@ -596,6 +601,9 @@ impl PaymentState {
             return MoneyState::Unknown;
         }
         match self.stage {
+            Stage::Done { .. } | Stage::PartialCanceled { .. } if self.has_lost_its_deposit() => {
+                self.deposited_money().unwrap_or(MoneyState::Reversed)
+            }
             Stage::Done { .. } | Stage::PartialCanceled { .. } => {
                 let going = |cancel: &&Cancel| cancel.end.is_none() && cancel.work.status.is_unsettled();
                 let going: i64 = self.cancels.iter().filter(going).map(|cancel| cancel.amount).sum();

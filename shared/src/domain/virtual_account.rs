@@ -23,10 +23,11 @@ use super::bank::Bank;
 use super::cancel::{Cancel, CancelEnd, CancelKind};
 use super::event::{EventClass, PaymentEvent};
 use super::failure::Failure;
-use super::id::{OperationId, Reference};
+use super::id::{OperationId, PayeeId, Reference};
 use super::instrument::Instrument;
 use super::money::Money;
-use super::payment::{Approval, MoneyState, PaymentState, Stage, Work};
+use super::operation::OperationStatus;
+use super::payment::{Approval, MoneyState, PaymentState, Stage, Work, is_zero};
 use crate::words::words;
 
 pub(super) use self::course::{changed, decided_before, first_step};
@@ -38,7 +39,9 @@ pub const AMOUNT_MIN: i64 = 200;
 pub const VALID_HOURS: i64 = 168;
 /// How long a payer can have at most, in hours: 90 days.
 pub const VALID_HOURS_MAX: i64 = 2_160;
-/// Deposits of one payment at most: its standing is written whole with every version. What comes beyond them a person returns.
+/// Deposits that a payment's standing lists at most, for it is written whole with every version: of those that are settled the
+/// newest. So many less one may be owed at a time, and the one that pays always has its place; what comes beyond them is
+/// recorded when some of them went back, and a case says so.
 pub const DEPOSITS_MAX: usize = 100;
 
 /// A virtual account as it was asked for.
@@ -81,6 +84,8 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payee {
+    /// Under what the number rests. Each time that somebody says where to, it is another.
+    pub id: PayeeId,
     /// The bank.
     pub bank: Bank,
     /// The last four digits.
@@ -120,6 +125,18 @@ pub struct Deposit {
     /// The operation that returns it, until it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
+    /// What of it had gone back already when the payer's bank took it back, in minor units: it went twice, and a person's case
+    /// says so.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: i64,
+}
+
+impl Deposit {
+    /// Whether nothing of it is held or owed by anybody.
+    fn is_settled(&self) -> bool {
+        let went = matches!(self.standing, DepositStanding::Returned | DepositStanding::TakenBack);
+        went && self.work.is_none() && self.lost == 0
+    }
 }
 
 words! {
@@ -164,6 +181,8 @@ pub enum AccountEvent {
     Deposited {
         /// With what becomes of it.
         deposit: Deposit,
+        /// What the transaction is called: its `transactionKey` when it pays.
+        transaction: OperationId,
         /// When we recorded it.
         at: OffsetDateTime,
     },
@@ -322,8 +341,34 @@ impl IssueAnswer {
 impl PaymentState {
     /// A payment whose account is being opened.
     #[must_use]
-    pub fn issuing(instrument: Instrument, payee: Option<Payee>, work: Work) -> Self {
-        Self { payee, ..Self::key_in(instrument, work) }
+    pub fn issuing(instrument: Instrument, work: Work) -> Self {
+        Self::key_in(instrument, work)
+    }
+
+    /// Whether it was paid, and then its payer's bank took back what had gone back in part or whole already.
+    #[must_use]
+    pub(super) fn has_lost_its_deposit(&self) -> bool {
+        self.account.is_some() && self.approval().is_some() && self.taken_deposit().is_none()
+    }
+
+    /// Whether there is a place for another deposit that stands like this.
+    fn has_room(&self, standing: DepositStanding) -> bool {
+        let open = self.deposits.iter().filter(|deposit| !deposit.is_settled()).count();
+        match standing {
+            DepositStanding::Owed => open < DEPOSITS_MAX - 1,
+            DepositStanding::Taken | DepositStanding::Returned | DepositStanding::TakenBack => open < DEPOSITS_MAX,
+        }
+    }
+
+    /// Adds a deposit in the place of the oldest settled one, if there is no other.
+    fn list(&mut self, deposit: Deposit) {
+        if self.deposits.len() >= DEPOSITS_MAX
+            && let Some(oldest) = self.deposits.iter().position(Deposit::is_settled)
+        {
+            self.deposits.remove(oldest);
+            self.deposits_gone += 1;
+        }
+        self.deposits.push(deposit);
     }
 
     /// Whether a cancel needs an account to give the money back to: there is money of the payer's in a virtual account.
@@ -353,7 +398,10 @@ impl PaymentState {
     pub(super) fn hold_account(&mut self, event: &PaymentEvent) -> Option<()> {
         use AccountEvent as A;
         use PaymentEvent as E;
+        let busy = self.has_unsettled_work();
         let event = match event {
+            // One operation of a payment at a time.
+            E::WorkRearmed { .. } if busy => return None,
             E::RetryScheduled { work, .. }
             | E::OutcomeUnknown { work }
             | E::WorkDied { work, .. }
@@ -389,37 +437,48 @@ impl PaymentState {
                 self.operation = None;
                 self.account = Some(account.clone());
             }
-            A::Deposited { deposit, at } => {
+            A::Deposited { deposit, transaction, at } => {
                 let is_known = self.deposits.iter().any(|known| known.key == deposit.key);
                 let is_early = matches!(self.stage, Stage::Ready) || self.operation.is_some();
-                if is_known || is_early || self.deposits.len() >= DEPOSITS_MAX {
+                if is_known || is_early || !self.has_room(deposit.standing) {
                     return None;
                 }
                 match deposit.standing {
-                    DepositStanding::Taken => self.pay(deposit, *at)?,
+                    DepositStanding::Taken => self.pay(deposit, *transaction, *at)?,
                     DepositStanding::Owed if deposit.work.is_some() => {}
                     DepositStanding::TakenBack => {}
                     DepositStanding::Owed | DepositStanding::Returned => return None,
                 }
-                self.deposits.push(deposit.clone());
+                self.list(deposit.clone());
             }
             A::TakenBack { key } => {
+                let canceled = self.canceled;
                 let deposit = self.deposits.iter_mut().find(|deposit| deposit.key == *key)?;
                 match deposit.standing {
                     DepositStanding::Taken => {
                         deposit.standing = DepositStanding::TakenBack;
                         // Once something of it went back, nothing makes it unpaid: the books are for a person.
+                        deposit.lost = canceled;
                         if let Stage::Done { instrument, .. } = &self.stage {
                             self.stage = Stage::WaitingForDeposit { instrument: instrument.clone() };
                         }
                     }
                     DepositStanding::Owed => deposit.standing = DepositStanding::TakenBack,
-                    DepositStanding::Returned | DepositStanding::TakenBack => return None,
+                    DepositStanding::Returned => {
+                        deposit.standing = DepositStanding::TakenBack;
+                        deposit.lost = deposit.amount;
+                    }
+                    DepositStanding::TakenBack => return None,
                 }
             }
             A::PayeeGiven { payee } => {
-                self.account.as_ref()?;
+                let Instrument::VirtualAccount(_) = self.instrument()? else { return None };
                 self.payee = Some(payee.clone());
+                // Whatever of the rest waited for it goes back to work, behind what is at work.
+                let returns = self.deposits.iter_mut().filter_map(|deposit| deposit.work.as_mut());
+                for work in returns.filter(|work| work.status == OperationStatus::Dead) {
+                    *work = Work { status: OperationStatus::Queued, next_attempt_at: None, ..work.clone() };
+                }
             }
             A::Returned { operation } => {
                 let deposit = self.returning(*operation)?;
@@ -466,9 +525,9 @@ impl PaymentState {
         Some(())
     }
 
-    fn pay(&mut self, deposit: &Deposit, at: OffsetDateTime) -> Option<()> {
+    fn pay(&mut self, deposit: &Deposit, transaction: OperationId, at: OffsetDateTime) -> Option<()> {
         let Stage::WaitingForDeposit { instrument } = &self.stage else { return None };
-        let account = self.account.as_ref()?;
+        let account = self.account.as_mut()?;
         if account.reference != deposit.reference || account.amount != deposit.amount {
             return None;
         }
@@ -476,11 +535,13 @@ impl PaymentState {
             // Banks give none.
             number: "00000000".into(),
             approved_at: at,
-            operation: account.operation,
+            operation: transaction,
             reference: account.reference.clone(),
             amount: account.amount,
             interest_payer: None,
         };
+        // It came in time, however late it was found.
+        account.expired = false;
         self.stage = Stage::Done { instrument: instrument.clone(), approval };
         Some(())
     }

@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Conn, Store, StoreError, write};
+use super::{Conn, Store, StoreError, read, write};
 use crate::domain::id::{PaymentId, Reference};
 
 /// How long whoever took a look has for it, before another does.
@@ -21,6 +21,8 @@ pub struct Look {
     pub payment: PaymentId,
     /// How often it was looked at since something changed, before this.
     pub looks: i32,
+    /// How often in a row that came to nothing, before this.
+    pub failures: i32,
     /// Until when it is ours.
     pub until: OffsetDateTime,
     /// The database's time.
@@ -50,25 +52,27 @@ impl Store {
                 r#"
                 with due as (
                     select reference from account_looks where look_at <= now()
-                    order by look_at limit $1 for update skip locked
+                    order by is_called desc, look_at limit $1 for update skip locked
                 )
-                update account_looks l set look_at = now() + make_interval(secs => $2) from due
+                update account_looks l set look_at = now() + make_interval(secs => $2), is_called = false from due
                 where l.reference = due.reference
-                returning l.reference, l.payment_id, l.looks, l.look_at, now() as "now!"
+                returning l.reference, l.payment_id, l.looks, l.failures, l.look_at, now() as "now!"
                 "#,
                 limit,
                 TAKEN_FOR,
             ),
             fetch_all
         )?;
-        let look = |reference: String, payment: Uuid, looks, until, now| Look {
+        let look = |reference: String, payment: Uuid, looks, failures, until, now| Look {
             reference: Reference(reference),
             payment: PaymentId(payment),
             looks,
+            failures,
             until,
             now,
         };
-        Ok(rows.into_iter().map(|row| look(row.reference, row.payment_id, row.looks, row.look_at, row.now)).collect())
+        let each = rows.into_iter();
+        Ok(each.map(|r| look(r.reference, r.payment_id, r.looks, r.failures, r.look_at, r.now)).collect())
     }
 
     /// Says when an account is looked at again, unless somebody wants it looked at sooner since the look was taken.
@@ -79,7 +83,9 @@ impl Store {
         write!(
             self,
             sqlx::query!(
-                "update account_looks set look_at = $2, looks = $3 where reference = $1 and look_at = $4",
+                r#"update account_looks set look_at = case when look_at = $4 then $2 else look_at end,
+                    looks = case when look_at = $4 then $3 else looks end, failures = 0, failing_since = null
+                where reference = $1 and (look_at = $4 or failures > 0)"#,
                 look.reference.as_str(),
                 at,
                 looks,
@@ -88,6 +94,43 @@ impl Store {
             execute
         )?;
         Ok(())
+    }
+
+    /// Says that the bank said nothing that can be used, and when it is asked again, unless somebody wants that sooner. Returns
+    /// for how many seconds it has been so.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn look_failed(&self, look: &Look, at: OffsetDateTime) -> Result<f64, StoreError> {
+        let since = write!(
+            self,
+            sqlx::query_scalar!(
+                r#"update account_looks set look_at = case when look_at = $3 then $2 else look_at end,
+                    failures = failures + 1, failing_since = coalesce(failing_since, now())
+                where reference = $1
+                returning extract(epoch from now() - failing_since)::float8 as "seconds!""#,
+                look.reference.as_str(),
+                at,
+                look.until,
+            ),
+            fetch_optional
+        )?;
+        Ok(since.unwrap_or_default())
+    }
+
+    /// When an account was asked for last; nothing when it never was.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn asked_for_account(&self, reference: &Reference) -> Result<Option<OffsetDateTime>, StoreError> {
+        read!(
+            self,
+            sqlx::query_scalar!(
+                "select max(sent_at) from attempts where reference = $1 and call = 'issue'",
+                reference.as_str()
+            ),
+            fetch_one
+        )
     }
 
     /// Looks at an account no more, unless somebody wants it looked at since the look was taken.
@@ -123,9 +166,9 @@ impl Store {
                     insert into bank_callbacks (event_id, reference) select $1, $2 from account
                     on conflict (event_id) do nothing returning 1
                 ), look as (
-                    insert into account_looks (reference, payment_id, look_at)
-                    select $2, payment_id, now() from account where exists (select from callback)
-                    on conflict (reference) do update set look_at = now(), looks = 0
+                    insert into account_looks (reference, payment_id, look_at, is_called)
+                    select $2, payment_id, now(), true from account where exists (select from callback)
+                    on conflict (reference) do update set look_at = now(), looks = 0, is_called = true
                 )
                 select exists (select from account) as "known!", exists (select from callback) as "new!"
                 "#,

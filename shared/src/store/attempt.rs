@@ -6,7 +6,7 @@ use super::row::known;
 use super::{Answered, Late, Store, StoreError, evidence, read, write};
 use crate::domain::attempt::{Because, Call, Resolution};
 use crate::domain::evidence::{Verdict, judge};
-use crate::domain::id::{AttemptId, OperationId, Reference, WorkerId};
+use crate::domain::id::{AttemptId, OperationId, PayeeId, Reference, WorkerId};
 
 /// A call that is about to be made, beside the one that its claim wrote down.
 #[derive(Debug)]
@@ -77,17 +77,29 @@ impl Store {
     /// When Postgres can't be reached; then it must not be made either. [`StoreError::Constraint`] `attempts_pkey` when
     /// it is written down already.
     pub async fn begin_attempt(&self, attempt: &NewAttempt<'_>) -> Result<Option<Begun>, StoreError> {
+        self.begin(attempt, None).await
+    }
+
+    /// The same of a pay-out, with where it goes to.
+    ///
+    /// # Errors
+    /// As [`Store::begin_attempt`].
+    pub async fn begin_pay_out(&self, attempt: &NewAttempt<'_>, to: PayeeId) -> Result<Option<Begun>, StoreError> {
+        self.begin(attempt, Some(to)).await
+    }
+
+    async fn begin(&self, attempt: &NewAttempt<'_>, to: Option<PayeeId>) -> Result<Option<Begun>, StoreError> {
         let row = write!(
             self,
             sqlx::query!(
                 // The row is locked: nobody claims it before this is committed, or this one is not written.
                 r#"
-                insert into attempts (id, operation_id, call, reference, fence, worker, because)
-                select $1, o.id, $4, $5, $3, $6, $7 from operations o
+                insert into attempts (id, operation_id, call, reference, fence, worker, because, payee)
+                select $1, o.id, $4, $5, $3, $6, $7, $8 from operations o
                 where o.id = $2 and o.fence = $3 and o.status = 'processing'
-                    and not ($4 in ('capture', 'cancel', 'refund') and exists (
+                    and not ($4 in ('capture', 'cancel', 'refund', 'return') and exists (
                         select 1 from attempts n where n.operation_id = o.id and n.reference <> $5
-                            and n.call in ('capture', 'cancel', 'refund') and n.resolution is null))
+                            and n.call in ('capture', 'cancel', 'refund', 'return') and n.resolution is null))
                 for share of o
                 returning
                     (select n.because from attempts n where n.reference = $5 and n.call = 'net_cancel'
@@ -102,6 +114,7 @@ impl Store {
                 attempt.reference.as_str(),
                 attempt.worker.0,
                 attempt.because.map(Because::as_str) as _,
+                to.map(|to| to.0) as _,
             ),
             fetch_optional
         )?;

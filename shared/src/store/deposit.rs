@@ -1,11 +1,14 @@
 //! What a look at an account brought to light.
 
+use std::collections::HashSet;
+
 use time::OffsetDateTime;
 
 use super::row::to_json;
-use super::{Store, StoreError, write};
+use super::{Store, StoreError, read, write};
+use crate::domain::course::CaseKind;
 use crate::domain::event::PaymentEvent;
-use crate::domain::id::{OperationId, Reference};
+use crate::domain::id::{OperationId, PaymentId, Reference};
 use crate::domain::ledger::posting;
 use crate::domain::operation::OperationKind;
 use crate::domain::payment::{Payment, PaymentState};
@@ -36,6 +39,10 @@ pub struct FoundOut<'a> {
     pub reference: &'a Reference,
     /// What was found in it.
     pub fact: Option<Fact<'a>>,
+    /// What the transaction is called, if it is one.
+    pub transaction: OperationId,
+    /// Whether a person has to see to it, and about which deposit.
+    pub case: Option<&'a str>,
     /// The work it owes from now on: its id, kind, amount, and what it is about.
     pub owes: Option<(OperationId, OperationKind, i64, &'a Reference)>,
     /// W3C `traceparent` of the look.
@@ -59,7 +66,6 @@ impl Store {
             None => (None, None, None, None),
         };
         let within = kind.map_or(0.0, |kind| kind.within().as_seconds_f64());
-        let account = found.payment.state.account.as_ref();
         write!(
             self,
             sqlx::query_scalar!(
@@ -87,10 +93,18 @@ impl Store {
                 ), posting as (
                     insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit,
                         credit, currency, amount, posted_at)
-                    select p.id, p.version, coalesce($26::uuid, (select a.operation_id from attempts a
-                            where a.reference = $8 and a.call = 'issue' order by a.sent_at limit 1)),
-                        p.merchant_id, p.mode, 'virtual_account', $22, $23, $24, p.currency, $25, now() + coalesce(p.ahead, '0')
+                    select p.id, p.version, $26, p.merchant_id, p.mode, 'virtual_account', $22, $23, $24, p.currency, $25, now() + coalesce(p.ahead, '0')
                     from payment p where $22::text is not null
+                ), opened as (
+                    insert into cases (id, payment_id, operation_id, reference, kind, detail)
+                    select gen_random_uuid(), p.id, a.operation_id, $27, $28, jsonb_build_object('found', $15::text)
+                    from payment p, (select operation_id from attempts
+                        where reference = $8 and call = 'issue' order by sent_at limit 1) a
+                    where $27::text is not null
+                    on conflict on constraint cases_once do nothing returning operation_id
+                ), letter as (
+                    update operations o set fence = o.fence + 1, letter = 'needs_person', letter_fence = o.fence + 1
+                    from opened where o.id = opened.operation_id and o.nudge_at is null
                 )
                 select version from payment
                 "#,
@@ -119,9 +133,63 @@ impl Store {
                 posting.map(|posting| posting.debit.as_str()) as _,
                 posting.map(|posting| posting.credit.as_str()) as _,
                 posting.map(|posting| posting.amount) as _,
-                account.map(|account| account.operation.0) as _,
+                found.transaction.0,
+                found.case as _,
+                CaseKind::BooksDisagree.as_str(),
             ),
             fetch_optional
         )
+    }
+
+    /// The deposits of a payment that were ever recorded, by the bank's names for them.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn deposits_of(&self, payment: PaymentId) -> Result<HashSet<String>, StoreError> {
+        let keys = read!(
+            self,
+            sqlx::query_scalar!("select distinct transaction_key from deposits where payment_id = $1", payment.0),
+            fetch_all
+        )?;
+        Ok(keys.into_iter().collect())
+    }
+
+    /// Opens a case about an account, once, with a letter that asks for a person. `about` is the account or a deposit. Returns
+    /// whether it is a new one.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn open_account_case(
+        &self,
+        account: &Reference,
+        about: &str,
+        kind: CaseKind,
+        why: &str,
+    ) -> Result<bool, StoreError> {
+        let opened = write!(
+            self,
+            sqlx::query_scalar!(
+                r#"
+                with opened as (
+                    insert into cases (id, payment_id, operation_id, reference, kind, detail)
+                    select gen_random_uuid(), o.payment_id, o.id, $2, $3, jsonb_build_object('why', $4::text)
+                    from operations o where o.id = (select operation_id from attempts
+                        where reference = $1 and call = 'issue' order by sent_at limit 1)
+                    on conflict on constraint cases_once do nothing returning operation_id
+                ), letter as (
+                    -- Nobody claims it any more: its fence says which letter this is.
+                    update operations o set fence = o.fence + 1, letter = 'needs_person', letter_fence = o.fence + 1
+                    from opened where o.id = opened.operation_id and o.nudge_at is null
+                )
+                select exists (select from opened) as "opened!"
+                "#,
+                account.as_str(),
+                about,
+                kind.as_str(),
+                why,
+            ),
+            fetch_one
+        )?;
+        Ok(opened)
     }
 }

@@ -139,7 +139,7 @@ async fn reopen(conn: Conn<'_>, reference: &str) -> Result<(), StoreError> {
     sqlx::query!(
         r#"with reopened as (
             update attempts a set resolution = null from operations o
-            where a.reference = $1 and a.call in ('capture', 'cancel', 'refund') and o.id = a.operation_id
+            where a.reference = $1 and a.call in ('capture', 'cancel', 'refund', 'return') and o.id = a.operation_id
                 and o.status in ('queued', 'waiting', 'unknown', 'processing')
             returning o.id
         )

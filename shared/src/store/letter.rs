@@ -148,8 +148,9 @@ impl Store {
         Ok(ids.into_iter().map(OperationId).collect())
     }
 
-    /// Resolves the letters that asked for somebody and whose operation has settled meanwhile, at most `limit`, and closes the
-    /// cases of books that disagreed about it. Returns how many letters.
+    /// Resolves the letters that asked for somebody and whose operation has settled meanwhile, unless they are about an account
+    /// to pay into of which a case is open; at most `limit`. Closes the cases of books that disagreed about what has settled. Returns
+    /// how many letters.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -161,6 +162,8 @@ impl Store {
                     select d.id, d.operation_id from dead_letters d join operations o on o.id = d.operation_id
                     where d.resolved_at is null and d.kind in ('replayable', 'needs_person')
                         and o.status in ('succeeded', 'failed')
+                        and not (o.kind = 'issue_account' and exists (select from cases c
+                            where c.operation_id = o.id and c.closed_at is null))
                     limit $1
                 ), agreed as (
                     update cases c set closed_at = now() from settled s

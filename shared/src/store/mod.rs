@@ -70,6 +70,7 @@ pub use payer::{NewPayer, PayerAccount};
 pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Place, Versions};
 pub use rate_limit::{Reserved, Reserving};
 pub use record::{Answered, Outcome, Recorded};
+pub use sealed_payee::PayeeGiven;
 pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};
 pub use timeline::{Timeline, ToldAttempt, ToldEvent, ToldOperation};

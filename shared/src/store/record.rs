@@ -337,13 +337,16 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     }
 
     // The payment may have moved on since the claim: what happened is decided on how it stands now.
+    let revised = payee_given_meanwhile(&mut *conn, outcome, payment.version, &standing).await?;
+    let outcome = revised.as_ref().unwrap_or(outcome);
     let decision = &outcome.decision;
     let event = decision.event.as_ref();
     if event.is_some_and(|event| standing.on(event).is_err()) {
         let late = bury(&mut *conn, outcome, &standing).await?;
         return Ok(Recorded::Unfit { late });
     }
-    if let (OperationKind::Cancel | OperationKind::Capture, Some(reference)) = (outcome.kind, decision.denies())
+    if let (OperationKind::Cancel | OperationKind::Capture | OperationKind::ReturnDeposit, Some(reference)) =
+        (outcome.kind, decision.denies())
         && evidence::was_made(&mut *conn, reference.as_str(), outcome.answered.as_ref().map(|a| a.attempt)).await?
     {
         evidence::open_case(&mut *conn, reference.as_str(), AnswerWord::Approved).await?;
@@ -414,11 +417,35 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     if decision.looks {
         account_look::at_once(&mut *conn, outcome.payment).await?;
     }
-    let owed = match decision.next.status().is_unsettled() {
+    let owed = match decision.next.status().is_unsettled() && revised.is_none() {
         true => Vec::new(),
         false => HintOwed::of_payment(&mut *conn, outcome.payment).await?,
     };
     Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed, late })
+}
+
+/// The same outcome when a return was given up for want of a good account, and another was said meanwhile: it goes on.
+async fn payee_given_meanwhile(
+    conn: Conn<'_>,
+    outcome: &Outcome,
+    version: i64,
+    standing: &PaymentState,
+) -> Result<Option<Outcome>, StoreError> {
+    let died = outcome.kind == OperationKind::ReturnDeposit && outcome.decision.next == Next::Dead;
+    if !died || outcome.version == version {
+        return Ok(None);
+    }
+    let seen = sqlx::query!(
+        r#"select state, now() as "now!" from payment_events where payment_id = $1 and version = $2"#,
+        outcome.payment.0,
+        outcome.version,
+    )
+    .fetch_one(conn)
+    .await
+    .map_err(StoreError::write)?;
+    let seen_state: PaymentState = json(seen.state, "payment_events", "state", outcome.payment)?;
+    let decision = || outcome.decision.clone().with_another_payee(seen.now);
+    Ok((seen_state.payee != standing.payee).then(|| Outcome { decision: decision(), ..outcome.clone() }))
 }
 
 /// Leaves a change open that is said to be made, to be asked after again: soon, and less and less often.

@@ -225,7 +225,7 @@ fn a_deposit_is_taken_back_within_two_minutes() {
         let mut company = Company::default();
         company.handle(&issue(id("i"), id("o"), "X1"), Act::Normally, at(0, Mode::D)).unwrap();
         company.deposit(&arrival("d", "X1", 1_000, false), at(0, Mode::D)).unwrap();
-        let done = company.take_back(&id("d"), Callback::Send, at(ms, Mode::D)).unwrap();
+        let done = company.take_back(&id("d"), Callback::Send, false, at(ms, Mode::D)).unwrap();
         assert_eq!(result(&done), expected, "after {ms} ms");
     }
 }
@@ -371,7 +371,7 @@ fn history(seed: u64, mode: Mode, method: Method) -> (Company, Vec<Entry>) {
                     company.deposit(&coming, now())
                 }
                 2 | 3 => company.deposit_ends(&company.key_like(key.as_str()), choice == 2, now()),
-                _ => company.take_back(&company.key_like(key.as_str()), Callback::Send, now()),
+                _ => company.take_back(&company.key_like(key.as_str()), Callback::Send, false, now()),
             };
             if let Some(done) = moved {
                 let notice = company.callback_of(&done.entries);

@@ -34,6 +34,8 @@ pub(super) struct Paid {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct TakeBack {
     callback: Callback,
+    /// Whether it is taken back though it was paid out.
+    paid_out: bool,
 }
 
 /// A deposit that waits for the issue of an account.
@@ -92,7 +94,7 @@ pub(super) async fn take_back(
     Named(key): Named,
     Body(how): Body<TakeBack>,
 ) -> Result<Json<Came>, Refused> {
-    enter(&desk, |company, around| company.take_back(&key, how.callback, around)).await
+    enter(&desk, |company, around| company.take_back(&key, how.callback, how.paid_out, around)).await
 }
 
 impl Desk {

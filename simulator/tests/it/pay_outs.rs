@@ -62,7 +62,9 @@ async fn a_deposit_is_returned_once() {
     company.post(&path, &returns("p3", 1, &second)).await.is("declined").because("insufficient_balance");
     let take_back = format!("/admin/deposits/{}/take-back", second.as_str().unwrap());
     company.post(&take_back, &json!({})).await.is("declined").because("insufficient_balance");
-    assert_eq!(company.charged_and_net("o").await, (2_000, 1_000));
+    // Some banks do all the same: less than nothing is left.
+    company.post(&take_back, &json!({ "paidOut": true })).await.is("approved");
+    assert_eq!(company.charged_and_net("o").await, (2_000, 0));
     for missing in ["transactionKey", "bankCode", "accountNumber", "holderName", "purpose"] {
         let mut body = returns("p4", 1, &second);
         body.as_object_mut().unwrap().remove(missing);

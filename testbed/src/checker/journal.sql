@@ -48,10 +48,12 @@ from checker.word where transaction_key is null and connector <> 'virtual_accoun
 -- Every effect on what is in an account to pay into.
 create view checker.account_effect as
 select seq, entry ->> 'effect' as effect, entry ->> 'originalReference' as account, entry ->> 'reference' as own_reference,
-    (entry ->> 'amount')::bigint as amount
+    (entry ->> 'amount')::bigint as amount, entry #>> '{details,pay_out,purpose}' as purpose,
+    entry #>> '{details,pay_out,transactionKey}' as deposit
 from checker.entry where entry ->> 'effect' <> 'none' and entry ->> 'method' = 'virtual_account'
 union all
-select -row_number() over (order by operation_id), 'paid_out', account, reference, amount
+-- An operator's word names no deposit.
+select -row_number() over (order by operation_id), 'paid_out', account, reference, amount, null, null
 from checker.word where transaction_key is null and connector = 'virtual_account';
 
 -- Every account that was opened, with our payment.

@@ -3,7 +3,7 @@
 
 use time::OffsetDateTime;
 
-use super::super::attempt::{ChangeRefusal, RefusedBecause, Resolution};
+use super::super::attempt::{Call, ChangeRefusal, RefusedBecause, Resolution};
 use super::super::course::{Claimed, Decision, Delays, Next, Step, decide};
 use super::super::event::PaymentEvent;
 use super::super::failure::{Failure, FailureCode, FailureReason};
@@ -11,7 +11,7 @@ use super::super::id::Reference;
 use super::super::operation::{
     CLAIMED_EARLY_BY, Connector, LetterKind, LetterReason, Operation, OperationKind, OperationResult, OperationStatus,
 };
-use super::super::payment::{MoneyState, Payment, Stage};
+use super::super::payment::{MoneyState, Payment, Stage, Work};
 use super::{Account, AccountEvent, AccountFacts, DepositStanding, IssueAnswer, IssueInquiry};
 
 pub(in crate::domain) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
@@ -37,6 +37,7 @@ pub(in crate::domain) fn decided_before(claimed: &Claimed, now: OffsetDateTime) 
                 true if !whole => FailureReason::DepositTakenBack,
                 true if state.owed_deposits().next().is_some() => FailureReason::DepositedMeanwhile,
                 false if cancel.payee.is_none() => FailureReason::DepositedMeanwhile,
+                false if state.taken_deposit().is_none() => FailureReason::DepositTakenBack,
                 true | false => return None,
             };
             Some(claimed.change_failed(Failure::ours(FailureCode::RefundRejected, reason), now))
@@ -70,13 +71,59 @@ fn for_a_person(claimed: &Claimed, reason: LetterReason) -> Decision {
     claimed.change_died(false).with_letter(LetterKind::NeedsPerson, reason)
 }
 
+impl Decision {
+    /// The same of a return that was given up for want of a good account, when one was given meanwhile: it goes on at once.
+    #[must_use]
+    pub fn with_another_payee(mut self, now: OffsetDateTime) -> Self {
+        if let Some(PaymentEvent::WorkDied { work, .. }) = self.event.take() {
+            let work = Work { status: OperationStatus::Waiting, next_attempt_at: Some(now), ..work };
+            self.event = Some(PaymentEvent::RetryScheduled { work, reversed: false });
+        }
+        self.next = Next::Waiting { due_at: now, spent: true };
+        self.letter = None;
+        self
+    }
+}
+
 /// Too late. Nothing more is sent; the letter tells, it can't be replayed: nobody waits for that account any more.
 fn not_issued(claimed: &Claimed) -> Decision {
     let failure = Failure::ours(FailureCode::ProviderError, FailureReason::IssueDeadlinePassed);
     claimed.failed(failure, false).with_letter(LetterKind::Information, LetterReason::OutOfTime)
 }
 
+/// After so many tries that the bank refused for what only a look can tell, and no look told it, a person has to.
+const LOOKS_BEFORE_A_CASE: i32 = 5;
+
 impl Claimed {
+    /// What is decided when where the money goes back to can't be read, and never will be: it has to be said again.
+    #[must_use]
+    pub fn payee_lost(&self, now: OffsetDateTime) -> Step {
+        decide(match self.operation.kind {
+            OperationKind::ReturnDeposit => for_a_person(self, LetterReason::PayeeMissing),
+            OperationKind::Cancel => {
+                self.change_failed(Failure::ours(FailureCode::RefundRejected, FailureReason::RefundAccountLost), now)
+            }
+            OperationKind::CloseAccount
+            | OperationKind::IssueAccount
+            | OperationKind::Approve
+            | OperationKind::Capture
+            | OperationKind::NetCancel => self.change_died(false),
+        })
+    }
+
+    /// Whether what was sent and never came there is still there to be sent: of a pay-out, its deposit.
+    pub(in crate::domain) fn can_be_sent_again(&self, call: Call) -> bool {
+        let state = &self.payment.state;
+        match (self.operation.connector, call) {
+            (Connector::VirtualAccount, Call::Refund) => state.taken_deposit().is_some(),
+            (Connector::VirtualAccount, Call::Return) => {
+                let deposit = state.returned_by(self.operation.id);
+                deposit.is_some_and(|deposit| deposit.standing == DepositStanding::Owed)
+            }
+            (_, _) => true,
+        }
+    }
+
     /// What an answer to [`Step::Issue`] means.
     #[must_use]
     pub fn after_issue(
@@ -193,6 +240,12 @@ impl Claimed {
                     }
                     .resolving(reference, Resolution::Declined),
                 )
+            }
+            // It was looked at often enough: the bank's books are others than ours.
+            (_, R::NotEmpty | R::Disagrees | R::AlreadyCanceled)
+                if self.operation.attempt_count >= LOOKS_BEFORE_A_CASE =>
+            {
+                decide(self.disagreed(reference))
             }
             // There is, or was, a deposit that we have not seen: whoever looks at the account tells the payment.
             (_, R::NotEmpty | R::Disagrees | R::AlreadyCanceled) => self.after_a_look(reference, now, delays),

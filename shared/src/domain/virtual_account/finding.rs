@@ -2,12 +2,12 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::super::cancel::Cancel;
+use super::super::cancel::{Cancel, CancelEnd, CancelKind};
 use super::super::id::{OperationId, Reference};
 use super::super::money::Money;
 use super::super::operation::OperationKind;
 use super::super::payment::{PaymentState, Stage, Work};
-use super::{AccountEvent, AccountFacts, DEPOSITS_MAX, Deposit, DepositStanding, FoundDeposit, NotTaken};
+use super::{AccountEvent, AccountFacts, Deposit, DepositStanding, FoundDeposit, NotTaken};
 
 /// How long after a change an account is first looked at.
 const FIRST_LOOK: Duration = Duration::seconds(15);
@@ -25,6 +25,8 @@ pub struct Finding {
     pub event: AccountEvent,
     /// The work owed from now on: its kind, how much, and the deposit or account it is about.
     pub owes: Option<(OperationKind, i64, Reference)>,
+    /// Whether a person has to see to it: what is gone had gone back before.
+    pub needs_person: bool,
 }
 
 /// When an account is looked at again, after it was looked at so often since its last change: each time after twice as
@@ -49,14 +51,15 @@ impl PaymentState {
     }
 
     /// The next thing that `found`, which is what the bank says of the account of `reference`, brings to light; nothing when
-    /// all of it is known. `fresh` names the work that it owes; `now`, and the times of what was found, are the merchant's.
+    /// all of it is known. `fresh` names the work that it owes, or the transaction that it is. `asked` is when the bank was asked,
+    /// for it says nothing of what was later; that, and the times of what was found, are the merchant's.
     #[must_use]
     pub fn finding(
         &self,
         reference: &Reference,
         found: &AccountFacts,
         fresh: OperationId,
-        now: OffsetDateTime,
+        asked: OffsetDateTime,
     ) -> Option<Finding> {
         match self.stage {
             // What is in an account that nobody was told of yet is found when it is.
@@ -70,17 +73,20 @@ impl PaymentState {
             | Stage::Aborted { .. }
             | Stage::Expired { .. } => {}
         }
-        let simple = |event| Some(Finding { event, owes: None });
+        let simple = |event| Some(Finding { event, owes: None, needs_person: false });
         for deposit in &found.deposits {
             match self.deposits.iter().find(|known| known.key == deposit.key) {
-                None if self.deposits.len() < DEPOSITS_MAX => {
-                    return Some(self.deposited(reference, deposit, fresh, now));
+                None if self.has_room(self.standing_of(reference, deposit).0) => {
+                    return Some(self.deposited(reference, deposit, fresh, asked));
                 }
                 Some(known) if deposit.is_taken_back && known.standing != DepositStanding::TakenBack => {
-                    // What went back before can't be taken back, whoever says so.
-                    if known.standing != DepositStanding::Returned {
-                        return simple(AccountEvent::TakenBack { key: deposit.key.clone() });
-                    }
+                    let event = AccountEvent::TakenBack { key: deposit.key.clone() };
+                    let went_back = match known.standing {
+                        DepositStanding::Taken => self.canceled > 0,
+                        DepositStanding::Returned => true,
+                        DepositStanding::Owed | DepositStanding::TakenBack => false,
+                    };
+                    return Some(Finding { event, owes: None, needs_person: went_back });
                 }
                 None | Some(_) => {}
             }
@@ -90,7 +96,7 @@ impl PaymentState {
         if let Some(account) = own
             && waits
             && !account.expired
-            && now >= account.due_at
+            && asked >= account.due_at
         {
             return simple(AccountEvent::Overdue);
         }
@@ -99,7 +105,7 @@ impl PaymentState {
             return if known { None } else { simple(AccountEvent::Closed { operation: None, own: true }) };
         }
         let wanted = own.is_some_and(|account| {
-            self.approval().is_some_and(|_| !matches!(self.stage, Stage::Canceled { .. }))
+            (self.approval().is_some() && !matches!(self.stage, Stage::Canceled { .. }) && !self.has_lost_its_deposit())
                 || (waits && !account.expired)
         });
         let is_open = |cancel: &Cancel| cancel.end.is_none();
@@ -109,7 +115,45 @@ impl PaymentState {
         }
         let amount = self.account.as_ref().map(|account| account.amount).or(found.money.map(Money::amount));
         let event = AccountEvent::CloseQueued { work: Work::queued(fresh, OperationKind::CloseAccount) };
-        Some(Finding { event, owes: Some((OperationKind::CloseAccount, amount?, reference.clone())) })
+        let owes = Some((OperationKind::CloseAccount, amount?, reference.clone()));
+        Some(Finding { event, owes, needs_person: false })
+    }
+
+    /// Whether there is something in `found` that was never recorded, for want of a place.
+    #[must_use]
+    pub fn overflows(&self, reference: &Reference, found: &AccountFacts) -> bool {
+        let is_new = |deposit: &&FoundDeposit| !self.deposits.iter().any(|known| known.key == deposit.key);
+        found.deposits.iter().filter(is_new).any(|new| !self.has_room(self.standing_of(reference, new).0))
+    }
+
+    /// Whether the bank says that something else is in the account than what our books make of it, though all that was
+    /// paid in is known and nothing is on its way: what was paid out has come back (반송), or more went than we know of.
+    /// `found` is of a moment at which the payment stood like this.
+    #[must_use]
+    pub fn disagrees(&self, reference: &Reference, found: &AccountFacts) -> bool {
+        let is_known = |deposit: &FoundDeposit| self.deposits.iter().any(|known| known.key == deposit.key);
+        if self.has_unsettled_work() || !found.deposits.iter().all(is_known) {
+            return false;
+        }
+        let is_refund = |cancel: &&Cancel| matches!(cancel.end, Some(CancelEnd::Done { kind: CancelKind::Refund, .. }));
+        let refunded: i64 = self.cancels.iter().filter(is_refund).map(|cancel| cancel.amount).sum();
+        let of_it = self.deposits.iter().filter(|deposit| deposit.reference == *reference);
+        let holds = of_it.map(|deposit| match deposit.standing {
+            DepositStanding::Taken => deposit.amount - refunded,
+            DepositStanding::Owed => deposit.amount,
+            DepositStanding::Returned => 0,
+            DepositStanding::TakenBack => -deposit.lost,
+        });
+        holds.sum::<i64>() != found.balance
+    }
+
+    /// What becomes of a deposit, and why if it can't be taken.
+    fn standing_of(&self, reference: &Reference, found: &FoundDeposit) -> (DepositStanding, Option<NotTaken>) {
+        match self.takes(reference, found) {
+            _ if found.is_taken_back => (DepositStanding::TakenBack, None),
+            Ok(()) => (DepositStanding::Taken, None),
+            Err(because) => (DepositStanding::Owed, Some(because)),
+        }
     }
 
     fn deposited(
@@ -117,13 +161,9 @@ impl PaymentState {
         reference: &Reference,
         found: &FoundDeposit,
         fresh: OperationId,
-        now: OffsetDateTime,
+        at: OffsetDateTime,
     ) -> Finding {
-        let (standing, because) = match self.takes(reference, found) {
-            _ if found.is_taken_back => (DepositStanding::TakenBack, None),
-            Ok(()) => (DepositStanding::Taken, None),
-            Err(because) => (DepositStanding::Owed, Some(because)),
-        };
+        let (standing, because) = self.standing_of(reference, found);
         let owed = standing == DepositStanding::Owed;
         let deposit = Deposit {
             key: found.key.clone(),
@@ -134,9 +174,10 @@ impl PaymentState {
             standing,
             because,
             work: owed.then(|| Work::queued(fresh, OperationKind::ReturnDeposit)),
+            lost: 0,
         };
         let owes = owed.then(|| (OperationKind::ReturnDeposit, found.amount, Reference(found.key.clone())));
-        Finding { event: AccountEvent::Deposited { deposit, at: now }, owes }
+        Finding { event: AccountEvent::Deposited { deposit, transaction: fresh, at }, owes, needs_person: false }
     }
 
     /// Whether it can take a deposit.

@@ -1,8 +1,10 @@
 use proptest::prelude::*;
 use time::Duration;
 
+use super::super::attempt::{ChangeRefusal, Manners, OpenAttempt, RefusedBecause};
 use super::super::bank::Bank;
 use super::super::cancel::{Cancel, NotCancelable};
+use super::super::course::{CaseKind, Claimed, Next, Step};
 use super::super::failure::{Failure, FailureCode, FailureReason};
 use super::super::fixtures::{self, START, id, later, own, won};
 use super::super::ledger::{self, posting};
@@ -26,7 +28,7 @@ fn instrument() -> Instrument {
 }
 
 fn payee() -> Payee {
-    Payee { bank: Bank::Kb, last4: "1234".into(), holder: "홍길동".into() }
+    Payee { id: PayeeId(uuid::Uuid::from_u128(70)), bank: Bank::Kb, last4: "1234".into(), holder: "홍길동".into() }
 }
 
 fn account() -> Account {
@@ -37,7 +39,7 @@ fn account() -> Account {
 
 fn issuing() -> PaymentState {
     let work = Work { kind: OperationKind::IssueAccount, ..own(S::Queued) };
-    PaymentState::issuing(instrument(), None, work)
+    PaymentState::issuing(instrument(), work)
 }
 
 fn after(state: &PaymentState, event: AccountEvent) -> PaymentState {
@@ -55,11 +57,12 @@ fn deposit(key: &str, amount: i64, standing: DepositStanding) -> Deposit {
         standing,
         because: owed.then_some(NotTaken::Short),
         work: owed.then(|| later(40, OperationKind::ReturnDeposit, S::Queued)),
+        lost: 0,
     }
 }
 
 fn deposited(key: &str, amount: i64, standing: DepositStanding) -> AccountEvent {
-    AccountEvent::Deposited { deposit: deposit(key, amount, standing), at: START }
+    AccountEvent::Deposited { deposit: deposit(key, amount, standing), transaction: id(60), at: START }
 }
 
 fn cancel(amount: i64, payee: Option<Payee>) -> PaymentEvent {
@@ -95,6 +98,8 @@ fn standings() -> Vec<(&'static str, PaymentState)> {
     let second = after(&done, deposited("d2", ASKED, D::Owed));
     let unwanted = after(&gone, deposited("d2", ASKED, D::Owed));
     let error = after(&done, AccountEvent::TakenBack { key: "d1".into() });
+    let part = done.on(&cancel(5_000, Some(payee()))).unwrap().on(&canceled(CancelKind::Refund)).unwrap();
+    let lost = after(&part, AccountEvent::TakenBack { key: "d1".into() });
     vec![
         ("issuing", issuing()),
         ("waiting", waiting),
@@ -113,6 +118,8 @@ fn standings() -> Vec<(&'static str, PaymentState)> {
         ("canceled, never paid", gone),
         ("canceled, never paid, a deposit", unwanted),
         ("canceled, refunded", refunded),
+        ("refunded in part", part),
+        ("refunded in part, taken back", lost),
     ]
 }
 
@@ -250,7 +257,7 @@ enum Happens {
     Deposit(i64, i64),
     TakenBack(usize),
     Look,
-    Cancel,
+    Cancel(i64),
     Work,
 }
 
@@ -259,7 +266,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         3 => (prop_oneof![Just(ASKED), Just(5_000), Just(20_000)], 0..400_i64).prop_map(|(won, h)| Happens::Deposit(won, h)),
         1 => (0..6_usize).prop_map(Happens::TakenBack),
         4 => Just(Happens::Look),
-        1 => Just(Happens::Cancel),
+        1 => prop_oneof![Just(ASKED), Just(6_000)].prop_map(Happens::Cancel),
         4 => Just(Happens::Work),
     ]
 }
@@ -316,11 +323,11 @@ impl Model {
         panic!("a look that finds no end: {:?}", self.payment.state);
     }
 
-    fn cancel(&mut self) {
-        if self.payment.state.cancelable(0, None, None).is_ok() {
+    fn cancel(&mut self, at_most: i64) {
+        let amount = at_most.min(self.payment.state.refundable());
+        if self.payment.state.cancelable(0, Some(amount), None).is_ok() {
             let operation = self.fresh();
             let work = later(self.next, OperationKind::Cancel, S::Queued);
-            let amount = self.payment.state.refundable();
             let reason = "changed their mind".into();
             let cancel =
                 Cancel { work, amount, tax_free: 0, reason, payee: Some(payee()), requested_at: self.now, end: None };
@@ -367,9 +374,11 @@ impl Model {
             }
             OperationKind::Cancel => {
                 let failure = Failure::ours(FailureCode::RefundRejected, FailureReason::DepositedMeanwhile);
-                let event = if waits && state.owed_deposits().next().is_some() {
+                let event = if (waits && (state.owed_deposits().next().is_some() || amount != ASKED))
+                    || (!waits && state.taken_deposit().is_none())
+                {
                     PaymentEvent::CancelFailed { operation, failure }
-                } else if waits && self.till.balance() == 0 {
+                } else if waits && self.till.balance() <= 0 {
                     self.till.is_closed = true;
                     PaymentEvent::CancelDone { operation, kind: CancelKind::Cancel, at: self.now }
                 } else if !waits && self.has_taken_deposit() {
@@ -400,18 +409,14 @@ impl Model {
                     self.till.deposits.push(FoundDeposit { key, amount, depositor_name, at, is_taken_back: false });
                 }
             }
-            // A bank takes nothing back that was paid out.
+            // Even what was paid out before.
             Happens::TakenBack(place) => {
-                let balance = self.till.balance();
-                let untouched = self.till.paid_out == 0;
-                if let Some(found) = self.till.deposits.get_mut(place).filter(|_| untouched)
-                    && balance >= found.amount
-                {
+                if let Some(found) = self.till.deposits.get_mut(place) {
                     found.is_taken_back = true;
                 }
             }
             Happens::Look => self.look(),
-            Happens::Cancel => self.cancel(),
+            Happens::Cancel(at_most) => self.cancel(at_most),
             Happens::Work => self.work(),
         }
     }
@@ -439,9 +444,16 @@ proptest! {
         prop_assert_eq!(state.deposits.len(), model.till.deposits.len());
         let [receivable, payable, returnable] = model.books;
         prop_assert_eq!(receivable, model.till.balance(), "what the bank holds: {:?}", state);
-        prop_assert_eq!(returnable, 0, "what goes back: {:?}", state);
-        let paid = state.status() == PaymentStatus::Done;
-        prop_assert_eq!(-payable, if paid { ASKED } else { 0 }, "what is the merchant's: {:?}", state);
+        // What went back and was taken back is lost, and a person's.
+        let lost = |owed: bool| {
+            let of = state.deposits.iter().filter(|deposit| deposit.because.is_some() == owed);
+            of.map(|deposit| deposit.lost).sum::<i64>()
+        };
+        prop_assert_eq!(returnable, lost(true), "what goes back: {:?}", state);
+        let paid = state.taken_deposit().is_some() && state.status() != PaymentStatus::Canceled;
+        let merchants = if paid { ASKED - state.canceled } else { 0 };
+        prop_assert_eq!(-payable, merchants - lost(false), "what is the merchant's: {:?}", state);
+        prop_assert!(!state.disagrees(&reference(), &model.till.found()), "nothing is wrong at the bank: {:?}", state);
         prop_assert_eq!(receivable + payable + returnable, 0);
         prop_assert!(paid || model.till.is_closed, "what nobody wants to be paid is closed: {:?}", state);
         let expected = match (paid, model.till.deposits.is_empty()) {
@@ -451,4 +463,223 @@ proptest! {
         };
         prop_assert_eq!(state.money_state, expected);
     }
+}
+
+/// A state with an account that waits, and what the bank says of it.
+fn waiting() -> PaymentState {
+    after(&issuing(), AccountEvent::Issued { account: account() })
+}
+
+fn found(key: String, amount: i64) -> FoundDeposit {
+    FoundDeposit { key, amount, depositor_name: "홍길동".into(), at: START, is_taken_back: false }
+}
+
+fn facts(deposits: Vec<FoundDeposit>, paid_out: i64) -> AccountFacts {
+    let till = Till { deposits, paid_out, is_closed: false };
+    till.found()
+}
+
+/// All that a look finds is recorded, and its returns are carried out when `returns`.
+fn looked(mut state: PaymentState, facts: &AccountFacts, returns: bool) -> PaymentState {
+    let mut facts = facts.clone();
+    let mut recorded = std::collections::HashSet::new();
+    for number in 1_000_u128..2_000 {
+        // What is not listed any more is known from the list that is only ever added to.
+        let is_listed = |key: &str| state.deposits.iter().any(|known| known.key == key);
+        facts.deposits.retain(|found| !recorded.contains(&found.key) || is_listed(&found.key));
+        let Some(finding) = state.finding(&reference(), &facts, id(number), START) else { return state };
+        if let AccountEvent::Deposited { deposit, .. } = &finding.event {
+            recorded.insert(deposit.key.clone());
+        }
+        state = after(&state, finding.event);
+        if returns && state.returned_by(id(number)).is_some() {
+            state = after(&state, AccountEvent::Returned { operation: id(number) });
+        }
+        if state.closing.is_some() {
+            return state;
+        }
+    }
+    panic!("a look that finds no end");
+}
+
+#[test]
+fn the_deposit_that_pays_is_taken_however_many_came_before_it() {
+    let mut all: Vec<FoundDeposit> = (0..250).map(|number| found(format!("s{number}"), 1)).collect();
+    all.push(found("d1".into(), ASKED));
+    // They went back: the oldest of them are not listed any more.
+    let paid = looked(waiting(), &facts(all.clone(), 250), true);
+    assert_eq!((paid.status(), paid.deposits.len(), paid.deposits_gone), (PaymentStatus::Done, DEPOSITS_MAX, 151));
+    assert!(!paid.overflows(&reference(), &facts(all[151..].to_vec(), 250)));
+    // Nobody says where to: some are not recorded yet, which somebody is told, and the one that pays has its place.
+    let all = facts(all, 0);
+    let paid = looked(waiting(), &all, false);
+    assert_eq!((paid.status(), paid.owed_deposits().count()), (PaymentStatus::Done, DEPOSITS_MAX - 1));
+    assert!(paid.overflows(&reference(), &all));
+}
+
+#[test]
+fn what_is_taken_back_after_it_went_back_is_a_persons() {
+    let (_, part) = standings().into_iter().find(|(name, _)| *name == "refunded in part").unwrap();
+    let gone = || FoundDeposit { is_taken_back: true, ..found("d1".into(), ASKED) };
+    let facts_now = facts(vec![gone()], 5_000);
+    let finding = part.finding(&reference(), &facts_now, id(90), START).unwrap();
+    assert!(finding.needs_person);
+    let lost = after(&part, finding.event);
+    assert_eq!((lost.status(), lost.money_state), (PaymentStatus::PartialCanceled, MoneyState::Reversed));
+    assert_eq!((lost.refundable(), lost.deposits[0].lost), (0, 5_000));
+    assert_eq!(lost.cancelable(0, Some(1_000), None), Err(NotCancelable::TooMuch { refundable: 0 }));
+    // Nobody waits for anything any more: its account is closed.
+    let next = lost.finding(&reference(), &facts_now, id(91), START).unwrap();
+    assert_eq!(next.event.name(), "account.close_queued");
+
+    let returned = looked(waiting(), &facts(vec![found("d2".into(), 5_000)], 0), true);
+    let gone = FoundDeposit { is_taken_back: true, ..found("d2".into(), 5_000) };
+    let finding = returned.finding(&reference(), &facts(vec![gone.clone()], 5_000), id(92), START).unwrap();
+    assert!(finding.needs_person);
+    let twice = after(&returned, finding.event);
+    assert!(!twice.disagrees(&reference(), &facts(vec![gone], 5_000)), "it is known by now");
+    assert_eq!(twice.deposits[0].lost, 5_000);
+}
+
+#[test]
+fn what_comes_back_to_the_account_is_noticed() {
+    let (_, refunded) = standings().into_iter().find(|(name, _)| *name == "canceled, refunded").unwrap();
+    let all = || vec![found("d1".into(), ASKED)];
+    assert!(!refunded.disagrees(&reference(), &facts(all(), ASKED)));
+    assert!(refunded.disagrees(&reference(), &facts(all(), 0)), "the pay-out has bounced");
+    assert!(refunded.disagrees(&reference(), &facts(all(), ASKED - 1)));
+    let (_, refunding) = standings().into_iter().find(|(name, _)| *name == "done, refunding").unwrap();
+    assert!(!refunding.disagrees(&reference(), &facts(all(), ASKED)), "it is under way");
+    let (_, part) = standings().into_iter().find(|(name, _)| *name == "refunded in part").unwrap();
+    assert!(!part.disagrees(&reference(), &facts(all(), 5_000)));
+    assert!(part.disagrees(&reference(), &facts(all(), 0)));
+    let more = vec![found("d1".into(), ASKED), found("d9".into(), 1)];
+    assert!(!part.disagrees(&reference(), &facts(more, 0)), "there is something that is not recorded yet");
+}
+
+#[test]
+fn saying_where_to_sends_what_waited_for_it_back_to_work() {
+    let given = || AccountEvent::PayeeGiven { payee: payee() };
+    let (_, stuck) = standings().into_iter().find(|(name, _)| *name == "waiting, short, nobody says where to").unwrap();
+    let again = after(&stuck, given());
+    assert_eq!(again.deposits[0].work.as_ref().map(|work| work.status), Some(S::Queued));
+    // Of a payment whose account came too late, too.
+    let failure = Failure::declined(FailureCode::ProviderError, "05");
+    let failed = PaymentEvent::ApprovalFailed { failure, reversed: false };
+    let aborted = issuing().on(&failed).unwrap();
+    let late = after(&aborted, deposited("d2", 5_000, DepositStanding::Owed));
+    let died = PaymentEvent::WorkDied { work: later(40, OperationKind::ReturnDeposit, S::Dead), disputed: false };
+    let told = after(&late.on(&died).unwrap(), given());
+    assert_eq!(
+        (told.payee.as_ref(), told.deposits[0].work.as_ref().map(|work| work.status)),
+        (Some(&payee()), Some(S::Queued))
+    );
+    let card = PaymentState::key_in(fixtures::card(), own(S::Queued));
+    assert!(card.on(&PaymentEvent::Account(given())).is_err(), "a card has no account");
+}
+
+#[test]
+fn what_was_found_in_time_is_not_overdue_by_the_time_of_the_answer() {
+    let state = waiting();
+    let empty = facts(Vec::new(), 0);
+    let asked = |at| state.finding(&reference(), &empty, id(90), at).map(|finding| finding.event.name());
+    assert_eq!(asked(due() - Duration::milliseconds(1)), None);
+    assert_eq!(asked(due()), Some("payment.overdue"));
+    // Found all the same, it is not overdue any more.
+    let paid = looked(after(&state, AccountEvent::Overdue), &facts(vec![found("d1".into(), ASKED)], 0), true);
+    assert_eq!((paid.status(), paid.account.map(|account| account.expired)), (PaymentStatus::Done, Some(false)));
+}
+
+/// A refund of the whole that was sent once, and of which nobody has heard, at a bank that dedupes.
+fn refund_of(state: PaymentState, tries: i32) -> Claimed {
+    let payment = Payment { total: won(ASKED), state, ..fixtures::payment() };
+    let mut operation = fixtures::approval_of(&payment);
+    operation.id = id(20);
+    operation.kind = OperationKind::Cancel;
+    operation.connector = super::super::operation::Connector::VirtualAccount;
+    operation.deadline_at = START + Duration::hours(24);
+    operation.attempt_count = tries;
+    let open = OpenAttempt {
+        id: super::super::id::AttemptId(uuid::Uuid::from_u128(5)),
+        call: super::super::attempt::Call::Refund,
+        doubted: None,
+        reference: Reference("r-1".into()),
+        sent_at: START,
+        condemned: None,
+    };
+    let manners = Manners {
+        dedupes_by_reference: true,
+        settle_window: Duration::seconds(5),
+        total_timeout: Duration::seconds(10),
+    };
+    Claimed { operation, payment, open: vec![open], earlier: Vec::new(), fresh: None, manners }
+}
+
+fn refunding() -> PaymentState {
+    let (_, done) = standings().into_iter().find(|(name, _)| *name == "done").unwrap();
+    done.on(&cancel(ASKED, Some(payee()))).unwrap()
+}
+
+#[test]
+fn what_has_nothing_to_come_from_is_not_sent_again() {
+    let reference = Reference("r-1".into());
+    let mut delays = |_| Duration::seconds(2);
+    let mut not_found = |claimed: &Claimed, seconds: i64| {
+        let at = START + Duration::seconds(seconds);
+        claimed.after_change_inquiry(&reference, &InquiryAnswer::NotFound, at, at, &mut delays)
+    };
+    let there = refund_of(refunding(), 0);
+    assert!(matches!(not_found(&there, 1), Step::Change { again: Some(_), .. }));
+    let gone = refund_of(after(&refunding(), AccountEvent::TakenBack { key: "d1".into() }), 0);
+    let Step::Decide(early) = not_found(&gone, 1) else { panic!("nothing is sent") };
+    assert!(matches!(early.next, Next::Unknown { .. }), "it may still arrive: {early:?}");
+    let Step::Decide(later) = not_found(&gone, 60) else { panic!("nothing is sent") };
+    assert!(matches!(later.next, Next::Waiting { .. }) && later.denies().is_some(), "it never will: {later:?}");
+    // By then there is nothing that it could give back.
+    let (_, part) = standings().into_iter().find(|(name, _)| *name == "refunded in part, taken back").unwrap();
+    let mut queued = refund_of(part, 0);
+    queued.open.clear();
+    queued.operation.id = id(21);
+    let mut second = queued.payment.state.cancels[0].clone();
+    (second.work.id, second.end, second.amount) = (id(21), None, 1_000);
+    queued.payment.state.cancels.push(second);
+    let Step::Decide(decision) = queued.first_step(START, &mut delays_of_two) else { panic!("nothing is sent") };
+    assert!(matches!(decision.event, Some(PaymentEvent::CancelFailed { .. })), "{decision:?}");
+}
+
+fn delays_of_two(_: i32) -> Duration {
+    Duration::seconds(2)
+}
+
+#[test]
+fn a_bank_whose_books_stay_others_is_a_persons_case() {
+    for why in [RefusedBecause::Disagrees, RefusedBecause::AlreadyCanceled, RefusedBecause::NotEmpty] {
+        let refusal = super::super::attempt::ChangeAnswer::Declined(ChangeRefusal { why, code: "61".into() });
+        let heard = |tries| {
+            let claimed = refund_of(refunding(), tries);
+            let call = super::super::attempt::Call::Refund;
+            let step = claimed.after_change(call, &Reference("r-1".into()), &refusal, START, &mut delays_of_two);
+            let Step::Decide(decision) = step else { panic!("{step:?}") };
+            decision
+        };
+        assert!(heard(0).looks, "{why:?}: a look may tell why");
+        let decided = heard(5);
+        assert_eq!((decided.next, decided.case.map(|(_, kind)| kind)), (Next::Dead, Some(CaseKind::BooksDisagree)));
+    }
+}
+
+#[test]
+fn nothing_is_sent_when_it_is_not_known_where_to() {
+    let refund = refund_of(refunding(), 0);
+    let Step::Decide(decision) = refund.payee_lost(START) else { panic!("nothing is sent") };
+    assert!(matches!(decision.event, Some(PaymentEvent::CancelFailed { .. })), "{decision:?}");
+}
+
+#[test]
+fn a_return_or_closing_that_was_given_up_is_not_sent_back_beside_others() {
+    let (_, stuck) = standings().into_iter().find(|(name, _)| *name == "waiting, short, nobody says where to").unwrap();
+    let rearmed = PaymentEvent::WorkRearmed { work: later(40, OperationKind::ReturnDeposit, S::Queued) };
+    assert!(stuck.on(&rearmed).is_ok());
+    let busy = after(&stuck, AccountEvent::CloseQueued { work: later(51, OperationKind::CloseAccount, S::Queued) });
+    assert!(busy.on(&rearmed).is_err());
 }

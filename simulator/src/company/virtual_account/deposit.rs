@@ -87,8 +87,9 @@ impl Company {
         Some(self.deposit_entered(entry))
     }
 
-    /// A deposit was a mistake, and the bank takes it back. `None` when nothing of that name ever arrived.
-    pub fn take_back(&mut self, key: &Id, callback: Callback, around: Around) -> Option<Done> {
+    /// A deposit was a mistake, and the bank takes it back; when `paid_out` even if there is nothing left to take, so that less
+    /// than nothing is in the account. `None` when nothing of that name ever arrived.
+    pub fn take_back(&mut self, key: &Id, callback: Callback, paid_out: bool, around: Around) -> Option<Done> {
         let now = around.now;
         let (mut entry, deposit) = self.line_of_deposit(key, Call::TakeBack, around)?;
         let (state, at, is_returned) = (deposit.state, deposit.at, deposit.returned > 0);
@@ -102,7 +103,9 @@ impl Company {
             DepositState::TakenBack => refuse(&mut entry, Reason::AlreadyCancelled),
             DepositState::Arrived if now.since(at) > TAKE_BACK_MAX => refuse(&mut entry, Reason::TooLate),
             // It was paid out meanwhile.
-            DepositState::Arrived if is_returned || left < amount => refuse(&mut entry, Reason::InsufficientBalance),
+            DepositState::Arrived if !paid_out && (is_returned || left < amount) => {
+                refuse(&mut entry, Reason::InsufficientBalance)
+            }
             DepositState::Arrived => {
                 entry.effect = Effect::TakenBack;
                 entry.result = Outcome::Approved;
