@@ -78,9 +78,9 @@ mod tests {
             | FailureReason::AcquirerAmountMismatch
             | FailureReason::NothingToCapture
             | FailureReason::IssueDeadlinePassed => vec![FailureCode::ProviderError],
-            FailureReason::DepositedMeanwhile
-            | FailureReason::DepositTakenBack
-            | FailureReason::RefundAccountLost => vec![FailureCode::RefundRejected],
+            FailureReason::DepositedMeanwhile | FailureReason::DepositTakenBack | FailureReason::RefundAccountLost => {
+                vec![FailureCode::RefundRejected]
+            }
             // Of the payment only: no request is refused with it.
             FailureReason::PayerCanceled => vec![FailureCode::PayProcessCanceled],
         }

@@ -4,8 +4,8 @@ use time::Duration;
 use super::super::attempt::{ChangeRefusal, Manners, OpenAttempt, RefusedBecause};
 use super::super::bank::Bank;
 use super::super::cancel::{Cancel, NotCancelable};
-use super::super::failure::{Failure, FailureCode, FailureReason};
 use super::super::course::{CaseKind, Claimed, Next, Step};
+use super::super::failure::{Failure, FailureCode, FailureReason};
 use super::super::fixtures::{self, START, id, later, own, won};
 use super::super::ledger::{self, posting};
 use super::super::operation::{OperationKind, OperationStatus as S};
@@ -560,8 +560,7 @@ fn what_comes_back_to_the_account_is_noticed() {
 #[test]
 fn saying_where_to_sends_what_waited_for_it_back_to_work() {
     let given = || AccountEvent::PayeeGiven { payee: payee() };
-    let (_, stuck) =
-        standings().into_iter().find(|(name, _)| *name == "waiting, short, nobody says where to").unwrap();
+    let (_, stuck) = standings().into_iter().find(|(name, _)| *name == "waiting, short, nobody says where to").unwrap();
     let again = after(&stuck, given());
     assert_eq!(again.deposits[0].work.as_ref().map(|work| work.status), Some(S::Queued));
     // Of a payment whose account came too late, too.
@@ -571,7 +570,10 @@ fn saying_where_to_sends_what_waited_for_it_back_to_work() {
     let late = after(&aborted, deposited("d2", 5_000, DepositStanding::Owed));
     let died = PaymentEvent::WorkDied { work: later(40, OperationKind::ReturnDeposit, S::Dead) };
     let told = after(&late.on(&died).unwrap(), given());
-    assert_eq!((told.payee.as_ref(), told.deposits[0].work.as_ref().map(|work| work.status)), (Some(&payee()), Some(S::Queued)));
+    assert_eq!(
+        (told.payee.as_ref(), told.deposits[0].work.as_ref().map(|work| work.status)),
+        (Some(&payee()), Some(S::Queued))
+    );
     let card = PaymentState::key_in(fixtures::card(), own(S::Queued));
     assert!(card.on(&PaymentEvent::Account(given())).is_err(), "a card has no account");
 }
@@ -605,8 +607,11 @@ fn refund_of(state: PaymentState, tries: i32) -> Claimed {
         sent_at: START,
         condemned: None,
     };
-    let manners =
-        Manners { dedupes_by_reference: true, settle_window: Duration::seconds(5), total_timeout: Duration::seconds(10) };
+    let manners = Manners {
+        dedupes_by_reference: true,
+        settle_window: Duration::seconds(5),
+        total_timeout: Duration::seconds(10),
+    };
     Claimed { operation, payment, open: vec![open], fresh: None, manners }
 }
 
@@ -672,8 +677,7 @@ fn nothing_is_sent_when_it_is_not_known_where_to() {
 
 #[test]
 fn a_return_or_closing_that_was_given_up_is_not_sent_back_beside_others() {
-    let (_, stuck) =
-        standings().into_iter().find(|(name, _)| *name == "waiting, short, nobody says where to").unwrap();
+    let (_, stuck) = standings().into_iter().find(|(name, _)| *name == "waiting, short, nobody says where to").unwrap();
     let rearmed = PaymentEvent::WorkRearmed { work: later(40, OperationKind::ReturnDeposit, S::Queued) };
     assert!(stuck.on(&rearmed).is_ok());
     let busy = after(&stuck, AccountEvent::CloseQueued { work: later(51, OperationKind::CloseAccount, S::Queued) });

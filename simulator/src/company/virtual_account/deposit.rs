@@ -103,7 +103,9 @@ impl Company {
             DepositState::TakenBack => refuse(&mut entry, Reason::AlreadyCancelled),
             DepositState::Arrived if now.since(at) > TAKE_BACK_MAX => refuse(&mut entry, Reason::TooLate),
             // It was paid out meanwhile.
-            DepositState::Arrived if !paid_out && (is_returned || left < amount) => refuse(&mut entry, Reason::InsufficientBalance),
+            DepositState::Arrived if !paid_out && (is_returned || left < amount) => {
+                refuse(&mut entry, Reason::InsufficientBalance)
+            }
             DepositState::Arrived => {
                 entry.effect = Effect::TakenBack;
                 entry.result = Outcome::Approved;
