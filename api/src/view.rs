@@ -129,7 +129,8 @@ pub struct PaymentView {
     pub sequence: i64,
     /// The work that is queued on it.
     pub operation: Option<OperationView>,
-    /// What was paid into its virtual account, in the order in which it was found; null when nothing ever was.
+    /// What was paid into its virtual account, in the order in which it was found; null when nothing ever was. Of more than 100
+    /// the oldest that went back are left out.
     pub deposits: Option<Vec<DepositView>>,
 }
 

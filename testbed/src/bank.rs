@@ -53,8 +53,13 @@ impl Bank {
 
     /// Parks the next call that matches `before` or `after` its effect. Registrations of cards carry no order.
     pub async fn hold_where(&self, matches: Value, effect: &str) -> BankHold {
+        self.hold_then(matches, effect, json!("approve")).await
+    }
+
+    /// The same, and `then` treats it by this step.
+    pub async fn hold_then(&self, matches: Value, effect: &str, then: Value) -> BankHold {
         let id = format!("hold-{}", crate::run::unique());
-        let step = json!({ "do": "hold", "id": id, "effect": effect });
+        let step = json!({ "do": "hold", "id": id, "effect": effect, "then": then });
         self.script_whole(json!({ "match": matches, "steps": [step] })).await;
         BankHold { bank: self.clone(), id }
     }
@@ -118,6 +123,19 @@ impl Bank {
     /// What becomes of a deposit: `land`, `vanish` or `take-back`.
     pub async fn move_deposit(&self, key: &str, how: &str, body: Value) -> Value {
         self.call(Method::POST, &format!("/admin/deposits/{key}/{how}"), Some(body)).await
+    }
+
+    /// Asks the bank what became of a reference of a virtual account, as its own people may: what is to fail later does so then.
+    pub async fn asks_after(&self, reference: &str) -> Value {
+        self.call(Method::GET, &format!("/virtual-accounts/v1/transactions/{reference}"), None).await
+    }
+
+    /// The last four digits of the accounts that were asked to be paid to for an order, in order.
+    pub async fn paid_to(&self, order_id: &str) -> Vec<String> {
+        let journal = self.journal(order_id).await;
+        let sent = journal.iter().filter(|entry| entry["request"] == "pay_out");
+        let last4 = sent.filter_map(|entry| entry["details"]["pay_out"]["to"]["last4"].as_str());
+        last4.map(str::to_owned).collect()
     }
 
     /// What should have become of an order's money: `bank.expect("order-1").charged_once().await`.

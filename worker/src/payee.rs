@@ -61,11 +61,11 @@ pub(crate) async fn terms(
     let said = cancel.or(state.payee.as_ref()).map(|payee: &Payee| payee.id);
     let (Some(deposit), Some(payee)) = (deposit, sent_to.or(said)) else { return Ok(Terms::Lost) };
     let Some(sealed) = worker.store.sealed_payee(payee).await? else {
-        tracing::error!(%payee, "where the money goes back to is not kept any more");
+        tracing::warn!(%payee, "where the money goes back to is not kept any more");
         return Ok(Terms::Lost);
     };
     let Some(to) = TypedPayee::open(&sealed, &worker.payee_key, payee) else {
-        tracing::error!(%payee, "where the money goes back to can't be opened: was the master secret changed?");
+        tracing::warn!(%payee, "where the money goes back to can't be opened: was the master secret changed?");
         return Ok(Terms::Lost);
     };
     let (account, deposit) = (deposit.reference.clone(), deposit.key.clone());

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test makes its own ids, and reads its environment")]
 
 mod accepting;
+mod accounts;
 mod api_keys;
 mod cancels;
 mod claiming;

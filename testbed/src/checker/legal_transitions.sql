@@ -20,7 +20,9 @@ where (version = 1 and (type <> 'payment.created' or status not in ('READY', 'IN
         'deposit.taken_back'))
     or (type = 'cancel.done' and status not in ('PARTIAL_CANCELED', 'CANCELED'))
     or (before in ('ABORTED', 'EXPIRED') and type not like 'deposit.%' and type not like 'account.%' and type not in
-        ('payment.late_approval', 'payment.reversed', 'operation.retry_scheduled', 'operation.unknown'))
+        ('payment.late_approval', 'payment.reversed', 'operation.retry_scheduled', 'operation.unknown')
+        -- The return of what was paid into an account that was opened too late.
+        and not (type in ('operation.dead', 'operation.rearmed') and payment_id in (select payment_id from deposits)))
     or (before in ('DONE', 'PARTIAL_CANCELED') and type not like 'deposit.%' and type not like 'account.%' and type not in
         ('payment.late_approval', 'payment.reversed', 'operation.retry_scheduled', 'operation.unknown',
         'operation.delayed', 'operation.dead', 'operation.rearmed', 'cancel.queued', 'cancel.done', 'cancel.aborted',

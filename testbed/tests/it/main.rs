@@ -17,6 +17,7 @@ mod command_line;
 mod compat;
 mod crash;
 mod cut;
+mod deposits;
 mod drain;
 mod edges;
 mod giving_back;

@@ -184,7 +184,7 @@ async fn no_such_account(
 /// Opens a case, with a letter, if there is none yet.
 async fn person(worker: &Worker, look: &Look, about: &str, kind: CaseKind, why: &str) -> Result<(), StoreError> {
     if worker.store.open_account_case(&look.reference, about, kind, why).await? {
-        tracing::error!(reference = %look.reference, about, kind = kind.as_str(), why, "a person has to see to an account");
+        tracing::warn!(reference = %look.reference, about, kind = kind.as_str(), why, "a person has to see to an account");
     }
     Ok(())
 }

@@ -74,6 +74,13 @@ impl PaymentState {
             | Stage::Expired { .. } => {}
         }
         let simple = |event| Some(Finding { event, owes: None, needs_person: false });
+        // What pays goes first: whoever paid waits, however much else was paid in.
+        let is_known = |deposit: &FoundDeposit| self.deposits.iter().any(|known| known.key == deposit.key);
+        let mut new = found.deposits.iter().filter(|deposit| !is_known(deposit));
+        let pays = new.find(|deposit| self.standing_of(reference, deposit).0 == DepositStanding::Taken);
+        if let Some(deposit) = pays.filter(|_| self.has_room(DepositStanding::Taken)) {
+            return Some(self.deposited(reference, deposit, fresh, asked));
+        }
         for deposit in &found.deposits {
             match self.deposits.iter().find(|known| known.key == deposit.key) {
                 None if self.has_room(self.standing_of(reference, deposit).0) => {
