@@ -2,7 +2,6 @@
 //! later, or never where the account has been forgotten on purpose.
 
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::{Conn, Store, StoreError, write};
 use crate::domain::id::{PaymentId, Reference};
@@ -25,6 +24,10 @@ pub struct Look {
     pub until: OffsetDateTime,
     /// The database's time.
     pub now: OffsetDateTime,
+    /// When the bank called back, if nothing was found since.
+    pub called_back_at: Option<OffsetDateTime>,
+    /// W3C `traceparent` of the request that had the account opened.
+    pub trace_parent: Option<String>,
 }
 
 /// What became of a bank's callback.
@@ -54,24 +57,29 @@ impl Store {
                 )
                 update account_looks l set look_at = now() + make_interval(secs => $2) from due
                 where l.reference = due.reference
-                returning l.reference, l.payment_id, l.looks, l.look_at, now() as "now!"
+                returning l.reference, l.payment_id, l.looks, l.look_at, now() as "now!", l.called_back_at,
+                    (select o.trace_parent from attempts a join operations o on o.id = a.operation_id
+                        where a.reference = l.reference and a.call = 'issue' limit 1) as trace_parent
                 "#,
                 limit,
                 TAKEN_FOR,
             ),
             fetch_all
         )?;
-        let look = |reference: String, payment: Uuid, looks, until, now| Look {
-            reference: Reference(reference),
-            payment: PaymentId(payment),
-            looks,
-            until,
-            now,
-        };
-        Ok(rows.into_iter().map(|row| look(row.reference, row.payment_id, row.looks, row.look_at, row.now)).collect())
+        let looks = rows.into_iter().map(|row| Look {
+            reference: Reference(row.reference),
+            payment: PaymentId(row.payment_id),
+            looks: row.looks,
+            until: row.look_at,
+            now: row.now,
+            called_back_at: row.called_back_at,
+            trace_parent: row.trace_parent,
+        });
+        Ok(looks.collect())
     }
 
-    /// Says when an account is looked at again, unless somebody wants it looked at sooner since the look was taken.
+    /// Says when an account is looked at again, and how often it was since something was found (0: something was), unless somebody
+    /// wants it looked at sooner since the look was taken.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -79,7 +87,9 @@ impl Store {
         write!(
             self,
             sqlx::query!(
-                "update account_looks set look_at = $2, looks = $3 where reference = $1 and look_at = $4",
+                r#"update account_looks set look_at = $2, looks = $3,
+                    called_back_at = case when $3 > 0 then called_back_at end
+                where reference = $1 and look_at = $4"#,
                 look.reference.as_str(),
                 at,
                 looks,
@@ -123,9 +133,9 @@ impl Store {
                     insert into bank_callbacks (event_id, reference) select $1, $2 from account
                     on conflict (event_id) do nothing returning 1
                 ), look as (
-                    insert into account_looks (reference, payment_id, look_at)
-                    select $2, payment_id, now() from account where exists (select from callback)
-                    on conflict (reference) do update set look_at = now(), looks = 0
+                    insert into account_looks (reference, payment_id, look_at, called_back_at)
+                    select $2, payment_id, now(), now() from account where exists (select from callback)
+                    on conflict (reference) do update set look_at = now(), looks = 0, called_back_at = now()
                 )
                 select exists (select from account) as "known!", exists (select from callback) as "new!"
                 "#,

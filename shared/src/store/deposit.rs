@@ -21,6 +21,19 @@ pub struct Fact<'a> {
     pub amount: i64,
     /// When, by the bank's clock, as its merchant's shows it.
     pub at: OffsetDateTime,
+    /// By what it was found.
+    pub found: Found,
+}
+
+/// How a fact came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// When the bank had called back, if it had.
+    pub called_back_at: Option<OffsetDateTime>,
+    /// When the bank was asked, by the database's clock.
+    pub looked_at: OffsetDateTime,
+    /// How long its answer took, in milliseconds.
+    pub latency_ms: i32,
 }
 
 /// A change of a payment that a look at one of its accounts brought about, as the domain decided it.
@@ -77,8 +90,9 @@ impl Store {
                     insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
                     select id, version, $14, $15, $5, $16, ahead from payment
                 ), fact as (
-                    insert into deposits (transaction_key, fact, payment_id, version, reference, amount, happened_at)
-                    select $17, $18, id, version, $8, $19, $20 from payment where $17::text is not null
+                    insert into deposits (transaction_key, fact, payment_id, version, reference, amount, happened_at,
+                        called_back_at, looked_at, latency_ms)
+                    select $17, $18, id, version, $8, $19, $20, $27, $28, $29 from payment where $17::text is not null
                 ), operation as (
                     insert into operations (id, payment_id, number, kind, connector, amount, target_reference, deadline_at,
                         trace_parent)
@@ -120,6 +134,9 @@ impl Store {
                 posting.map(|posting| posting.credit.as_str()) as _,
                 posting.map(|posting| posting.amount) as _,
                 account.map(|account| account.operation.0) as _,
+                found.fact.as_ref().and_then(|fact| fact.found.called_back_at) as _,
+                found.fact.as_ref().map(|fact| fact.found.looked_at) as _,
+                found.fact.as_ref().map(|fact| fact.found.latency_ms) as _,
             ),
             fetch_optional
         )

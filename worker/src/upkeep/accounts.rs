@@ -14,7 +14,7 @@ use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::OperationId;
 use naru_shared::domain::operation::{Connector, OperationStatus, urgency};
 use naru_shared::domain::virtual_account::{AccountEvent, AccountFacts, DepositStanding, IssueInquiry, next_look};
-use naru_shared::store::{Fact, FoundOut, Look, StoreError};
+use naru_shared::store::{Fact, Found, FoundOut, Look, StoreError};
 use naru_shared::system::System;
 use naru_shared::telemetry::TraceContext;
 use time::OffsetDateTime;
@@ -53,7 +53,8 @@ pub(super) async fn run(worker: Worker) {
 }
 
 async fn attend(worker: &Worker, look: Look) {
-    let trace = TraceContext::start(&System);
+    // Whatever is found in an account belongs to the story of the request that had it opened.
+    let trace = TraceContext::continue_or_start(look.trace_parent.as_deref(), &System).step(&System);
     if let Err(error) = look_at(worker, &look, &trace).await {
         // Half a minute later somebody looks again.
         tracing::warn!(%error, reference = %look.reference, "a look at an account came to nothing");
@@ -69,13 +70,13 @@ async fn look_at(worker: &Worker, look: &Look, trace: &TraceContext) -> Result<(
     if !worker.lease.holds() || !breaker.lets_through(began) {
         return Ok(());
     }
-    let Some(found) = ask(worker, bank, look, trace).await? else {
+    let Some((found, by)) = ask(worker, bank, look, trace, now).await? else {
         return Ok(());
     };
     hold_point("looked").await;
     let mut changed = false;
     for _ in 0..FACTS_MAX {
-        match record(worker, look, &found, trace, now()).await? {
+        match record(worker, look, &found, by, trace, now()).await? {
             Progress::Recorded => changed = true,
             Progress::Again => {}
             Progress::Nothing => break,
@@ -90,17 +91,21 @@ async fn look_at(worker: &Worker, look: &Look, trace: &TraceContext) -> Result<(
     worker.store.look_again(look, next_look(now(), due_at, looks), looks).await
 }
 
-/// What the bank says of the account; nothing when it says nothing that can be used.
+/// What the bank says of the account, and how it came to; nothing when it says nothing that can be used.
 async fn ask(
     worker: &Worker,
     bank: &dyn HoldsAccounts,
     look: &Look,
     trace: &TraceContext,
-) -> Result<Option<AccountFacts>, StoreError> {
+    now: impl Fn() -> OffsetDateTime,
+) -> Result<Option<(AccountFacts, Found)>, StoreError> {
     let Some(payment) = worker.store.payments(&[look.payment]).await?.pop() else { return Ok(None) };
     let traceparent = trace.to_header();
     let order = Order { payment: &payment, amount: payment.total, traceparent: &traceparent };
+    let looked_at = now();
     let answer = bank.look(order, &look.reference).await;
+    let latency_ms = i32::try_from((now() - looked_at).whole_milliseconds()).unwrap_or(i32::MAX);
+    let by = Found { called_back_at: look.called_back_at, looked_at, latency_ms };
     let breaker = worker.connectors.breaker(Connector::VirtualAccount);
     breaker.heard(!matches!(answer, IssueInquiry::NoAnswer(_)), System.monotonic());
     let said = match &answer {
@@ -115,7 +120,7 @@ async fn ask(
         IssueInquiry::Issued(mut found) => {
             // What happens at the bank is shown, and late, by the merchant's clock.
             found.deposits.iter_mut().for_each(|deposit| deposit.at = payment.merchant_time(deposit.at));
-            Ok(Some(found))
+            Ok(Some((found, by)))
         }
         IssueInquiry::NoAnswer(fault) => {
             tracing::warn!(fault, reference = %look.reference, "the bank does not say what is in an account");
@@ -139,6 +144,7 @@ async fn record(
     worker: &Worker,
     look: &Look,
     found: &AccountFacts,
+    by: Found,
     trace: &TraceContext,
     now: OffsetDateTime,
 ) -> Result<Progress, StoreError> {
@@ -162,7 +168,7 @@ async fn record(
         next: &next,
         event: &event,
         reference: &look.reference,
-        fact: fact(&event, found, shown_now),
+        fact: fact(&event, found, by, shown_now),
         owes: finding.owes.as_ref().map(|(kind, amount, target)| (operation, *kind, *amount, target)),
         trace_parent: &trace_parent,
         trace_id: &trace_id,
@@ -190,7 +196,7 @@ async fn record(
 }
 
 /// What goes into the list of deposits.
-fn fact<'a>(event: &'a PaymentEvent, found: &AccountFacts, now: OffsetDateTime) -> Option<Fact<'a>> {
+fn fact<'a>(event: &'a PaymentEvent, found: &AccountFacts, by: Found, now: OffsetDateTime) -> Option<Fact<'a>> {
     let PaymentEvent::Account(event) = event else { return None };
     match event {
         AccountEvent::Deposited { deposit, .. } => Some(Fact {
@@ -198,10 +204,11 @@ fn fact<'a>(event: &'a PaymentEvent, found: &AccountFacts, now: OffsetDateTime) 
             what: if deposit.standing == DepositStanding::TakenBack { "taken_back" } else { "deposited" },
             amount: deposit.amount,
             at: deposit.deposited_at,
+            found: by,
         }),
         AccountEvent::TakenBack { key } => {
             let amount = found.deposits.iter().find(|deposit| deposit.key == *key)?.amount;
-            Some(Fact { key, what: "taken_back", amount, at: now })
+            Some(Fact { key, what: "taken_back", amount, at: now, found: by })
         }
         AccountEvent::Issued { .. }
         | AccountEvent::PayeeGiven { .. }
