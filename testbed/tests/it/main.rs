@@ -32,6 +32,7 @@ mod members;
 mod method_data;
 mod methods;
 mod must_not;
+mod odd_cards;
 mod payers;
 mod poison;
 mod postgres;
