@@ -581,4 +581,4 @@ words! {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
