@@ -53,6 +53,10 @@ create table deposits (
     -- When, by the bank's clock, as its merchant's shows it.
     happened_at     timestamptz not null,
     found_at        timestamptz not null default now(),
+    -- How it came to be known: when its bank had called back, if it had; when the bank was asked, and how long its answer took.
+    called_back_at  timestamptz,
+    looked_at       timestamptz not null default now(),
+    latency_ms      integer,
     primary key (transaction_key, fact),
     constraint deposits_of_event foreign key (payment_id, version) references payment_events (payment_id, version),
     constraint deposits_fact check (fact in ('deposited', 'taken_back')),
@@ -68,8 +72,10 @@ create table account_looks (
     look_at    timestamptz not null,
     -- How often it was looked at since something changed.
     looks      integer     not null default 0,
-    -- Whether a bank has called back: it goes before all others.
+    -- Whether a bank has called back and nobody looked since: it goes before all others.
     is_called  boolean     not null default false,
+    -- When its bank called back, until something was found for it.
+    called_back_at timestamptz,
     -- How often in a row the bank said nothing that can be used, and since when.
     failures      integer     not null default 0,
     failing_since timestamptz

@@ -1,9 +1,23 @@
 //! What came back from an HTTP call.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
+
+/// The codes of all refusals that this process has heard.
+fn heard() -> MutexGuard<'static, BTreeSet<String>> {
+    static HEARD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The codes of all refusals that any test of this process has heard so far, save those that a test code asked for.
+#[must_use]
+pub fn codes_heard() -> BTreeSet<String> {
+    heard().clone()
+}
 
 /// An answer of the API.
 #[derive(Clone)]
@@ -24,7 +38,12 @@ impl Answer {
         let headers = response.headers().clone();
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Self { status, headers, text, body })
+        let answer = Self { status, headers, text, body };
+        // What a test code asks for is no answer of Naru's own.
+        if status >= 400 && answer.text("reason") != "TEST_CODE" {
+            heard().insert(answer.text("code").to_owned());
+        }
+        Ok(answer)
     }
 
     /// A header's value; empty when it is not there.

@@ -113,7 +113,15 @@ impl Bank {
     /// Somebody pays into the account of an order: what was asked, unless another `amount` or the like is said
     /// (`POST /admin/deposits` in `simulator/README.md`). Returns the deposit as the bank tells it.
     pub async fn deposit(&self, order_id: &str, more: Value) -> Value {
-        let mut body = json!({ "orderId": order_id });
+        self.deposit_where(json!({ "orderId": order_id }), more).await
+    }
+
+    /// The same, into the account that was opened under this reference.
+    pub async fn deposit_into(&self, reference: &str, more: Value) -> Value {
+        self.deposit_where(json!({ "reference": reference }), more).await
+    }
+
+    async fn deposit_where(&self, mut body: Value, more: Value) -> Value {
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
             body.extend(more);
         }

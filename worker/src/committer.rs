@@ -86,6 +86,7 @@ async fn one_by_one(worker: &Worker, batch: Vec<Finished>) {
         let Some(outcome) = finished.outcome.clone() else { continue };
         match until_answered(|| worker.store.record_one(&outcome)).await {
             Ok(Recorded::Stands { version, state, next, late }) => {
+                hold_point("recorded").await;
                 if let Late::Reversing(_) | Late::Case = late {
                     let late = told(late);
                     tracing::warn!(operation = %outcome.operation, late, "somebody has heard otherwise");
@@ -98,6 +99,7 @@ async fn one_by_one(worker: &Worker, batch: Vec<Finished>) {
                 hint_again(worker, &finished, &outcome, System.now());
                 hint_next(worker, next);
                 wake(worker, notice.into_iter().collect()).await;
+                hold_point("published").await;
                 settle(finished);
             }
             Ok(Recorded::Refused { late }) => {

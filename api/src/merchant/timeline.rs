@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use naru_shared::domain::attempt::{AnswerWord, Call};
 use naru_shared::domain::id::OperationId;
 use naru_shared::domain::operation::{Connector, OperationKind};
-use naru_shared::store::{Timeline, ToldAttempt, ToldEvent, ToldOperation};
+use naru_shared::store::{Timeline, ToldAttempt, ToldEvent, ToldLook, ToldOperation};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use crate::unavailable::refuse;
 use crate::view::{seoul_millis, transaction_key};
 
 /// Events that somebody asked for; every other is what came of work.
-const ASKED_FOR: [&str; 7] = [
+const ASKED_FOR: [&str; 8] = [
     naru_shared::domain::event::CREATED,
     "payment.authenticated",
     "payment.payer_canceled",
@@ -26,6 +26,7 @@ const ASKED_FOR: [&str; 7] = [
     "cancel.queued",
     "capture.queued",
     "checkout.scanned",
+    "deposit.refund_account_given",
 ];
 
 /// What happened to a payment, in the order of cause and effect.
@@ -48,11 +49,12 @@ pub(super) struct TimelineView {
 #[serde(rename_all = "camelCase")]
 pub(super) struct StepView {
     /// `request`: somebody asked, and it was accepted. `queue`: work was put into the queue. `attempt`: an acquirer was called.
-    /// `commit`: what came of it, or of time, was written down.
+    /// `callback`: a bank called back about an account that somebody paid into. `look`: the bank was asked what is in it, and told
+    /// something new. `commit`: what came of any of these, or of time, was written down.
     step: &'static str,
     /// When it began, by the merchant's clock, at +09:00.
     at: String,
-    /// The type of the event, the kind of the work, or what was asked of the acquirer.
+    /// The type of the event, the kind of the work, or what was asked of the acquirer; `deposits` of a callback and of a look.
     #[serde(rename = "type")]
     kind: String,
     /// The trace it happened in.
@@ -124,6 +126,8 @@ enum Told<'a> {
     Event(&'a ToldEvent),
     Operation(&'a ToldOperation),
     Attempt(&'a ToldAttempt),
+    Callback(&'a ToldLook),
+    Look(&'a ToldLook),
 }
 
 /// All of it in the order of cause and effect: by the database's clock, with events in the order of their versions whatever
@@ -138,6 +142,8 @@ fn in_order(told: &Timeline) -> Vec<StepView> {
     }
     all.extend(told.operations.iter().map(|operation| (operation.at, 1, Told::Operation(operation))));
     all.extend(told.attempts.iter().map(|attempt| (attempt.at, 2, Told::Attempt(attempt))));
+    all.extend(told.looks.iter().filter_map(|look| Some((look.called_back_at?, 2, Told::Callback(look)))));
+    all.extend(told.looks.iter().map(|look| (look.at, 3, Told::Look(look))));
     // Equals stay as they are.
     all.sort_by_key(|(at, rank, _)| (*at, *rank));
     let mut ahead = Duration::ZERO;
@@ -153,6 +159,10 @@ fn in_order(told: &Timeline) -> Vec<StepView> {
                 Told::Attempt(attempt) => {
                     let operation = told.operations.iter().find(|operation| operation.id == attempt.operation);
                     StepView::of_attempt(attempt, operation, shown(at), attempt.answered_at.map(shown))
+                }
+                Told::Callback(look) => StepView::of_account("callback", look, shown(at)),
+                Told::Look(look) => {
+                    StepView { latency_ms: look.latency_ms, ..StepView::of_account("look", look, shown(at)) }
                 }
             }
         })
@@ -196,6 +206,11 @@ impl StepView {
             amount: Some(operation.amount),
             ..Self::new("queue", at, operation.kind.as_str().to_owned(), operation.trace_id())
         }
+    }
+
+    fn of_account(step: &'static str, look: &ToldLook, at: String) -> Self {
+        let connector = Some(Connector::VirtualAccount.as_str());
+        Self { connector, ..Self::new(step, at, "deposits".to_owned(), &look.trace_id) }
     }
 
     fn of_attempt(
@@ -262,6 +277,7 @@ mod tests {
                 at: at(0),
             }],
             attempts: vec![attempt(10, Call::Approve), attempt(200, Call::Inquire)],
+            looks: Vec::new(),
             is_whole: true,
         };
         let steps = in_order(&told);

@@ -38,3 +38,5 @@ pub mod virtual_account;
 mod fixtures;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod whole_life;

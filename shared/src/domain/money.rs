@@ -118,6 +118,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
         #[test]
         fn the_parts_add_up_to_the_whole(amount in 0..=i64::MAX, tax_free in 0..=i64::MAX) {
             let split = TaxSplit::of(amount, tax_free);

@@ -433,7 +433,7 @@ fn play(seed: u64, rules: Rules) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5_000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn an_acquirer_that_dedupes_charges_once(seed in any::<u64>(), window in 0..30_i64, zombies in any::<bool>()) {

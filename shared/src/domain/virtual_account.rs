@@ -642,4 +642,4 @@ words! {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

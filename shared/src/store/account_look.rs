@@ -2,7 +2,6 @@
 //! later, or never where the account has been forgotten on purpose.
 
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::{Conn, Store, StoreError, read, write};
 use crate::domain::id::{PaymentId, Reference};
@@ -27,6 +26,10 @@ pub struct Look {
     pub until: OffsetDateTime,
     /// The database's time.
     pub now: OffsetDateTime,
+    /// When the bank called back, if nothing was found since.
+    pub called_back_at: Option<OffsetDateTime>,
+    /// W3C `traceparent` of the request that had the account opened.
+    pub trace_parent: Option<String>,
 }
 
 /// What became of a bank's callback.
@@ -56,26 +59,30 @@ impl Store {
                 )
                 update account_looks l set look_at = now() + make_interval(secs => $2), is_called = false from due
                 where l.reference = due.reference
-                returning l.reference, l.payment_id, l.looks, l.failures, l.look_at, now() as "now!"
+                returning l.reference, l.payment_id, l.looks, l.failures, l.look_at, now() as "now!", l.called_back_at,
+                    (select o.trace_parent from attempts a join operations o on o.id = a.operation_id
+                        where a.reference = l.reference and a.call = 'issue' limit 1) as trace_parent
                 "#,
                 limit,
                 TAKEN_FOR,
             ),
             fetch_all
         )?;
-        let look = |reference: String, payment: Uuid, looks, failures, until, now| Look {
-            reference: Reference(reference),
-            payment: PaymentId(payment),
-            looks,
-            failures,
-            until,
-            now,
-        };
-        let each = rows.into_iter();
-        Ok(each.map(|r| look(r.reference, r.payment_id, r.looks, r.failures, r.look_at, r.now)).collect())
+        let looks = rows.into_iter().map(|row| Look {
+            reference: Reference(row.reference),
+            payment: PaymentId(row.payment_id),
+            looks: row.looks,
+            failures: row.failures,
+            until: row.look_at,
+            now: row.now,
+            called_back_at: row.called_back_at,
+            trace_parent: row.trace_parent,
+        });
+        Ok(looks.collect())
     }
 
-    /// Says when an account is looked at again, unless somebody wants it looked at sooner since the look was taken.
+    /// Says when an account is looked at again, and how often it was since something was found (0: something was), unless somebody
+    /// wants it looked at sooner since the look was taken.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -84,7 +91,8 @@ impl Store {
             self,
             sqlx::query!(
                 r#"update account_looks set look_at = case when look_at = $4 then $2 else look_at end,
-                    looks = case when look_at = $4 then $3 else looks end, failures = 0, failing_since = null
+                    looks = case when look_at = $4 then $3 else looks end, failures = 0, failing_since = null,
+                    called_back_at = case when $3 > 0 or look_at <> $4 then called_back_at end
                 where reference = $1 and (look_at = $4 or failures > 0)"#,
                 look.reference.as_str(),
                 at,
@@ -166,9 +174,10 @@ impl Store {
                     insert into bank_callbacks (event_id, reference) select $1, $2 from account
                     on conflict (event_id) do nothing returning 1
                 ), look as (
-                    insert into account_looks (reference, payment_id, look_at, is_called)
-                    select $2, payment_id, now(), true from account where exists (select from callback)
-                    on conflict (reference) do update set look_at = now(), looks = 0, is_called = true
+                    insert into account_looks (reference, payment_id, look_at, is_called, called_back_at)
+                    select $2, payment_id, now(), true, now() from account where exists (select from callback)
+                    on conflict (reference) do update set look_at = now(), looks = 0, is_called = true,
+                        called_back_at = now()
                 )
                 select exists (select from account) as "known!", exists (select from callback) as "new!"
                 "#,

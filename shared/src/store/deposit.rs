@@ -10,7 +10,7 @@ use crate::domain::course::CaseKind;
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{OperationId, PaymentId, Reference};
 use crate::domain::ledger::posting;
-use crate::domain::operation::OperationKind;
+use crate::domain::operation::{LetterReason, OperationKind};
 use crate::domain::payment::{Payment, PaymentState};
 
 /// Something found in an account, for the list that is only ever added to.
@@ -24,6 +24,19 @@ pub struct Fact<'a> {
     pub amount: i64,
     /// When, by the bank's clock, as its merchant's shows it.
     pub at: OffsetDateTime,
+    /// By what it was found.
+    pub found: Found,
+}
+
+/// How a fact came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// When the bank had called back, if it had.
+    pub called_back_at: Option<OffsetDateTime>,
+    /// When the bank was asked, by the database's clock.
+    pub looked_at: OffsetDateTime,
+    /// How long its answer took, in milliseconds.
+    pub latency_ms: i32,
 }
 
 /// A change of a payment that a look at one of its accounts brought about, as the domain decided it.
@@ -83,8 +96,9 @@ impl Store {
                     insert into payment_events (payment_id, version, class, type, state, trace_id, ahead)
                     select id, version, $14, $15, $5, $16, ahead from payment
                 ), fact as (
-                    insert into deposits (transaction_key, fact, payment_id, version, reference, amount, happened_at)
-                    select $17, $18, id, version, $8, $19, $20 from payment where $17::text is not null
+                    insert into deposits (transaction_key, fact, payment_id, version, reference, amount, happened_at,
+                        called_back_at, looked_at, latency_ms)
+                    select $17, $18, id, version, $8, $19, $20, $29, $30, $31 from payment where $17::text is not null
                 ), operation as (
                     insert into operations (id, payment_id, number, kind, connector, amount, target_reference, deadline_at,
                         trace_parent)
@@ -103,7 +117,8 @@ impl Store {
                     where $27::text is not null
                     on conflict on constraint cases_once do nothing returning operation_id
                 ), letter as (
-                    update operations o set fence = o.fence + 1, letter = 'needs_person', letter_fence = o.fence + 1
+                    update operations o set fence = o.fence + 1, letter = 'needs_person', letter_reason = $32,
+                        letter_fence = o.fence + 1
                     from opened where o.id = opened.operation_id and o.nudge_at is null
                 )
                 select version from payment
@@ -136,6 +151,10 @@ impl Store {
                 found.transaction.0,
                 found.case as _,
                 CaseKind::BooksDisagree.as_str(),
+                found.fact.as_ref().and_then(|fact| fact.found.called_back_at) as _,
+                found.fact.as_ref().map(|fact| fact.found.looked_at) as _,
+                found.fact.as_ref().map(|fact| fact.found.latency_ms) as _,
+                LetterReason::BooksDisagree.as_str(),
             ),
             fetch_optional
         )
@@ -166,6 +185,11 @@ impl Store {
         kind: CaseKind,
         why: &str,
     ) -> Result<bool, StoreError> {
+        let reason = match kind {
+            CaseKind::BooksDisagree => LetterReason::BooksDisagree,
+            CaseKind::AmountMismatch => LetterReason::AmountMismatch,
+            CaseKind::AccountUnread | CaseKind::NetCancelRefused | CaseKind::LateChange => LetterReason::OutcomeUnknown,
+        };
         let opened = write!(
             self,
             sqlx::query_scalar!(
@@ -178,7 +202,8 @@ impl Store {
                     on conflict on constraint cases_once do nothing returning operation_id
                 ), letter as (
                     -- Nobody claims it any more: its fence says which letter this is.
-                    update operations o set fence = o.fence + 1, letter = 'needs_person', letter_fence = o.fence + 1
+                    update operations o set fence = o.fence + 1, letter = 'needs_person', letter_reason = $5,
+                        letter_fence = o.fence + 1
                     from opened where o.id = opened.operation_id and o.nudge_at is null
                 )
                 select exists (select from opened) as "opened!"
@@ -187,6 +212,7 @@ impl Store {
                 about,
                 kind.as_str(),
                 why,
+                reason.as_str(),
             ),
             fetch_one
         )?;

@@ -55,7 +55,7 @@ pub use billing::{BillingKeyUse, BillingRequest, NewBillingKey, NewBillingReques
 pub use card::{Kept, NewCard, StoredCard};
 pub use claim::Wanted;
 pub use clock::MerchantTime;
-pub use deposit::{Fact, FoundOut};
+pub use deposit::{Fact, Found, FoundOut};
 pub use error::{StoreError, Written};
 pub use event::EventRow;
 pub use evidence::Late;
@@ -73,7 +73,7 @@ pub use record::{Answered, Outcome, Recorded};
 pub use sealed_payee::PayeeGiven;
 pub use session::{Session, SignedIn};
 pub use staff::{Member, NewMember, SignIn, StaffSession};
-pub use timeline::{Timeline, ToldAttempt, ToldEvent, ToldOperation};
+pub use timeline::{Timeline, ToldAttempt, ToldEvent, ToldLook, ToldOperation};
 pub use transaction::{TransactionFilter, TransactionPlace, TransactionRow};
 
 /// The migrations, embedded.

@@ -24,6 +24,8 @@ pub struct Timeline {
     pub operations: Vec<ToldOperation>,
     /// The calls to an acquirer.
     pub attempts: Vec<ToldAttempt>,
+    /// The looks at accounts that something was found by.
+    pub looks: Vec<ToldLook>,
     /// Whether nothing was left out.
     pub is_whole: bool,
 }
@@ -91,6 +93,22 @@ pub struct ToldAttempt {
     pub latency_ms: Option<i32>,
 }
 
+/// A look at an account that something was found by.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToldLook {
+    /// When the bank had called back, if it had.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub called_back_at: Option<OffsetDateTime>,
+    /// When the bank was asked.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// How long its answer took, in milliseconds.
+    pub latency_ms: Option<i32>,
+    /// In which trace, 32 hex digits.
+    pub trace_id: String,
+}
+
 impl ToldOperation {
     /// In which trace it was asked for, 32 hex digits.
     #[must_use]
@@ -128,7 +146,11 @@ impl Store {
                         'at', a.sent_at, 'answeredAt', a.answered_at, 'answer', a.answer,
                         'code', a.code, 'latencyMs', a.latency_ms) order by a.sent_at, a.id), '[]')
                         from (select a.* from operations o join attempts a on a.operation_id = o.id where o.payment_id = p.id
-                            order by a.sent_at, a.id limit $4) a) as "attempts!"
+                            order by a.sent_at, a.id limit $4) a) as "attempts!",
+                    (select coalesce(jsonb_agg(distinct jsonb_build_object('calledBackAt', d.called_back_at,
+                        'at', d.looked_at, 'latencyMs', d.latency_ms, 'traceId', d.trace_id)), '[]')
+                        from (select d.*, e.trace_id from deposits d join payment_events e using (payment_id, version)
+                            where d.payment_id = p.id order by version limit $4) d) as "looks!"
                 from payments p where p.payment_key = $1 and p.merchant_id = $2 and p.mode = $3"#,
                 payment_key,
                 tenant.merchant.0,
@@ -142,11 +164,12 @@ impl Store {
             let count = rows.as_array().and_then(|rows| i64::try_from(rows.len()).ok());
             count.is_none_or(|count| count >= ROWS_MAX)
         };
-        let is_whole = ![&row.events, &row.operations, &row.attempts].into_iter().any(cut);
+        let is_whole = ![&row.events, &row.operations, &row.attempts, &row.looks].into_iter().any(cut);
         Ok(Some(Timeline {
             events: json(row.events, "payment_events", "timeline", row.id)?,
             operations: json(row.operations, "operations", "timeline", row.id)?,
             attempts: json(row.attempts, "attempts", "timeline", row.id)?,
+            looks: json(row.looks, "deposits", "timeline", row.id)?,
             is_whole,
         }))
     }

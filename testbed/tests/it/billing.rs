@@ -4,10 +4,8 @@ use std::future::IntoFuture as _;
 use std::time::Duration;
 
 use futures::future::join_all;
-use naru_testbed::{Answer, Gateway, Payment, Shop, eventually};
+use naru_testbed::{Answer, Gateway, Payment, eventually};
 use serde_json::{Value, json};
-
-use crate::crash::TAKEOVER_LIMIT;
 
 const CUSTOMER: &str = "c0a8012e-6f3b-4b5e.9b1d@2d8c=1f0e_7a55";
 
@@ -281,31 +279,4 @@ async fn another_merchants_key_is_like_none() {
     let _ = wrong.expecting_problem(403, "NOT_MATCHES_CUSTOMER_KEY");
     let _ = shop.charge(&key, CUSTOMER, &Payment::of(4_900)).await.expecting(200);
     gateway.check().await;
-}
-
-/// A worker that dies with a charge in its hand: another one takes over, and the customer is charged once.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_charge_survives_its_worker() {
-    for point in ["claimed", "heard", "answered", "recorded"] {
-        let gateway = Gateway::with().workers(2).start().await;
-        let key = gateway.shop.billing_key(CUSTOMER, "approve").await;
-        let order = Payment::of(4_900);
-        let accept = async { charged(&gateway.shop, &key, &order).await };
-        let (victim, hold, ()) = gateway.first_at(point, accept).await;
-        victim.kill9();
-        drop(hold);
-        let paid = eventually("it is paid", TAKEOVER_LIMIT, async || {
-            let found = gateway.shop.get_order(&order.order_id).await.expecting(200);
-            (found.text("status") == "DONE").then_some(found)
-        })
-        .await;
-        assert_eq!(paid.text("type"), "BILLING", "{point}");
-        gateway.bank.expect(&order.order_id).charged_once().await;
-        gateway.check().await;
-    }
-}
-
-async fn charged(shop: &Shop, key: &str, order: &Payment) {
-    let accepted = shop.charge(key, CUSTOMER, order).prefer("respond-async").await;
-    assert!(matches!(accepted.status, 200 | 202), "{accepted:?}");
 }

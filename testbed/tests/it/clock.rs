@@ -4,9 +4,12 @@ use std::future::IntoFuture as _;
 use std::time::Duration;
 
 use futures::future::join_all;
+use naru_shared::api_key::KeyKind;
 use naru_shared::clock::Clock as _;
+use naru_shared::domain::id::Mode;
+use naru_shared::domain::staff::Role;
 use naru_shared::system::System;
-use naru_testbed::{Answer, Gateway, Payment, Shop, eventually};
+use naru_testbed::{Answer, Gateway, PASSWORD, Payment, Shop, eventually};
 use reqwest::Method;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -111,6 +114,36 @@ async fn work_does_not_go_by_it() {
     })
     .await;
     gateway.bank.expect(&payment.order_id).charged_once().await;
+    gateway.check().await;
+}
+
+/// Sessions, and what was tried too often, go by the world's time, too: whoever may set a clock can neither end nor outwait them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_and_limits_do_not_go_by_it() {
+    let gateway = Gateway::start().await;
+    let company = gateway.company().await;
+    let key = company.key(Mode::Test, KeyKind::Secret).await.key;
+    let mut shop = gateway.shop.clone();
+    (shop.mid, shop.secret_key) = (company.mid.clone(), key);
+    let desk = company.person(Role::Owner).await;
+    let payer = gateway.payer().await;
+    let locked = company.person(Role::Staff).await;
+    let try_in = async |password: &str| company.sign_in(&locked.email, password).await;
+    for _ in 0..5 {
+        let _ = try_in("a password of somebody").await.expecting(401);
+    }
+    assert_eq!(try_in(PASSWORD).await.expecting(429).text("reason"), "RATE_LIMITED");
+    let opened =
+        shop.virtual_account(&Payment::of(1).order_id, 15_000, json!({ "validHours": 24 })).await.expecting(200);
+
+    let _ = shop.advance(400 * DAY).await.expecting(200);
+    let is_over = |read: &Answer| read.at("virtualAccount.expired") == true;
+    let _ = shop.until(opened.payment_key(), "what goes by it is over", SOON, is_over).await;
+    assert_eq!(desk.get("me").await.expecting(200).text("role"), "owner");
+    let _ = payer.me().await.expecting(200);
+    assert_eq!(try_in(PASSWORD).await.expecting(429).text("reason"), "RATE_LIMITED");
+    // The locked one's session is as good as before.
+    let _ = locked.get("me").await.expecting(200);
     gateway.check().await;
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::IntoFuture as _;
 
-use naru_testbed::{Answer, Gateway, Link, Means, Payment, Who};
+use naru_testbed::{Answer, Gateway, Link, Means, Payment, Who, codes_heard};
 use reqwest::Method;
 use serde_json::json;
 
@@ -101,6 +101,35 @@ const ASKED: &[&str] = &[
     "FAILED_DB_PROCESSING",
 ];
 
+/// What the bank says to the issue of a virtual account, and what a merchant hears.
+const ISSUE_DECLINES: &[(&str, u16, &str)] = &[
+    ("05", 400, "PROVIDER_ERROR"),
+    ("14", 400, "PROVIDER_ERROR"),
+    ("57", 400, "PROVIDER_ERROR"),
+    ("61", 400, "PROVIDER_ERROR"),
+    ("90", 403, "NOT_AVAILABLE_BANK"),
+    ("91", 400, "PROVIDER_ERROR"),
+    ("96", 400, "PROVIDER_ERROR"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bank_that_opens_no_account_is_told_of() {
+    let gateway = Gateway::start().await;
+    for (acquirer_code, status, code) in ISSUE_DECLINES {
+        let order_id = Payment::of(1).order_id;
+        let name = json!({ "customerName": format!("sandbox:decline_{acquirer_code}") });
+        let declined = gateway.shop.virtual_account(&order_id, 15_000, name).await.expecting_problem(*status, code);
+        let told = (declined.text("reason"), declined.text("moneyState"), declined.text("acquirerCode"));
+        assert_eq!(told, ("ACQUIRER_DECLINED", "NOT_MOVED", *acquirer_code), "{declined:?}");
+        let read = gateway.shop.get_order(&order_id).await.expecting(200);
+        assert_eq!((read.text("status"), read.text("moneyState")), ("ABORTED", "NOT_MOVED"), "{read:?}");
+        assert_eq!(read.text("failure.code"), *code, "{read:?}");
+        let journal = gateway.bank.journal(&order_id).await;
+        assert!(journal.iter().all(|entry| entry["details"].is_null()), "there is no account: {journal:?}");
+    }
+    gateway.check().await;
+}
+
 /// Every declared code with its status.
 fn declared() -> Vec<(&'static str, u16)> {
     let lines = DECLARED.lines().filter_map(|line| {
@@ -140,6 +169,12 @@ async fn every_code_that_can_happen_does() {
     for code in ASKED {
         let answer = asked(&gateway, code).await;
         insist(&declared, code, &answer);
+    }
+    // What can't happen does not: not here, and not in any test that ran before.
+    let heard = codes_heard();
+    assert!(happens.iter().all(|code| heard.contains(*code)), "{heard:?}");
+    for (code, why) in NOT_YET {
+        assert!(!heard.contains(*code), "{code} was answered, although {why}");
     }
 }
 

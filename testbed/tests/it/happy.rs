@@ -51,6 +51,7 @@ async fn a_payer_who_cancels_is_not_charged() {
     let _ = payer.cancel().await.expecting(200);
     let read = gateway.shop.get(created.payment_key()).await.expecting(200);
     assert_eq!((read.text("status"), read.text("moneyState")), ("ABORTED", "NOT_MOVED"));
+    assert_eq!((read.text("failure.code"), read.text("failure.reason")), ("PAY_PROCESS_CANCELED", "PAYER_CANCELED"));
     let late = payer.authenticate(&payment).await;
     assert!((400..500).contains(&late.status), "{late:?}");
     gateway.check().await;

@@ -2,6 +2,7 @@
 //! capability.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected ends there")]
 
+mod account_crashes;
 mod authz;
 mod backoffice;
 mod bad_input;
@@ -10,11 +11,13 @@ mod breaker;
 mod broker;
 mod cancels;
 mod card_data;
+mod charge_crashes;
 mod checkout_life;
 mod clock;
 mod codes;
 mod command_line;
 mod compat;
+mod courses;
 mod crash;
 mod cut;
 mod deposits;
@@ -30,6 +33,7 @@ mod members;
 mod method_data;
 mod methods;
 mod must_not;
+mod odd_cards;
 mod operators;
 mod payers;
 mod poison;

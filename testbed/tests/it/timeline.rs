@@ -121,3 +121,128 @@ async fn each_request_of_a_checkout_is_told() {
     let _ = stranger.timeline(created.payment_key()).await.expecting_problem(404, "NOT_FOUND_PAYMENT");
     gateway.check().await;
 }
+
+/// Every call is told with its latency, the acquirer's answer, and for which work it was made.
+fn insist_on_attempts(timeline: &Answer, connector: &str) {
+    let all = steps(timeline);
+    let queued: Vec<&Value> =
+        all.iter().filter(|step| step["step"] == "queue").map(|step| &step["transactionKey"]).collect();
+    for attempt in all.iter().filter(|step| step["step"] == "attempt") {
+        assert!(attempt["latencyMs"].is_i64() && attempt["answer"].is_string(), "{attempt}");
+        assert!(time_of(&attempt["answeredAt"]) >= time_of(&attempt["at"]), "{attempt}");
+        assert!(attempt["connector"] == connector && queued.contains(&&attempt["transactionKey"]), "{attempt}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_back_and_what_is_captured_is_told() {
+    let gateway = Gateway::start().await;
+    let payment = Payment::of(12_000);
+    let key = gateway.shop.key_in(&payment).await.expecting(200).payment_key().to_owned();
+    let told = |nth: u32| format!("00-{nth:032x}-00f067aa0ba902b7-01");
+    let _ = gateway.shop.cancel_part(&key, 2_000).header("traceparent", &told(1)).await.expecting(200);
+    let _ = gateway.shop.capture(&key).header("traceparent", &told(2)).await.expecting(200);
+    gateway.bank.script(&payment.order_id, "refund", json!([{ "do": "decline", "code": "05" }])).await;
+    let declined = gateway.shop.cancel_part(&key, 3_000).header("traceparent", &told(3)).await;
+    let _ = declined.expecting_problem(400, "REFUND_REJECTED");
+    let _ = gateway.shop.cancel_part(&key, 3_000).header("traceparent", &told(4)).await.expecting(200);
+    let timeline = gateway.shop.timeline(&key).await.expecting(200);
+    assert_eq!(
+        in_short(&timeline),
+        [
+            "request payment.created",
+            "queue approve",
+            "attempt approve approved",
+            "commit payment.done",
+            "request cancel.queued",
+            "queue cancel",
+            "attempt cancel approved",
+            "commit cancel.done",
+            "request capture.queued",
+            "queue capture",
+            "attempt capture approved",
+            "commit payment.captured",
+            "request cancel.queued",
+            "queue cancel",
+            "attempt refund declined",
+            "commit cancel.aborted",
+            "request cancel.queued",
+            "queue cancel",
+            "attempt refund approved",
+            "commit cancel.done",
+        ],
+        "{timeline:?}"
+    );
+    insist_on_order(&timeline);
+    insist_on_attempts(&timeline, "card");
+    // Each request's own trace, from the asking to what came of it.
+    let all = steps(&timeline);
+    for (nth, steps) in all.chunks(4).enumerate().skip(1) {
+        let trace = format!("{nth:032x}");
+        assert!(steps.iter().all(|step| step["traceId"] == trace), "{trace}: {steps:?}");
+    }
+    let (partial, refused) = (all[7], all[14]);
+    assert_eq!((&partial["status"], &partial["moneyState"]), (&json!("PARTIAL_CANCELED"), &json!("MOVED")));
+    assert_eq!((&refused["acquirerCode"], &all[13]["amount"]), (&json!("05"), &json!(3_000)));
+    gateway.check().await;
+}
+
+/// Nobody of ours asks for a deposit: the bank's callback and the look at the account are told, in the trace of the request that had
+/// the account opened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_virtual_account_is_told_from_its_opening_to_the_refund() {
+    let gateway = Gateway::start().await;
+    let order_id = Payment::of(15_000).order_id;
+    let payee = json!({ "bank": "88", "accountNumber": "110-123-456789", "holderName": "홍길동" });
+    let call = gateway.shop.virtual_account(&order_id, 15_000, json!({ "refundReceiveAccount": payee }));
+    let opened = call.header("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01")).await.expecting(200);
+    let key = opened.payment_key();
+    let _ = gateway.bank.deposit(&order_id, json!({ "amount": 5_000 })).await;
+    let is_back = |read: &Answer| read.at("deposits.0.status") == "returned";
+    let _ = gateway.shop.until(key, "too little goes back", Duration::from_secs(15), is_back).await;
+    // Its callback is lost, so it is looked for; that the account is looked at soon needs no more waiting here.
+    let _ = gateway.bank.deposit(&order_id, json!({ "callback": "lose" })).await;
+    sqlx::query("update account_looks set look_at = now()").execute(gateway.db()).await.expect("Postgres answers");
+    let _ = gateway.shop.until_status(key, "DONE").await;
+    let canceled = gateway.shop.cancel(key).await.expecting(200);
+    let timeline = gateway.shop.timeline(key).await.expecting(200);
+    assert_eq!(
+        in_short(&timeline),
+        [
+            "request payment.created",
+            "queue issue_account",
+            "attempt issue approved",
+            "commit payment.waiting_for_deposit",
+            "callback deposits",
+            "look deposits",
+            "commit deposit.not_taken",
+            "queue return_deposit",
+            "attempt return approved",
+            "commit deposit.returned",
+            "look deposits",
+            "commit payment.done",
+            "request cancel.queued",
+            "queue cancel",
+            "attempt refund approved",
+            "commit cancel.done",
+        ],
+        "{timeline:?}"
+    );
+    insist_on_order(&timeline);
+    insist_on_attempts(&timeline, "virtual_account");
+    assert_eq!((timeline.text("traceId"), timeline.at("isWhole")), (TRACE, &json!(true)));
+    let all = steps(&timeline);
+    let (of_account, of_cancel) = all.split_at(12);
+    assert!(of_account.iter().all(|step| step["traceId"] == TRACE), "{timeline:?}");
+    assert!(of_cancel.iter().all(|step| step["traceId"] == canceled.header("naru-trace-id")), "{timeline:?}");
+    for look in all.iter().filter(|step| step["step"] == "look") {
+        assert!(look["latencyMs"].is_i64() && look["connector"] == "virtual_account", "{look}");
+    }
+    // The bank's journal and our log know the look by the same trace.
+    let journal = gateway.bank.journal(&order_id).await;
+    let looks: Vec<&Value> = journal.iter().filter(|entry| entry["request"] == "inquire").collect();
+    assert!(!looks.is_empty() && looks.iter().all(|entry| entry["traceId"] == TRACE), "{journal:?}");
+    let log = gateway.worker().log();
+    assert!(log.lines().any(|line| line.contains(TRACE) && line.contains("found by looking at an account")));
+    gateway.check().await;
+}

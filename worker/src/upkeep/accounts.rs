@@ -17,7 +17,7 @@ use naru_shared::domain::id::OperationId;
 use naru_shared::domain::operation::{Connector, OperationStatus, urgency};
 use naru_shared::domain::payment::Payment;
 use naru_shared::domain::virtual_account::{AccountEvent, AccountFacts, DepositStanding, IssueInquiry, next_look};
-use naru_shared::store::{Fact, FoundOut, Look, StoreError};
+use naru_shared::store::{Fact, Found, FoundOut, Look, StoreError};
 use naru_shared::system::System;
 use naru_shared::telemetry::TraceContext;
 use time::OffsetDateTime;
@@ -58,7 +58,8 @@ pub(super) async fn run(worker: Worker) {
 }
 
 async fn attend(worker: &Worker, look: Look) {
-    let trace = TraceContext::start(&System);
+    // Whatever is found in an account belongs to the story of the request that had it opened.
+    let trace = TraceContext::continue_or_start(look.trace_parent.as_deref(), &System).step(&System);
     if let Err(error) = look_at(worker, &look, &trace).await {
         // Half a minute later somebody looks again.
         tracing::warn!(%error, reference = %look.reference, "a look at an account came to nothing");
@@ -84,10 +85,12 @@ async fn look_at(worker: &Worker, look: &Look, trace: &TraceContext) -> Result<(
         Answered::Nothing(why) => return failed(worker, look, now(), why).await,
         Answered::NoSuchAccount(why) => return no_such_account(worker, look, &payment, (asked, now()), why).await,
     };
+    let latency_ms = i32::try_from((now() - asked).whole_milliseconds()).unwrap_or(i32::MAX);
+    let by = Found { called_back_at: look.called_back_at, looked_at: asked, latency_ms };
     hold_point("looked").await;
     let mut changed = false;
     for _ in 0..FACTS_MAX {
-        match record(worker, look, &mut found, trace, (asked, now())).await? {
+        match record(worker, look, &mut found, by, trace, now()).await? {
             Progress::Recorded => changed = true,
             Progress::Again => {}
             Progress::Nothing => break,
@@ -203,8 +206,9 @@ async fn record(
     worker: &Worker,
     look: &Look,
     found: &mut AccountFacts,
+    by: Found,
     trace: &TraceContext,
-    (asked, now): (OffsetDateTime, OffsetDateTime),
+    now: OffsetDateTime,
 ) -> Result<Progress, StoreError> {
     let Some(payment) = worker.store.payments(&[look.payment]).await?.pop() else { return Ok(Progress::Nothing) };
     if payment.state.deposits_gone > 0 {
@@ -214,7 +218,7 @@ async fn record(
         found.deposits.retain(|deposit| !recorded.contains(&deposit.key) || is_listed(&deposit.key));
     }
     let operation = OperationId(System.ordered());
-    let shown_asked = payment.merchant_time(asked);
+    let shown_asked = payment.merchant_time(by.looked_at);
     let Some(finding) = payment.state.finding(&look.reference, found, operation, shown_asked) else {
         return Ok(Progress::Nothing);
     };
@@ -232,7 +236,7 @@ async fn record(
         next: &next,
         event: &event,
         reference: &look.reference,
-        fact: fact(&event, found, shown_asked),
+        fact: fact(&event, found, by, shown_asked),
         transaction: operation,
         case: if finding.needs_person { about(&event) } else { None },
         owes: finding.owes.as_ref().map(|(kind, amount, target)| (operation, *kind, *amount, target)),
@@ -281,7 +285,7 @@ fn about(event: &PaymentEvent) -> Option<&str> {
 }
 
 /// What goes into the list of deposits.
-fn fact<'a>(event: &'a PaymentEvent, found: &AccountFacts, now: OffsetDateTime) -> Option<Fact<'a>> {
+fn fact<'a>(event: &'a PaymentEvent, found: &AccountFacts, by: Found, now: OffsetDateTime) -> Option<Fact<'a>> {
     let PaymentEvent::Account(event) = event else { return None };
     match event {
         AccountEvent::Deposited { deposit, .. } => Some(Fact {
@@ -289,10 +293,11 @@ fn fact<'a>(event: &'a PaymentEvent, found: &AccountFacts, now: OffsetDateTime) 
             what: if deposit.standing == DepositStanding::TakenBack { "taken_back" } else { "deposited" },
             amount: deposit.amount,
             at: deposit.deposited_at,
+            found: by,
         }),
         AccountEvent::TakenBack { key } => {
             let amount = found.deposits.iter().find(|deposit| deposit.key == *key)?.amount;
-            Some(Fact { key, what: "taken_back", amount, at: now })
+            Some(Fact { key, what: "taken_back", amount, at: now, found: by })
         }
         AccountEvent::Issued { .. }
         | AccountEvent::PayeeGiven { .. }

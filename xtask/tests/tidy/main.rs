@@ -7,5 +7,6 @@ mod documents;
 mod modules;
 mod must_not;
 mod repository;
+mod routes;
 mod variables;
 mod whole;

@@ -31,13 +31,13 @@ fn payee() -> Payee {
     Payee { id: PayeeId(uuid::Uuid::from_u128(70)), bank: Bank::Kb, last4: "1234".into(), holder: "홍길동".into() }
 }
 
-fn account() -> Account {
+pub(in super::super) fn account() -> Account {
     let number = "X0000000000001".into();
     let (amount, due_at, operation) = (ASKED, due(), id(7));
     Account { reference: reference(), number, amount, due_at, operation, expired: false, closed: false }
 }
 
-fn issuing() -> PaymentState {
+pub(in super::super) fn issuing() -> PaymentState {
     let work = Work { kind: OperationKind::IssueAccount, ..own(S::Queued) };
     PaymentState::issuing(instrument(), work)
 }
@@ -61,7 +61,7 @@ fn deposit(key: &str, amount: i64, standing: DepositStanding) -> Deposit {
     }
 }
 
-fn deposited(key: &str, amount: i64, standing: DepositStanding) -> AccountEvent {
+pub(in super::super) fn deposited(key: &str, amount: i64, standing: DepositStanding) -> AccountEvent {
     AccountEvent::Deposited { deposit: deposit(key, amount, standing), transaction: id(60), at: START }
 }
 
