@@ -21,12 +21,12 @@ use super::cancel::CancelKind;
 use super::course::{CaseKind, Claimed, Decision, Delays, Doubt, Next, Step, decide};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
-use super::id::Reference;
+use super::id::{OperationId, Reference};
 use super::money::Money;
 use super::operation::{
     CLAIMED_EARLY_BY, Connector, LetterKind, LetterReason, Operation, OperationKind, OperationResult, OperationStatus,
 };
-use super::payment::{MoneyState, Payment, Stage};
+use super::payment::{MoneyState, Payment, PaymentState, Stage};
 use super::virtual_account::{self, AccountEvent};
 
 /// So many tries are asked after by the time that "not found" can be believed of them, however long the tries before took to be
@@ -378,6 +378,20 @@ impl Claimed {
             }
             .resolving(reference, Resolution::NotMoved),
         )
+    }
+}
+
+impl PaymentState {
+    /// The changes that are disputed after an event that happened.
+    pub(super) fn disputes(&self, event: &PaymentEvent) -> Vec<OperationId> {
+        let mut disputed = self.disputed.clone();
+        if let PaymentEvent::WorkDied { work, disputed: true } = event
+            && !disputed.contains(&work.id)
+        {
+            disputed.push(work.id);
+        }
+        disputed.retain(|operation| self.afterwards().any(|work| work.id == *operation));
+        disputed
     }
 }
 

@@ -346,26 +346,9 @@ impl PaymentState {
 
     /// A payment whose card the merchant typed in: its approval is queued at once.
     #[must_use]
-    pub const fn key_in(instrument: Instrument, work: Work) -> Self {
-        Self {
-            stage: Stage::InProgress { instrument },
-            money_state: MoneyState::Unknown,
-            operation: Some(work),
-            cancels: Vec::new(),
-            canceled: 0,
-            reserved: 0,
-            capture: None,
-            disputed: Vec::new(),
-            reversals: Vec::new(),
-            account: None,
-            deposits: Vec::new(),
-            deposits_gone: 0,
-            payee: None,
-            closing: None,
-            ever_reversed: false,
-            scanned_at: None,
-            delayed: None,
-        }
+    pub fn key_in(instrument: Instrument, work: Work) -> Self {
+        let (stage, money_state) = (Stage::InProgress { instrument }, MoneyState::Unknown);
+        Self { stage, money_state, operation: Some(work), ..Self::ready() }
     }
 
     /// The bare status.
@@ -423,7 +406,7 @@ impl PaymentState {
     }
 
     /// The work beside the payment's own course that has not ended: its capture, what is to go back, and an account to close.
-    fn afterwards(&self) -> impl Iterator<Item = &Work> {
+    pub(super) fn afterwards(&self) -> impl Iterator<Item = &Work> {
         let capture = self.capture.iter().filter_map(|capture| capture.work.as_ref());
         let returns = self.deposits.iter().filter_map(|deposit| deposit.work.as_ref());
         capture
@@ -579,18 +562,6 @@ impl PaymentState {
             ) => return None,
         }
         Some(())
-    }
-
-    /// The changes that are disputed after an event that happened.
-    fn disputes(&self, event: &PaymentEvent) -> Vec<OperationId> {
-        let mut disputed = self.disputed.clone();
-        if let PaymentEvent::WorkDied { work, disputed: true } = event
-            && !disputed.contains(&work.id)
-        {
-            disputed.push(work.id);
-        }
-        disputed.retain(|operation| self.afterwards().any(|work| work.id == *operation));
-        disputed
     }
 
     /// Where the money is. While work is owed that may move the last of it nobody knows: a claim raises no version, so

@@ -133,6 +133,21 @@ pub(super) async fn was_made(conn: Conn<'_>, reference: &str, own: Option<Attemp
     .map_err(StoreError::write)
 }
 
+/// Leaves a change open that is said to be made, to be asked after again: soon, and less and less often.
+pub(super) async fn doubt(conn: Conn<'_>, operation: OperationId) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"update operations o set status = 'unknown', owner = null, claimed_at = null, claim_count = 0,
+            inquiry_count = inquiry_count + 1, unknown_since = coalesce(o.unknown_since, now()), due_at = next.at, nudge_at = next.at, nudge_count = 0
+        from (select id, now() + make_interval(secs => power(2, least(inquiry_count, 9))) as at from operations) next
+        where o.id = $1 and next.id = o.id"#,
+        operation.0,
+    )
+    .execute(conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(())
+}
+
 /// Has a change asked after once more that was taken for not made, unless its operation has ended. Until that is found out
 /// nothing is sent under another reference.
 async fn reopen(conn: Conn<'_>, reference: &str) -> Result<(), StoreError> {

@@ -350,7 +350,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         && evidence::was_made(&mut *conn, reference.as_str(), outcome.answered.as_ref().map(|a| a.attempt)).await?
     {
         evidence::open_case(&mut *conn, reference.as_str(), AnswerWord::Approved).await?;
-        doubt(&mut *conn, outcome.operation).await?;
+        evidence::doubt(&mut *conn, outcome.operation).await?;
         return Ok(Recorded::Doubted);
     }
     // What contradicts the decision goes first: then nobody is ever told that no money is out while a reversal is owed.
@@ -446,21 +446,6 @@ async fn payee_given_meanwhile(
     let seen_state: PaymentState = json(seen.state, "payment_events", "state", outcome.payment)?;
     let decision = || outcome.decision.clone().with_another_payee(seen.now);
     Ok((seen_state.payee != standing.payee).then(|| Outcome { decision: decision(), ..outcome.clone() }))
-}
-
-/// Leaves a change open that is said to be made, to be asked after again: soon, and less and less often.
-async fn doubt(conn: Conn<'_>, operation: OperationId) -> Result<(), StoreError> {
-    sqlx::query!(
-        r#"update operations o set status = 'unknown', owner = null, claimed_at = null, claim_count = 0,
-            inquiry_count = inquiry_count + 1, unknown_since = coalesce(o.unknown_since, now()), due_at = next.at, nudge_at = next.at, nudge_count = 0
-        from (select id, now() + make_interval(secs => power(2, least(inquiry_count, 9))) as at from operations) next
-        where o.id = $1 and next.id = o.id"#,
-        operation.0,
-    )
-    .execute(conn)
-    .await
-    .map_err(StoreError::write)?;
-    Ok(())
 }
 
 /// Writes what became of the attempts, and queues a reversal when somebody has heard otherwise.
