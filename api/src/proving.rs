@@ -4,7 +4,7 @@
 //! What is right is taken back from the counts of wrong ones, one by one: whoever is right about one account, or comes back to
 //! their own, gives nobody any more tries. That it was compared at all stays counted.
 //!
-//! An account that is tried from everywhere is locked everywhere, but where its owner was right within thirty days: there only
+//! An account that is tried from everywhere is locked everywhere, but where its owner was right before: there only
 //! what is tried there counts.
 
 use crate::app::App;

@@ -81,7 +81,7 @@ async fn a_burst_of_cards_finds_out_no_more() {
     for address in ["2001:db8:7:1::1", "2001:db8:7:2::1"] {
         assert_eq!(tries("refuse_token_82", address, 1).await[0].status, 400);
     }
-    let around = "update rate_limits set count = 95 where scope = 'declines_address' and count = 2";
+    let around = "update rate_limits set count = 95 where scope = 'declines_address' and count = 2 and undecided = 0";
     assert_eq!(sqlx::query(around).execute(gateway.db()).await.expect("Postgres answers").rows_affected(), 1);
     let burst = tries("refuse_token_82", "2001:db8:7:3::1", 20).await;
     let judged = burst.iter().filter(|answer| answer.text("reason") != "RATE_LIMITED").count();
