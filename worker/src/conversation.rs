@@ -271,14 +271,14 @@ impl Talk<'_> {
     /// Asks what became of an account that was asked for.
     async fn inquire_issue(&mut self, reference: Reference) -> Option<Step> {
         let (attempt, _) = self.write_down(Call::Inquire, &reference, None).await?;
-        let started = System.monotonic();
+        let (started, asked) = (System.monotonic(), self.now());
         let answer = match self.acquirer.accounts() {
             Some(bank) => bank.look(self.order(), &reference).await,
             None => IssueInquiry::NoAnswer("no_accounts".into()),
         };
         let heard = self.heard(attempt, &Answer::Inquire(answer.kept()), started, None);
         self.keep(heard).await;
-        Some(self.held.claimed.after_issue_inquiry(&reference, &answer, self.now(), &mut delays))
+        Some(self.held.claimed.after_issue_inquiry(&reference, &answer, asked, self.now(), &mut delays))
     }
 
     /// Asks what became of a reference; in `doubt` whether that change was done after all.

@@ -129,9 +129,13 @@ impl Life {
 
     /// Whether anybody is at work on it.
     fn is_busy(&self) -> bool {
+        self.has_work_in_line() || !self.reversals.is_empty()
+    }
+
+    /// Whether anybody is at work on what other work waits for: nothing waits for the reversal of another approval.
+    fn has_work_in_line(&self) -> bool {
         let asked = |(_, back): &(i64, Back)| matches!(back, Back::Asked(Is::AtWork | Is::Unknown));
         [self.own, self.capture, self.closing].into_iter().any(Self::at_work)
-            || !self.reversals.is_empty()
             || self.backs.iter().any(asked)
             || self.deposits.iter().any(|(_, work)| Self::at_work(*work))
     }
@@ -177,8 +181,8 @@ impl Life {
     }
 
     /// How open work fares; whether that can be.
-    fn fares(work: &mut Option<Is>, fares: Fares, is_busy: bool) -> bool {
-        let can = work.is_some() && (fares != Fares::Revived || !is_busy);
+    fn fares(work: &mut Option<Is>, fares: Fares, in_line: bool) -> bool {
+        let can = work.is_some() && (fares != Fares::Revived || !in_line);
         if can {
             *work = Some(fares.to());
         }
@@ -187,7 +191,7 @@ impl Life {
 
     /// Does it, if it can be done.
     fn takes(&mut self, deed: Deed) -> bool {
-        let busy = self.is_busy();
+        let (busy, in_line) = (self.is_busy(), self.has_work_in_line());
         let before_paying = matches!(self.status, "READY" | "IN_PROGRESS");
         let in_course = self.status == "IN_PROGRESS" && Self::at_work(self.own);
         match deed {
@@ -206,7 +210,7 @@ impl Life {
             Deed::Own(Fares::Revived) => {
                 self.status == "IN_PROGRESS" && Self::fares(&mut self.own, Fares::Revived, busy)
             }
-            Deed::Own(fares) => in_course && Self::fares(&mut self.own, fares, busy),
+            Deed::Own(fares) => in_course && Self::fares(&mut self.own, fares, in_line),
             Deed::Approve => self.ends(in_course, "DONE"),
             Deed::Open => self.ends(in_course, "WAITING_FOR_DEPOSIT"),
             Deed::Fail { reversed } => {
@@ -237,7 +241,7 @@ impl Life {
                 can
             }
             Deed::Cancel(which, fares) => match self.backs.get_mut(which) {
-                Some((_, back @ Back::Asked(_))) if fares != Fares::Revived || !busy => {
+                Some((_, back @ Back::Asked(_))) if fares != Fares::Revived || !in_line => {
                     *back = Back::Asked(fares.to());
                     true
                 }
@@ -267,7 +271,7 @@ impl Life {
                 self.capture = if can { Some(Is::AtWork) } else { self.capture };
                 can
             }
-            Deed::Capture(fares) => Self::fares(&mut self.capture, fares, busy),
+            Deed::Capture(fares) => Self::fares(&mut self.capture, fares, in_line),
             Deed::Captured => {
                 let can = self.capture.take().is_some();
                 self.is_captured |= can;
@@ -290,13 +294,15 @@ impl Life {
             }
             Deed::TakeBack(which) => {
                 let unpaid = if self.status == "DONE" { "WAITING_FOR_DEPOSIT" } else { self.status };
-                let Some((lies @ (In::Pays | In::Owed), _)) = self.deposits.get_mut(which) else { return false };
+                let Some((lies @ (In::Pays | In::Owed | In::Returned), _)) = self.deposits.get_mut(which) else {
+                    return false;
+                };
                 self.status = if *lies == In::Pays { unpaid } else { self.status };
                 *lies = In::TakenBack;
                 true
             }
             Deed::Return(which, fares) => {
-                self.deposits.get_mut(which).is_some_and(|(_, work)| Self::fares(work, fares, busy))
+                self.deposits.get_mut(which).is_some_and(|(_, work)| Self::fares(work, fares, in_line))
             }
             Deed::Returned(which) => self.returned(which, In::Owed, In::Returned),
             Deed::NothingToReturn(which) => self.returned(which, In::TakenBack, In::TakenBack),
@@ -310,7 +316,7 @@ impl Life {
                 self.closing = if can { Some(Is::AtWork) } else { self.closing };
                 can
             }
-            Deed::Close(fares) => Self::fares(&mut self.closing, fares, busy),
+            Deed::Close(fares) => Self::fares(&mut self.closing, fares, in_line),
             Deed::Closed { .. } => self.closing.take().is_some(),
         }
     }
@@ -343,7 +349,8 @@ impl Life {
         let of_account =
             matches!(deed, Deed::Open | Deed::PayIn { .. } | Deed::Overdue | Deed::AskClose | Deed::TakeBack(_));
         // Operators send one thing back to work at a time; the statement that does it sees to that.
-        let revived = matches!(deed, Deed::Return(_, Fares::Revived) | Deed::Close(Fares::Revived)) && self.is_busy();
+        let revived =
+            matches!(deed, Deed::Return(_, Fares::Revived) | Deed::Close(Fares::Revived)) && self.has_work_in_line();
         let was_paid_since = self.is_overdue && self.deposits.iter().any(|(lies, _)| *lies != In::Owed);
         // Somebody's account to give the money back to; or the account was closed by a cancel and is there no more.
         (if self.by_account { of_card } else { of_account })

@@ -147,12 +147,14 @@ impl Claimed {
         }
     }
 
-    /// What an answer to [`Step::Inquire`] means for an account that was asked for.
+    /// What an answer to [`Step::Inquire`] means for an account that was asked for. "Not found" is believed by when it was `asked`,
+    /// however long the answer took.
     #[must_use]
     pub fn after_issue_inquiry(
         &self,
         reference: &Reference,
         answer: &IssueInquiry,
+        asked: OffsetDateTime,
         now: OffsetDateTime,
         delays: Delays<'_>,
     ) -> Step {
@@ -165,7 +167,7 @@ impl Claimed {
                 Step::Issue { again: Some(reference.clone()) }
             }
             IssueInquiry::NotFound => match self.believable_at(reference) {
-                Some(believable_at) if now < believable_at => self.unknown(now, Some(believable_at), delays, None),
+                Some(believable_at) if asked < believable_at => self.unknown(now, Some(believable_at), delays, None),
                 Some(_) | None => {
                     decide(self.at_once(OperationStatus::Waiting, now).resolving(reference, Resolution::NotMoved))
                 }

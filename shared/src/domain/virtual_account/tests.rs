@@ -510,10 +510,10 @@ fn the_deposit_that_pays_is_taken_however_many_came_before_it() {
     let paid = looked(waiting(), &facts(all.clone(), 250), true);
     assert_eq!((paid.status(), paid.deposits.len(), paid.deposits_gone), (PaymentStatus::Done, DEPOSITS_MAX, 151));
     assert!(!paid.overflows(&reference(), &facts(all[151..].to_vec(), 250)));
-    // Nobody says where to: some are not recorded yet, which somebody is told, and the one that pays has its place.
+    // Nobody says where to: some are not recorded yet, which somebody is told. The one that pays has its place, and another is kept.
     let all = facts(all, 0);
     let paid = looked(waiting(), &all, false);
-    assert_eq!((paid.status(), paid.owed_deposits().count()), (PaymentStatus::Done, DEPOSITS_MAX - 1));
+    assert_eq!((paid.status(), paid.owed_deposits().count()), (PaymentStatus::Done, DEPOSITS_MAX - 2));
     assert!(paid.overflows(&reference(), &all));
 }
 
@@ -613,6 +613,25 @@ fn refund_of(state: PaymentState, tries: i32) -> Claimed {
         total_timeout: Duration::seconds(10),
     };
     Claimed { operation, payment, open: vec![open], earlier: Vec::new(), fresh: None, manners }
+}
+
+/// A slow answer may say "not found" of what was done while it was under way.
+#[test]
+fn that_there_is_no_account_is_believed_by_when_it_was_asked() {
+    let mut claimed = refund_of(issuing(), 0);
+    claimed.operation.kind = OperationKind::IssueAccount;
+    claimed.open[0].call = super::super::attempt::Call::Issue;
+    claimed.manners.dedupes_by_reference = false;
+    let believable_at = claimed.manners.believable_at(START);
+    let heard = |asked| {
+        let now = believable_at + Duration::seconds(10);
+        let answer = IssueInquiry::NotFound;
+        let step = claimed.after_issue_inquiry(&Reference("r-1".into()), &answer, asked, now, &mut delays_of_two);
+        let Step::Decide(decision) = step else { panic!("{step:?}") };
+        decision.next
+    };
+    assert!(matches!(heard(believable_at - Duration::milliseconds(1)), Next::Unknown { .. }));
+    assert!(matches!(heard(believable_at), Next::Waiting { .. }));
 }
 
 fn refunding() -> PaymentState {
