@@ -20,6 +20,7 @@ mod compat;
 mod courses;
 mod crash;
 mod cut;
+mod deposit_races;
 mod drain;
 mod edges;
 mod giving_back;
