@@ -20,6 +20,7 @@ mod compat;
 mod courses;
 mod crash;
 mod cut;
+mod deposit_races;
 mod deposits;
 mod drain;
 mod edges;
