@@ -200,8 +200,8 @@ impl Claimed {
             return decide(
                 Decision {
                     event: Some(PaymentEvent::Account(event)),
-                    // What went out may come back.
-                    looks: call == Call::Return,
+                    // What went out may come back: when the last of it has gone, that is looked for.
+                    looks: call == Call::Return && self.payment.state.owed_deposits().nth(1).is_none(),
                     ..Decision::of(Next::Settled(OperationResult::Succeeded))
                 }
                 .resolving(reference, Resolution::Approved),
