@@ -81,7 +81,7 @@ create table account_looks (
     failing_since timestamptz
 );
 
-create index account_looks_next on account_looks (is_called desc, look_at);
+create index account_looks_next on account_looks (look_at);
 create index account_looks_by_payment on account_looks (payment_id);
 
 -- Callbacks of banks that were taken, so that each is taken once. Kept for longer than one is good for.

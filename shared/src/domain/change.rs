@@ -244,9 +244,9 @@ impl Claimed {
                 .with_case(reference, CaseKind::AmountMismatch);
         }
         let event = made(&self.operation, &self.payment, call, now);
-        // What went out may come back.
-        let looks =
-            matches!(call, Call::Refund | Call::Return) && self.operation.connector == Connector::VirtualAccount;
+        // What went out may come back: of deposits that is looked for when the last of them has gone.
+        let is_last = call == Call::Return && self.payment.state.owed_deposits().nth(1).is_none();
+        let looks = is_last || (call == Call::Refund && self.operation.connector == Connector::VirtualAccount);
         decide(
             Decision { event: Some(event), looks, ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
                 .resolving(reference, Resolution::Approved),
