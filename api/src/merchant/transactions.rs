@@ -58,6 +58,8 @@ pub(super) struct TransactionView {
     payment_key: String,
     /// The merchant's name for the order.
     order_id: String,
+    /// `PAYMENT`, `CANCEL` before the capture, `REFUND` after it, or `DEPOSIT_ERROR`: the payer's bank took a deposit back.
+    r#type: &'static str,
     /// What was paid with.
     method: &'static str,
     /// The merchant's name for whose billing key was charged; null when none was.
@@ -141,6 +143,7 @@ fn view(app: &App, mid: &str, row: TransactionRow) -> TransactionView {
         transaction_key: transaction_key(row.operation),
         payment_key: row.payment_key.0,
         order_id: row.order_id,
+        r#type: row.kind.as_str(),
         method: Method::of(row.connector).map_or(row.connector.as_str(), Method::as_str),
         customer_key: row.customer_key,
         use_escrow: false,

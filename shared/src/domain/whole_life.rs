@@ -353,15 +353,11 @@ impl Life {
         let of_card = matches!(deed, Deed::Approve | Deed::Late);
         let of_account =
             matches!(deed, Deed::Open | Deed::PayIn { .. } | Deed::Overdue | Deed::AskClose | Deed::TakeBack(_));
-        // Operators send one thing back to work at a time; the statement that does it sees to that.
-        let revived =
-            matches!(deed, Deed::Return(_, Fares::Revived) | Deed::Close(Fares::Revived)) && self.has_work_in_line();
         let was_paid_since = self.is_overdue && self.deposits.iter().any(|(lies, _)| *lies != In::Owed);
         // Somebody's account to give the money back to; or the account was closed by a cancel and is there no more.
         (if self.by_account { of_card } else { of_account })
             || (matches!(deed, Deed::TakeBack(_)) && self.gone() > 0)
             || (matches!(deed, Deed::Overdue) && was_paid_since)
-            || revived
     }
 }
 

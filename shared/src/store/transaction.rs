@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::row::known;
 use super::{Store, StoreError, read};
 use crate::domain::id::{CheckoutId, OperationId, PaymentKey, Tenant};
-use crate::domain::ledger::Account;
+use crate::domain::ledger::{Account, TransactionKind};
 use crate::domain::money::Currency;
 use crate::domain::operation::Connector;
 use crate::domain::payment::PaymentStatus;
@@ -24,6 +24,8 @@ pub struct TransactionRow {
     pub order_id: String,
     /// The merchant's name for whose billing key was charged, if one was.
     pub customer_key: Option<String>,
+    /// What it was: a payment, a cancel, a refund, or a deposit that was taken back.
+    pub kind: TransactionKind,
     /// Who carried it out.
     pub connector: Connector,
     /// How the payment stood after it.
@@ -64,6 +66,7 @@ struct Row {
     checkout_id: String,
     order_id: String,
     customer_key: Option<String>,
+    kind: String,
     connector: String,
     status: Option<String>,
     currency: String,
@@ -84,6 +87,7 @@ impl Row {
             checkout_id: CheckoutId(self.checkout_id),
             order_id: self.order_id,
             customer_key: self.customer_key,
+            kind: known(TransactionKind::parse(&self.kind), TABLE, "kind", id)?,
             connector: known(Connector::parse(&self.connector), TABLE, "connector", id)?,
             status: known(status, "payment_events", "state", id)?,
             currency: known(Currency::from_code(&self.currency), TABLE, "currency", id)?,
@@ -109,7 +113,7 @@ impl Store {
             sqlx::query_as!(
                 Row,
                 r#"select t.operation_id, p.payment_key, p.checkout_id, p.order_id,
-                    p.details ->> 'customerKey' as customer_key, t.connector, e.state ->> 'status' as status, t.currency,
+                    p.details ->> 'customerKey' as customer_key, t.kind, t.connector, e.state ->> 'status' as status, t.currency,
                     t.debit, t.amount, t.posted_at
                 from postings t
                 join payments p on p.id = t.payment_id

@@ -30,6 +30,7 @@ async fn what_came_and_what_went_back() {
 
     let all = listed(shop, ALWAYS).await.expecting(200);
     assert_eq!(each(&all, "amount"), [10_000, 4_900, -4_000, -6_000], "{all:?}");
+    assert_eq!(each(&all, "type"), ["PAYMENT", "PAYMENT", "CANCEL", "REFUND"]);
     assert_eq!(each(&all, "status"), ["DONE", "DONE", "PARTIAL_CANCELED", "CANCELED"]);
     assert_eq!(each(&all, "customerKey"), [&json!(null), &json!("customer-1"), &json!(null), &json!(null)]);
     let expected = [&first, &second, &refunded, &refunded].map(|answer| answer.at("paymentKey"));
