@@ -342,24 +342,12 @@ impl PaymentState {
 
     /// A payment whose card the merchant typed in: its approval is queued at once.
     #[must_use]
-    pub const fn key_in(instrument: Instrument, work: Work) -> Self {
+    pub fn key_in(instrument: Instrument, work: Work) -> Self {
         Self {
             stage: Stage::InProgress { instrument },
             money_state: MoneyState::Unknown,
             operation: Some(work),
-            cancels: Vec::new(),
-            canceled: 0,
-            reserved: 0,
-            capture: None,
-            reversals: Vec::new(),
-            account: None,
-            deposits: Vec::new(),
-            deposits_gone: 0,
-            payee: None,
-            closing: None,
-            ever_reversed: false,
-            scanned_at: None,
-            delayed: None,
+            ..Self::ready()
         }
     }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use time::Duration;
 
-use super::super::attempt::{ChangeRefusal, Manners, OpenAttempt, RefusedBecause};
+use super::super::attempt::{ChangeRefusal, InquiryAnswer, Manners, OpenAttempt, RefusedBecause};
 use super::super::bank::Bank;
 use super::super::cancel::{Cancel, NotCancelable};
 use super::super::course::{CaseKind, Claimed, Next, Step};
