@@ -313,7 +313,7 @@ impl PaymentState {
     fn has_room(&self, standing: DepositStanding) -> bool {
         let open = self.deposits.iter().filter(|deposit| !deposit.is_settled()).count();
         match standing {
-            DepositStanding::Owed => open < DEPOSITS_MAX - 1,
+            DepositStanding::Owed => open < DEPOSITS_MAX && self.owed_deposits().count() < DEPOSITS_MAX - 1,
             DepositStanding::Taken | DepositStanding::Returned | DepositStanding::TakenBack => open < DEPOSITS_MAX,
         }
     }
