@@ -174,7 +174,7 @@ async fn what_must_never_be_is_refused() {
         ("postings_pkey", "insert into postings select * from postings limit 1".into()),
         ("postings_once", "insert into postings (payment_id, version, operation_id, merchant_id, mode, connector, kind, debit, credit, currency, amount) select payment_id, 1, operation_id, merchant_id, mode, connector, kind, debit, credit, currency, amount from postings limit 1".into()),
 
-        ("payments_waiting_has_account", format!("update payments set {} {q}", state("WAITING_FOR_DEPOSIT", "UNKNOWN"))),
+        ("payments_waiting_has_account", format!("update payments set expires_at = null, {} {q}", state("WAITING_FOR_DEPOSIT", "UNKNOWN"))),
         ("deposits_pkey", format!("insert into deposits select 'd-1', 'deposited', payment_id, version, 'r', 1, now() from payment_events where payment_id = '{}' limit 1", done.payment)),
         ("deposits_fact", format!("insert into deposits values ('d-2', 'rumoured', '{}', 1, 'r', 1, now())", done.payment)),
         ("deposits_amount", format!("insert into deposits values ('d-2', 'deposited', '{}', 1, 'r', 0, now())", done.payment)),
