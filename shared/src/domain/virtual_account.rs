@@ -12,17 +12,16 @@
 //! Past its due time a payment stays `WAITING_FOR_DEPOSIT`, `expired`, and its account is closed. Closing ends only when
 //! the bank says that it is closed and empty.
 
+mod answer;
 mod course;
 mod finding;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::attempt::{AnswerWord, ApprovalFacts, Fault, InquiryAnswer};
 use super::bank::Bank;
 use super::cancel::{Cancel, CancelEnd, CancelKind};
 use super::event::{EventClass, PaymentEvent};
-use super::failure::Failure;
 use super::id::{OperationId, PayeeId, Reference};
 use super::instrument::Instrument;
 use super::money::Money;
@@ -30,6 +29,7 @@ use super::operation::OperationStatus;
 use super::payment::{Approval, MoneyState, PaymentState, Stage, Work, is_zero};
 use crate::words::words;
 
+pub use self::answer::{IssueAnswer, IssueInquiry};
 pub(super) use self::course::{changed, decided_before, first_step};
 pub use self::finding::{Finding, next_look};
 
@@ -296,48 +296,6 @@ pub struct FoundDeposit {
     pub is_taken_back: bool,
 }
 
-/// What came of asking for an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IssueAnswer {
-    /// Here it is.
-    Issued(AccountFacts),
-    /// No.
-    Declined(Failure),
-    /// Not yet.
-    Pending,
-    /// Nothing was done; come back.
-    Busy(Fault),
-    /// No byte left us.
-    NotSent(Fault),
-    /// Bytes left; nothing believable came back.
-    Unknown(Fault),
-}
-
-impl IssueAnswer {
-    /// As it is written to the attempt.
-    #[must_use]
-    pub const fn word(&self) -> AnswerWord {
-        match self {
-            Self::Issued(_) => AnswerWord::Approved,
-            Self::Declined(_) => AnswerWord::Declined,
-            Self::Pending => AnswerWord::Pending,
-            Self::Busy(_) => AnswerWord::Busy,
-            Self::NotSent(_) => AnswerWord::NotSent,
-            Self::Unknown(_) => AnswerWord::Unknown,
-        }
-    }
-
-    /// The bank's code, or the fault that we met.
-    #[must_use]
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            Self::Declined(failure) => failure.acquirer_code.as_deref(),
-            Self::Busy(fault) | Self::NotSent(fault) | Self::Unknown(fault) => Some(fault),
-            Self::Issued(_) | Self::Pending => None,
-        }
-    }
-}
-
 impl PaymentState {
     /// A payment whose account is being opened.
     #[must_use]
@@ -355,7 +313,7 @@ impl PaymentState {
     fn has_room(&self, standing: DepositStanding) -> bool {
         let open = self.deposits.iter().filter(|deposit| !deposit.is_settled()).count();
         match standing {
-            DepositStanding::Owed => open < DEPOSITS_MAX - 1,
+            DepositStanding::Owed => open < DEPOSITS_MAX && self.owed_deposits().count() < DEPOSITS_MAX - 1,
             DepositStanding::Taken | DepositStanding::Returned | DepositStanding::TakenBack => open < DEPOSITS_MAX,
         }
     }
@@ -573,39 +531,6 @@ impl PaymentState {
             (false, true) => MoneyState::Reversed,
             (false, false) => MoneyState::NotMoved,
         })
-    }
-}
-
-/// What came of asking after an account that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IssueInquiry {
-    /// It is there.
-    Issued(AccountFacts),
-    /// It was refused.
-    Declined(Failure),
-    /// The bank is still at it.
-    Pending,
-    /// No such reference.
-    NotFound,
-    /// Unreachable or malformed: no answer.
-    NoAnswer(Fault),
-}
-
-impl IssueInquiry {
-    /// The same, as inquiries are kept.
-    #[must_use]
-    pub fn kept(&self) -> InquiryAnswer {
-        match self {
-            Self::Issued(facts) => InquiryAnswer::Approved(ApprovalFacts {
-                money: facts.money,
-                number: String::new(),
-                interest_payer: None,
-            }),
-            Self::Declined(failure) => InquiryAnswer::Declined(failure.clone()),
-            Self::Pending => InquiryAnswer::Pending,
-            Self::NotFound => InquiryAnswer::NotFound,
-            Self::NoAnswer(fault) => InquiryAnswer::NoAnswer(fault.clone()),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Recording what claims came to: many in one commit.
 
 mod columns;
+mod payee;
 
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
@@ -337,7 +338,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
     }
 
     // The payment may have moved on since the claim: what happened is decided on how it stands now.
-    let revised = payee_given_meanwhile(&mut *conn, outcome, payment.version, &standing).await?;
+    let revised = payee::given_meanwhile(&mut *conn, outcome, payment.version, &standing).await?;
     let outcome = revised.as_ref().unwrap_or(outcome);
     let decision = &outcome.decision;
     let event = decision.event.as_ref();
@@ -422,30 +423,6 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         false => HintOwed::of_payment(&mut *conn, outcome.payment).await?,
     };
     Ok(Recorded::Stands { version, state: next.map(Box::new), next: owed, late })
-}
-
-/// The same outcome when a return was given up for want of a good account, and another was said meanwhile: it goes on.
-async fn payee_given_meanwhile(
-    conn: Conn<'_>,
-    outcome: &Outcome,
-    version: i64,
-    standing: &PaymentState,
-) -> Result<Option<Outcome>, StoreError> {
-    let died = outcome.kind == OperationKind::ReturnDeposit && outcome.decision.next == Next::Dead;
-    if !died || outcome.version == version {
-        return Ok(None);
-    }
-    let seen = sqlx::query!(
-        r#"select state, now() as "now!" from payment_events where payment_id = $1 and version = $2"#,
-        outcome.payment.0,
-        outcome.version,
-    )
-    .fetch_one(conn)
-    .await
-    .map_err(StoreError::write)?;
-    let seen_state: PaymentState = json(seen.state, "payment_events", "state", outcome.payment)?;
-    let decision = || outcome.decision.clone().with_another_payee(seen.now);
-    Ok((seen_state.payee != standing.payee).then(|| Outcome { decision: decision(), ..outcome.clone() }))
 }
 
 /// Writes what became of the attempts, and queues a reversal when somebody has heard otherwise.
