@@ -10,7 +10,7 @@ use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::{AttemptId, OperationId, Reference};
 use naru_shared::domain::operation::{CHANGE_WITHIN, Connector, OperationKind, OperationStatus};
 use naru_shared::domain::operator::OperatorWord;
-use naru_shared::domain::payment::{MoneyState, PaymentStatus, Work};
+use naru_shared::domain::payment::{MoneyState, Payment, PaymentStatus, Work};
 use naru_shared::store::{
     Advance, Advanced, Answered, Clock, Heeded, Late, NewAttempt, NewOperation, Outcome, Rearmed, Recorded, Said,
 };
@@ -54,7 +54,11 @@ fn capture() -> PaymentEvent {
 
 /// Accepts it as the payment stands now; nothing when somebody else was faster.
 async fn accept(house: &House, sold: Sold, event: &PaymentEvent) -> Option<(OperationId, Advanced)> {
-    let payment = house.payment(sold.payment).await;
+    accept_as_read(house, &house.payment(sold.payment).await, event).await
+}
+
+/// The same, as it was read before.
+async fn accept_as_read(house: &House, payment: &Payment, event: &PaymentEvent) -> Option<(OperationId, Advanced)> {
     let next = payment.state.on(event).unwrap();
     let (work, amount) = if let PaymentEvent::CancelQueued { cancel } = event {
         (&cancel.work, cancel.amount)
@@ -72,7 +76,7 @@ async fn accept(house: &House, sold: Sold, event: &PaymentEvent) -> Option<(Oper
         trace_parent: TRACE_PARENT,
     };
     let change = Advance {
-        payment: &payment,
+        payment,
         next: &next,
         event,
         clock: Clock::InTime,
@@ -136,8 +140,9 @@ async fn of_two_that_saw_the_same_one_is_accepted() {
     let house = House::enter().await;
     let sold = paid(&house).await;
     let (first, second) = (cancel(10_000), cancel(10_000));
-    // Both read the payment before either is written.
-    let (first, second) = tokio::join!(accept(&house, sold, &first), accept(&house, sold, &second));
+    let read = house.payment(sold.payment).await;
+    let (first, second) =
+        tokio::join!(accept_as_read(&house, &read, &first), accept_as_read(&house, &read, &second));
     assert_eq!(usize::from(first.is_some()) + usize::from(second.is_some()), 1, "{first:?} {second:?}");
     let payment = house.payment(sold.payment).await;
     assert_eq!((payment.state.reserved, payment.state.refundable()), (10_000, 5_000));
