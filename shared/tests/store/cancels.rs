@@ -141,8 +141,7 @@ async fn of_two_that_saw_the_same_one_is_accepted() {
     let sold = paid(&house).await;
     let (first, second) = (cancel(10_000), cancel(10_000));
     let read = house.payment(sold.payment).await;
-    let (first, second) =
-        tokio::join!(accept_as_read(&house, &read, &first), accept_as_read(&house, &read, &second));
+    let (first, second) = tokio::join!(accept_as_read(&house, &read, &first), accept_as_read(&house, &read, &second));
     assert_eq!(usize::from(first.is_some()) + usize::from(second.is_some()), 1, "{first:?} {second:?}");
     let payment = house.payment(sold.payment).await;
     assert_eq!((payment.state.reserved, payment.state.refundable()), (10_000, 5_000));
