@@ -154,7 +154,9 @@ pub(super) async fn give(
                 .with("paymentStatus", payment.state.status().as_str()));
         };
         let is_dead = |work: &&Work| work.status == OperationStatus::Dead;
-        let waiting = payment.state.owed_deposits().filter_map(|deposit| deposit.work.as_ref()).filter(is_dead);
+        // Of what the payer's bank took back meanwhile, too: that ends then.
+        let deposits = payment.state.deposits.iter();
+        let waiting = deposits.filter_map(|deposit| deposit.work.as_ref()).filter(is_dead);
         let returns: Vec<_> = waiting.map(|work| work.id).collect();
         let given = PayeeGiven {
             payment: &payment,

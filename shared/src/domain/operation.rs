@@ -222,6 +222,8 @@ impl Operation {
     #[must_use]
     pub fn letter_reason(&self) -> &'static str {
         match (&self.result, self.letter) {
+            // What a person has to see to is more than how it ended.
+            (_, Some(letter)) if letter.kind == LetterKind::NeedsPerson => letter.reason.as_str(),
             (Some(OperationResult::Failed { failure, .. }), _) => failure.reason.as_str(),
             (_, Some(letter)) => letter.reason.as_str(),
             // Its message died although its row owes no letter: delivered too often.

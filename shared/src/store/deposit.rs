@@ -115,7 +115,9 @@ impl Store {
                     from payment p, (select operation_id from attempts
                         where reference = $8 and call = 'issue' order by sent_at limit 1) a
                     where $27::text is not null
-                    on conflict on constraint cases_once do nothing returning operation_id
+                    -- One that was closed is open again.
+                    on conflict on constraint cases_once do update set closed_at = null
+                        where cases.closed_at is not null returning operation_id
                 ), letter as (
                     update operations o set fence = o.fence + 1, letter = 'needs_person', letter_reason = $32,
                         letter_fence = o.fence + 1
@@ -199,7 +201,9 @@ impl Store {
                     select gen_random_uuid(), o.payment_id, o.id, $2, $3, jsonb_build_object('why', $4::text)
                     from operations o where o.id = (select operation_id from attempts
                         where reference = $1 and call = 'issue' order by sent_at limit 1)
-                    on conflict on constraint cases_once do nothing returning operation_id
+                    -- One that was closed is open again.
+                    on conflict on constraint cases_once do update set closed_at = null
+                        where cases.closed_at is not null returning operation_id
                 ), letter as (
                     -- Nobody claims it any more: its fence says which letter this is.
                     update operations o set fence = o.fence + 1, letter = 'needs_person', letter_reason = $5,
@@ -217,5 +221,22 @@ impl Store {
             fetch_one
         )?;
         Ok(opened)
+    }
+    /// Closes the cases about an account of which a look has shown that there is nothing to see to any more.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn close_account_cases(&self, account: &Reference, kinds: &[CaseKind]) -> Result<(), StoreError> {
+        let kinds: Vec<String> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
+        write!(
+            self,
+            sqlx::query!(
+                "update cases set closed_at = now() where reference = $1 and kind = any($2) and closed_at is null",
+                account.as_str(),
+                &kinds,
+            ),
+            execute
+        )?;
+        Ok(())
     }
 }

@@ -39,4 +39,4 @@ join attempts b on b.operation_id = later.id
 where o.kind <> 'net_cancel' and later.kind <> 'net_cancel' and a.call <> 'inquire' and b.call <> 'inquire'
     and b.sent_at < a.sent_at
     -- One that was given up is done later, should somebody send it back.
-    and not exists (select 1 from payment_events e where e.payment_id = p.id and e.type = 'operation.rearmed')
+    and not exists (select 1 from payment_events e where e.payment_id = p.id and e.type in ('operation.rearmed', 'deposit.refund_account_given'))

@@ -63,7 +63,8 @@ where p.id not in (select payment_id from told) and case p.money_state
     when 'MOVED' then h.holds <= 0
     when 'REVERSED' then h.holds <> -(l.of_merchant + l.of_payers) or h.effects = 0
     when 'UNKNOWN' then not exists (
-        select from operations o where o.payment_id = p.id and o.status in ('unknown', 'dead') and o.letter = 'needs_person')
+        select from operations o where o.payment_id = p.id and o.status in ('unknown', 'dead')
+            and (o.letter = 'needs_person' or p.state -> 'disputed' ? o.id::text))
     end
 union all
 -- The ledger holds what the bank holds, and owes it to the merchant or to whoever paid it in.

@@ -98,13 +98,21 @@ async fn look_at(worker: &Worker, look: &Look, trace: &TraceContext) -> Result<(
     }
     let before = payment.version;
     let Some(payment) = worker.store.payments(&[look.payment]).await?.pop() else { return Ok(()) };
+    let mut fine = Vec::new();
     if payment.state.overflows(&look.reference, &found) {
         person(worker, look, look.reference.as_str(), CaseKind::AccountUnread, "too_many_deposits").await?;
+    } else {
+        fine.push(CaseKind::AccountUnread);
     }
     // Only of one moment: nothing happened to the payment since the bank was asked.
-    if payment.version == before && payment.state.disagrees(&look.reference, &found) {
-        person(worker, look, look.reference.as_str(), CaseKind::BooksDisagree, "balance").await?;
+    if payment.version == before {
+        if payment.state.disagrees(&look.reference, &found) {
+            person(worker, look, look.reference.as_str(), CaseKind::BooksDisagree, "balance").await?;
+        } else if !payment.state.has_unsettled_work() {
+            fine.push(CaseKind::BooksDisagree);
+        }
     }
+    worker.store.close_account_cases(&look.reference, &fine).await?;
     if payment.state.is_done_with(&look.reference, &found, payment.merchant_time(asked)) {
         return worker.store.look_no_more(look).await;
     }

@@ -175,6 +175,19 @@ async fn taken_back(gateway: &Gateway) {
     tokio::join!(gone.one_is_taken_back_instead(), release);
 }
 
+/// Nobody says where a deposit goes back to until the payer's bank has taken it back.
+async fn taken_back_before_anybody_says_where_to(gateway: &Gateway) {
+    let account = Opened::at(gateway, &gateway.shop, json!({})).await;
+    let key = account.deposit(5_000).await;
+    account.until("operation.dead").await;
+    let taken = gateway.bank.move_deposit(&key, "take-back", json!({})).await;
+    assert_eq!(taken["result"], "approved", "{taken}");
+    account.until("deposit.taken_back").await;
+    account.says_where_to().await;
+    account.until("deposit.nothing_to_return").await;
+    let _ = account.shop.cancel(&account.key).prefer("wait=30").await.expecting(200);
+}
+
 /// Trouble with a cancel before anything was paid in.
 async fn in_trouble(gateway: &Gateway) {
     let prepared = async |steps: Value| {
@@ -201,6 +214,7 @@ pub(super) fn stories<'a>(gateway: &'a Gateway, elsewhere: &'a Shop) -> Vec<futu
         Box::pin(opened_too_late(gateway)),
         Box::pin(overdue(gateway, elsewhere)),
         Box::pin(taken_back(gateway)),
+        Box::pin(taken_back_before_anybody_says_where_to(gateway)),
         Box::pin(in_trouble(gateway)),
     ]
 }
