@@ -100,6 +100,7 @@ fn standings() -> Vec<(&'static str, PaymentState)> {
     let error = after(&done, AccountEvent::TakenBack { key: "d1".into() });
     let part = done.on(&cancel(5_000, Some(payee()))).unwrap().on(&canceled(CancelKind::Refund)).unwrap();
     let lost = after(&part, AccountEvent::TakenBack { key: "d1".into() });
+    let more = after(&part, deposited("d2", ASKED, D::Owed));
     vec![
         ("issuing", issuing()),
         ("waiting", waiting),
@@ -120,6 +121,7 @@ fn standings() -> Vec<(&'static str, PaymentState)> {
         ("canceled, refunded", refunded),
         ("refunded in part", part),
         ("refunded in part, taken back", lost),
+        ("refunded in part, a second deposit", more),
     ]
 }
 
@@ -181,6 +183,9 @@ fn the_transitions_of_accounts() {
     let mut events: Vec<PaymentEvent> = events().into_iter().map(|(_, event)| event).collect();
     let refused = Failure::declined(FailureCode::ProviderError, "05");
     events.extend([cancel(ASKED, Some(payee())), PaymentEvent::ApprovalFailed { failure: refused, reversed: false }]);
+    // What becomes of a closing that was queued meanwhile, of this account or of one that came too late.
+    let ends = [true, false].map(|own| AccountEvent::Closed { operation: Some(id(51)), own });
+    events.extend(ends.into_iter().chain([AccountEvent::NotClosed { operation: id(51) }]).map(PaymentEvent::Account));
     let works = [OperationKind::IssueAccount, OperationKind::Cancel, OperationKind::ReturnDeposit];
     for (kind, operation) in works.into_iter().zip([own(S::Queued).id, id(20), id(40)]) {
         let work = |status| Work { id: operation, kind, status, ..own(S::Queued) };

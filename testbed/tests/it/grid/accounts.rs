@@ -107,7 +107,7 @@ async fn paid_into_again_when_all_is_over(gateway: &Gateway) {
     account.until("deposit.not_taken").await;
     held.release().await;
     account.until("account.not_closed").await;
-    gateway.bank.script(&account.order_id, "pay_out", json!([{ "do": "slow", "ms": 8_000 }])).await;
+    account.until("operation.dead").await;
     account.says_where_to().await;
     account.until_returned(1).await;
     account.until("account.closed").await;
@@ -126,10 +126,29 @@ async fn opened_too_late(gateway: &Gateway) {
     let _ = account.deposit(ASKED).await;
     account.until("deposit.not_taken").await;
     account.until("operation.dead").await;
-    gateway.bank.script(&account.order_id, "pay_out", json!([{ "do": "busy" }, { "do": "slow", "ms": 8_000 }])).await;
+    gateway.bank.script(&account.order_id, "pay_out", json!([{ "do": "busy" }])).await;
+    let held = gateway.bank.hold(&account.order_id, "close", "before").await;
     account.says_where_to().await;
     account.until_returned(1).await;
+    held.reached().await;
+    let _ = account.deposit(5_000).await;
+    let both = |read: &naru_testbed::Answer| read.at("deposits.1").is_object();
+    let _ = account.shop.until(&account.key, "the second one is found", super::PATIENCE, both).await;
+    held.release().await;
+    account.until("account.not_closed").await;
+    account.until_returned(2).await;
     account.until("account.closed").await;
+}
+
+/// Where to is said while the bank is still asked for the account.
+async fn told_where_to_before_it_is_open(gateway: &Gateway) {
+    let order_id = Payment::of(1).order_id;
+    let held = gateway.bank.hold(&order_id, "issue", "before").await;
+    let asked = gateway.shop.virtual_account(&order_id, ASKED, json!({})).prefer("respond-async").await;
+    let account = Opened { gateway, shop: &gateway.shop, order_id, key: asked.expecting(202).payment_key().to_owned() };
+    account.says_where_to().await;
+    held.release().await;
+    account.until("payment.waiting_for_deposit").await;
 }
 
 /// Nobody pays in time; somebody does while it is being closed. By a clock of its own, which no other story sees.
@@ -212,6 +231,7 @@ pub(super) fn stories<'a>(gateway: &'a Gateway, elsewhere: &'a Shop) -> Vec<futu
         Box::pin(paid_into_and_refunded(gateway)),
         Box::pin(paid_into_again_when_all_is_over(gateway)),
         Box::pin(opened_too_late(gateway)),
+        Box::pin(told_where_to_before_it_is_open(gateway)),
         Box::pin(overdue(gateway, elsewhere)),
         Box::pin(taken_back(gateway)),
         Box::pin(taken_back_before_anybody_says_where_to(gateway)),
