@@ -9,6 +9,8 @@ use crate::{install, process, root};
 
 const RUST_MINIMUM: (u32, u32) = (1, 94);
 const NODE_MINIMUM: (u32, u32) = (20, 19);
+/// What runs the guides' own code: it has `fetch` and streams.
+const NODE_OF_TESTS: (u32, u32) = (20, 0);
 
 /// Checks tools and servers; installs what is missing from Debian when that is possible and wanted.
 pub(crate) fn check(servers: &[Program]) -> Result<(), Failure> {
@@ -44,8 +46,10 @@ pub(crate) fn check(servers: &[Program]) -> Result<(), Failure> {
         .advice(format!("\n    {}", advice.join("\n    "))))
 }
 
-/// What `cargo xtask test` needs beside a compiler; a toolchain with rustup's `minimal` profile has neither.
+/// What `cargo xtask test` needs beside a compiler: a toolchain with rustup's `minimal` profile has no checkers; and Node runs what
+/// the guides say to pages.
 pub(crate) fn checkers() -> Result<(), Failure> {
+    some_node(NODE_OF_TESTS).map_err(|lack| Failure::new("run the guides", lack))?;
     let lacks: Vec<&str> = [("rustfmt", "rustfmt"), ("cargo-clippy", "clippy")]
         .into_iter()
         .filter(|(program, _)| process::output(program, &["--version"]).is_none())
@@ -69,11 +73,12 @@ fn rust() -> Result<(), String> {
 }
 
 fn node() -> Result<(), String> {
-    if !root::root().join("web").exists() {
-        return Ok(());
-    }
+    if root::root().join("web").exists() { some_node(NODE_MINIMUM) } else { Ok(()) }
+}
+
+fn some_node(minimum: (u32, u32)) -> Result<(), String> {
     let fix = "install it from your distribution or a version manager, e.g. `nvm install 22`";
-    at_least("Node", process::output("node", &["--version"]), NODE_MINIMUM, fix)
+    at_least("Node", process::output("node", &["--version"]), minimum, fix)
 }
 
 fn c_compiler() -> Result<(), String> {

@@ -1,5 +1,7 @@
 //! The guides do what they say: their commands are run as they stand, in their order, by a shell like the reader's.
 
+use std::io::{BufRead as _, Read as _};
+
 use naru_shared::domain::operation::Connector;
 use naru_shared::domain::staff::Role;
 use naru_testbed::{Gateway, PASSWORD, Payment};
@@ -91,7 +93,8 @@ async fn taking_a_payment() {
         ("NARU_SECRET_KEY", &gateway.shop.secret_key),
         ("NARU_SIMULATOR_URL", gateway.bank.url()),
     ];
-    let pages = METHODS.iter().map(|(_, page)| *page);
+    let others = [include_str!("../../../docs/toss-compatibility.md")];
+    let pages = METHODS.iter().map(|(_, page)| *page).chain(others);
     let guide: Vec<&str> = std::iter::once(include_str!("../../../docs/api.md")).chain(pages).collect();
     let printed = follow(&gateway, &guide.join("\n"), &environment).await;
     for part in
@@ -111,6 +114,41 @@ async fn taking_a_payment() {
     let mut all: Vec<&str> = Connector::ALL.iter().map(|connector| connector.as_str()).collect();
     (paid.sort_unstable(), all.sort_unstable());
     assert_eq!(paid, all);
+}
+
+/// The guide's function for a page that waits, as it stands, by Node: it says what happened, and ends by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_in_a_page() {
+    let gateway = Gateway::start().await;
+    let guide = include_str!("../../../docs/api.md");
+    let (_, code) = guide.split_once("```js\n").expect("the guide has it");
+    let (code, _) = code.split_once("\n```").expect("it ends");
+    let page = format!("{code}\nawait follow(process.argv[1], process.env.TOKEN, (event) => console.log(event));");
+    let order = Payment::of(12_000);
+    let created = gateway.shop.authenticated(&order).await;
+    let address = gateway.shop.url(&format!("/v1/payments/{}/events", created.payment_key()));
+    let mut node = std::process::Command::new("node");
+    node.args(["--input-type=module", "-e", &page, &address]).env("TOKEN", created.text("checkoutToken"));
+    let mut node = node.stdout(std::process::Stdio::piped()).spawn().expect("Node runs");
+    let mut said = std::io::BufReader::new(node.stdout.take().expect("it is piped"));
+    let (first, mut said) = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        let read = said.read_line(&mut line);
+        read.map(|_| (line, said)).expect("it says something")
+    })
+    .await
+    .expect("nobody stops it");
+    assert_eq!(first, "snapshot\n");
+    let _ = gateway.shop.confirm(created.payment_key(), &order.order_id, 12_000).await.expecting(200);
+    let (rest, ended) = tokio::task::spawn_blocking(move || {
+        let mut rest = String::new();
+        let read = said.read_to_string(&mut rest);
+        (read.map(|_| rest).expect("it says more"), node.wait().expect("it ends"))
+    })
+    .await
+    .expect("nobody stops it");
+    assert!(ended.success() && rest.contains("payment.done\n"), "{ended}: {rest}");
+    gateway.check().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
