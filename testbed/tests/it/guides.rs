@@ -112,7 +112,8 @@ async fn taking_a_payment() {
         where p.status in ('DONE', 'PARTIAL_CANCELED', 'CANCELED')";
     let mut paid: Vec<String> = sqlx::query_scalar(paid).fetch_all(gateway.db()).await.expect("Postgres answers");
     let mut all: Vec<&str> = Connector::ALL.iter().map(|connector| connector.as_str()).collect();
-    (paid.sort_unstable(), all.sort_unstable());
+    paid.sort_unstable();
+    all.sort_unstable();
     assert_eq!(paid, all);
 }
 
