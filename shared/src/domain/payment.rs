@@ -1,5 +1,7 @@
 //! What the shop sells for, and where it stands.
 
+mod work;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -13,9 +15,11 @@ use super::id::{CheckoutId, OperationId, PaymentId, PaymentKey, Reference, Tenan
 use super::installment::InterestPayer;
 use super::instrument::{Instrument, Method};
 use super::money::Money;
-use super::operation::{OperationKind, OperationStatus};
+use super::operation::OperationStatus;
 use super::virtual_account::{Account, Deposit, Payee};
 use crate::words::words;
+
+pub use self::work::Work;
 
 /// How long a payer has to authenticate (Toss Payments: 30 minutes).
 pub const READY_FOR: Duration = Duration::minutes(30);
@@ -279,32 +283,6 @@ pub struct Approval {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 pub(super) const fn is_zero(amount: &i64) -> bool {
     *amount == 0
-}
-
-/// Queued work as a waiting client sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Work {
-    /// The operation.
-    pub id: OperationId,
-    /// What is being done.
-    #[serde(rename = "type")]
-    pub kind: OperationKind,
-    /// How far it is.
-    pub status: OperationStatus,
-    /// Tries so far.
-    pub attempt: i32,
-    /// When it is tried next; nothing when that is now.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
-    pub next_attempt_at: Option<OffsetDateTime>,
-}
-
-impl Work {
-    /// Work that was just accepted.
-    #[must_use]
-    pub const fn queued(id: OperationId, kind: OperationKind) -> Self {
-        Self { id, kind, status: OperationStatus::Queued, attempt: 0, next_attempt_at: None }
-    }
 }
 
 /// An event that the payment's standing does not allow.

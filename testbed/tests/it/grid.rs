@@ -42,6 +42,14 @@ async fn until_event(gateway: &Gateway, order_id: &str, kind: &str) {
 
 /// Nobody could carry out an order's work of this kind for a day, an operator looks, and sends it back to work.
 async fn send_back_to_work(gateway: &Gateway, order_id: &str, kind: &str) {
+    // Its day begins with its first turn.
+    let tried = "select exists (select from operations o join payments p on p.id = o.payment_id
+        where p.order_id = $1 and o.kind = $2 and o.fence > 0 and o.settled_at is null)";
+    eventually("it has had its turn", PATIENCE, async || {
+        let found = sqlx::query_scalar::<_, bool>(tried).bind(order_id).bind(kind).fetch_one(gateway.db());
+        found.await.expect("Postgres answers").then_some(())
+    })
+    .await;
     let past = "update operations o set deadline_at = now() from payments p
         where p.id = o.payment_id and p.order_id = $1 and o.kind = $2 and o.settled_at is null";
     let aged = sqlx::query(past).bind(order_id).bind(kind).execute(gateway.db()).await.expect("Postgres answers");

@@ -13,12 +13,14 @@ const KINDS: [&str; 11] =
 const ELSEWHERE: [&str; 4] = ["messages_dlx", "load_definitions", "delivery_limit", "rabbitmq_queue_messages_ready"];
 
 /// Where codes, reasons and statuses are declared.
-const CODES: [&str; 7] = [
+const CODES: [&str; 9] = [
     "api/src/problem/code.rs",
     "api/src/problem/reason.rs",
     "api/src/view.rs",
     "shared/src/domain/failure.rs",
+    "shared/src/domain/installment.rs",
     "shared/src/domain/instrument.rs",
+    "shared/src/domain/ledger.rs",
     "shared/src/domain/operation.rs",
     "shared/src/domain/payment.rs",
 ];

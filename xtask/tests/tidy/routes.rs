@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::repository::{FILES, expect_none, files};
 
 /// Path, why `/openapi.json` does not describe it, and the test that guards it.
-const OUTSIDE: [(&str, &str, &str); 12] = [
+const OUTSIDE: [(&str, &str, &str); 14] = [
     ("/callbacks/virtual-account", "banks call it, each by a signature", "a_callback_is_signed_fresh_and_taken_once"),
     ("/problems", "documentation, for everybody", "pages_for_people"),
     ("/problems/{code}", "documentation, for everybody", "pages_for_people"),
@@ -16,6 +16,8 @@ const OUTSIDE: [(&str, &str, &str); 12] = [
     ("/ops/v1/dead-letters", "operators' own address", "operators_and_nobody_else"),
     ("/ops/v1/dead-letters/{id}", "operators' own address", "operators_and_nobody_else"),
     ("/ops/v1/dead-letters/{id}/replay", "operators' own address", "operators_and_nobody_else"),
+    ("/ops/v1/dead-letters/{id}/settle", "operators' own address", "operators_and_nobody_else"),
+    ("/ops/v1/dead-letters/{id}/release", "operators' own address", "operators_and_nobody_else"),
     ("/ops/v1/stuck", "operators' own address", "operators_and_nobody_else"),
     ("/ops/v1/payments/{paymentKey}", "operators' own address", "operators_and_nobody_else"),
     ("/docs", "the description, to look at and to read: `/openapi.json`", "pages_for_people"),

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use super::super::fixtures::{self, events, standings};
+use super::super::operation::OperationKind;
 use super::*;
 
 /// The specification: every standing × every event. A changed rule is a changed line in the snapshot.
