@@ -97,10 +97,6 @@ impl Stack {
         naru("migrate", None)?;
         psql(&servers, &servers.postgres.url(), &format!("create database {FLOOR_DATABASE}"))?;
         naru("migrate", Some(&addresses.floor))?;
-        let printed = naru("seed-demo", None)?;
-        let secret_key = printed.lines().find_map(|line| line.strip_prefix("NARU_SECRET_KEY="));
-        let secret_key = secret_key.ok_or_else(|| Failure::new("seed the merchant", "no key was printed"))?.to_owned();
-
         eprintln!("starting simulator, api and worker");
         let journal = servers.folder().join("simulator.journal").display().to_string();
         let start = |name: &'static str, ready: u16, path: &'static str, own: &[(&str, String)]| {
@@ -108,7 +104,15 @@ impl Stack {
             command.envs(environment.clone()).envs(own.iter().map(|(name, value)| (name, value)));
             Program::start(name, &command, place.folder().join(format!("{name}.log")), &ledger, (ready, path))
         };
+        let own = [("NARU_SIMULATOR_LISTEN", listen(simulator)), ("NARU_SIMULATOR_JOURNAL", journal)];
+        let mut bank = start("simulator", simulator, "/livez", &own)?;
+        // The demo payer's card is registered there.
+        bank.wait_ready()?;
+        let printed = naru("seed-demo", None)?;
+        let secret_key = printed.lines().find_map(|line| line.strip_prefix("NARU_SECRET_KEY="));
+        let secret_key = secret_key.ok_or_else(|| Failure::new("seed the merchant", "no key was printed"))?.to_owned();
         let mut programs = vec![
+            bank,
             start(
                 "api",
                 api_internal,
@@ -121,12 +125,6 @@ impl Stack {
                 ],
             )?,
             start("worker", worker_internal, "/readyz", &[("NARU_INTERNAL_LISTEN", listen(worker_internal))])?,
-            start(
-                "simulator",
-                simulator,
-                "/livez",
-                &[("NARU_SIMULATOR_LISTEN", listen(simulator)), ("NARU_SIMULATOR_JOURNAL", journal)],
-            )?,
         ];
         for program in &mut programs {
             program.wait_ready()?;
