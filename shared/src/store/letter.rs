@@ -149,8 +149,8 @@ impl Store {
     }
 
     /// Resolves the letters that asked for somebody and whose operation has settled meanwhile, unless they are about an account
-    /// to pay into of which a case is open; at most `limit`. Closes the cases of books that disagreed about what has settled. Returns
-    /// how many letters.
+    /// to pay into of which a case is open, and closes the cases of books that disagreed about what has settled. At most `limit`;
+    /// returns how many letters.
     ///
     /// # Errors
     /// When Postgres can't be reached.
