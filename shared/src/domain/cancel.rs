@@ -279,6 +279,7 @@ impl PaymentState {
             | E::ReversalFinished { .. }
             | E::CaptureQueued { .. }
             | E::Captured { .. }
+            | E::CaptureDone { .. }
             | E::CaptureFailed { .. }
             | E::Account(_) => return None,
         }

@@ -105,15 +105,18 @@ impl PaymentState {
                     && self.instrument().is_some_and(|instrument| instrument.connector().captures());
                 let capture = self.capture.get_or_insert_default();
                 match operation {
-                    Some(operation) if capture.work.as_ref().is_some_and(|work| work.id == *operation) => {
-                        capture.work = None;
-                    }
-                    None if paid && capture.captured_at.is_none() => {}
-                    Some(_) | None => return None,
+                    _ if capture.captured_at.is_some() => return None,
+                    Some(operation) => drop(capture.work.take_if(|work| work.id == *operation)?),
+                    None if paid => {}
+                    None => return None,
                 }
-                capture.captured_at = capture.captured_at.or(Some(*at));
+                capture.captured_at = Some(*at);
                 capture.due_at = None;
                 capture.failure = None;
+            }
+            E::CaptureDone { operation } => {
+                let capture = self.capture.as_mut().filter(|capture| capture.captured_at.is_some())?;
+                capture.work.take_if(|work| work.id == *operation)?;
             }
             E::CaptureFailed { operation, failure, at } => {
                 let again = !self.is_last_try_to_capture() && !matches!(self.stage, Stage::Canceled { .. });

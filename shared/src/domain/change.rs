@@ -50,6 +50,11 @@ pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
 impl Claimed {
     /// What is decided without anything being sent, if anything is.
     fn ended_before(&self, now: OffsetDateTime) -> Option<Decision> {
+        if self.operation.kind == OperationKind::Capture && self.payment.state.is_captured() {
+            // A cancel was told so before its turn came.
+            let event = captured(&self.operation, &self.payment, now);
+            return Some(Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) });
+        }
         if self.amount().is_none() {
             // Cancels that were accepted before it took all there was.
             let failure = Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture);
@@ -279,7 +284,7 @@ impl Claimed {
             }
             // What was to be done is done, by whomever: there is but one slip, of all that had not gone back.
             (RefusedBecause::AlreadyCaptured, Call::Capture) => {
-                let event = PaymentEvent::Captured { operation: Some(self.operation.id), at };
+                let event = captured(&self.operation, &self.payment, now);
                 decide(
                     Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
                         .resolving(reference, Resolution::Declined),
@@ -419,9 +424,18 @@ pub(super) fn made(operation: &Operation, payment: &Payment, call: Call, now: Of
         return PaymentEvent::Account(event);
     }
     match (operation.kind, call) {
-        (OperationKind::Capture, _) => PaymentEvent::Captured { operation: Some(id), at },
+        (OperationKind::Capture, _) => captured(operation, payment, now),
         (_, Call::Refund) => PaymentEvent::CancelDone { operation: id, kind: CancelKind::Refund, at },
         (_, _) => PaymentEvent::CancelDone { operation: id, kind: CancelKind::Cancel, at },
+    }
+}
+
+/// What happened to a payment when its capture was made, or a slip that had been bought before was found: that is told once.
+fn captured(operation: &Operation, payment: &Payment, now: OffsetDateTime) -> PaymentEvent {
+    let id = operation.id;
+    match payment.state.is_captured() {
+        true => PaymentEvent::CaptureDone { operation: id },
+        false => PaymentEvent::Captured { operation: Some(id), at: payment.merchant_time(now) },
     }
 }
 

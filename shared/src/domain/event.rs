@@ -122,6 +122,11 @@ pub enum PaymentEvent {
         /// When we recorded it, by its merchant's clock.
         at: OffsetDateTime,
     },
+    /// Nothing was left to do for it: it was found captured before.
+    CaptureDone {
+        /// The capture.
+        operation: OperationId,
+    },
     /// It will not.
     CaptureFailed {
         /// The capture.
@@ -186,6 +191,7 @@ impl PaymentEvent {
             Self::CancelFailed { .. } => "cancel.aborted",
             Self::CaptureQueued { .. } => "capture.queued",
             Self::Captured { .. } => "payment.captured",
+            Self::CaptureDone { .. } => "capture.done",
             Self::CaptureFailed { .. } => "capture.aborted",
             Self::Account(event) => event.name(),
         }
@@ -197,7 +203,10 @@ impl PaymentEvent {
         match self {
             Self::LateApproval { .. } | Self::ReversalFinished { .. } => Course::Reversal,
             Self::CancelQueued { .. } | Self::CancelDone { .. } | Self::CancelFailed { .. } => Course::Cancel,
-            Self::CaptureQueued { .. } | Self::Captured { .. } | Self::CaptureFailed { .. } => Course::Capture,
+            Self::CaptureQueued { .. }
+            | Self::Captured { .. }
+            | Self::CaptureDone { .. }
+            | Self::CaptureFailed { .. } => Course::Capture,
             Self::Account(_) => Course::Account,
             Self::Scanned { .. } | Self::Delayed { .. } => Course::Progress,
             Self::ApprovalQueued { work }
@@ -240,6 +249,7 @@ impl PaymentEvent {
             | Self::Scanned { .. }
             | Self::Delayed { .. }
             | Self::CaptureQueued { .. }
+            | Self::CaptureDone { .. }
             | Self::RetryScheduled { .. }
             | Self::OutcomeUnknown { .. }
             | Self::WorkDied { .. }

@@ -146,6 +146,7 @@ pub(super) fn events() -> Vec<(&'static str, PaymentEvent)> {
         ("capture rearmed", PaymentEvent::WorkRearmed { work: later(10, OperationKind::Capture, S::Queued) }),
         ("captured", PaymentEvent::Captured { operation: Some(id(10)), at: START }),
         ("captured, found", PaymentEvent::Captured { operation: None, at: START }),
+        ("capture done", PaymentEvent::CaptureDone { operation: id(10) }),
         ("capture failed", PaymentEvent::CaptureFailed { operation: id(10), failure: rejected(), at: START }),
     ]
 }
@@ -194,6 +195,8 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
         after(&capturing, PaymentEvent::WorkDied { work: later(10, OperationKind::Capture, S::Dead), disputed: false });
     let found = after(&part, PaymentEvent::Captured { operation: None, at: START });
     let behind = canceling(&capturing, 15_000);
+    let next = after(&part, PaymentEvent::CaptureQueued { work: later(10, OperationKind::Capture, S::Queued) });
+    let next = after(&next, PaymentEvent::Captured { operation: None, at: START });
     vec![
         ("done, part canceling", part),
         ("done, all canceling", whole),
@@ -206,6 +209,7 @@ pub(super) fn standings() -> Vec<(&'static str, PaymentState)> {
         ("done, capture dead", capture_dead),
         ("done, part canceling, found captured", found),
         ("done, capturing, all canceling", behind),
+        ("done, found captured before its capture", canceled(&next, CancelKind::Refund)),
         ("partly canceled", partly),
         ("canceled", wholly),
         ("in progress, retrying, late", late(&waiting)),

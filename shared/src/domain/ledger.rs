@@ -66,7 +66,7 @@ pub fn posting(payment: &Payment, event: &PaymentEvent) -> Option<Posting> {
     let claim = if captures && !state.is_captured() { Account::Authorized } else { Account::Receivable };
     let (kind, debit, credit, amount) = match event {
         PaymentEvent::Approved { approval } => (TransactionKind::Payment, claim, Account::Payable, approval.amount),
-        PaymentEvent::Captured { .. } if !state.is_captured() => {
+        PaymentEvent::Captured { .. } => {
             let left = state.balance(payment.total.amount());
             (TransactionKind::Capture, Account::Receivable, Account::Authorized, left)
         }
@@ -84,8 +84,7 @@ pub fn posting(payment: &Payment, event: &PaymentEvent) -> Option<Posting> {
             (kind, Account::Payable, claim, amount)
         }
         PaymentEvent::Account(event) => deposited(state, event)?,
-        PaymentEvent::Captured { .. }
-        | PaymentEvent::Authenticated { .. }
+        PaymentEvent::Authenticated { .. }
         | PaymentEvent::PayerCanceled
         | PaymentEvent::Scanned { .. }
         | PaymentEvent::Delayed { .. }
@@ -101,6 +100,7 @@ pub fn posting(payment: &Payment, event: &PaymentEvent) -> Option<Posting> {
         | PaymentEvent::CancelQueued { .. }
         | PaymentEvent::CancelFailed { .. }
         | PaymentEvent::CaptureQueued { .. }
+        | PaymentEvent::CaptureDone { .. }
         | PaymentEvent::CaptureFailed { .. } => return None,
     };
     (amount > 0).then_some(Posting { kind, debit, credit, amount })

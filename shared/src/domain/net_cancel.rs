@@ -90,6 +90,7 @@ impl PaymentState {
             | E::CancelFailed { .. }
             | E::CaptureQueued { .. }
             | E::Captured { .. }
+            | E::CaptureDone { .. }
             | E::CaptureFailed { .. }
             | E::Account(_) => return None,
         }

@@ -383,6 +383,7 @@ impl PaymentState {
             | E::CancelFailed { .. }
             | E::CaptureQueued { .. }
             | E::Captured { .. }
+            | E::CaptureDone { .. }
             | E::CaptureFailed { .. } => return None,
         };
         match event {

@@ -416,6 +416,7 @@ fn event(deed: Deed, life: &Life) -> PaymentEvent {
         Deed::RefuseBack(which) => PaymentEvent::CancelFailed { operation: id(number(100, which)), failure: failure() },
         Deed::AskCapture => PaymentEvent::CaptureQueued { work: later(CAPTURE, OperationKind::Capture, S::Queued) },
         Deed::Capture(fares) => fares.event(CAPTURE, OperationKind::Capture),
+        Deed::Captured if life.is_captured => PaymentEvent::CaptureDone { operation: id(CAPTURE) },
         Deed::Captured => PaymentEvent::Captured { operation: Some(id(CAPTURE)), at: START },
         Deed::FoundCaptured => PaymentEvent::Captured { operation: None, at: START },
         Deed::RefuseCapture => PaymentEvent::CaptureFailed { operation: id(CAPTURE), failure: failure(), at: START },

@@ -6,12 +6,8 @@ union all
 -- Of each event that moves money there is one posting, and of each posting such an event.
 select 'posting of an event', coalesce(e.payment_id, q.payment_id)::text || ' ' || coalesce(e.version, q.version)::text,
     q.kind, e.type
-from (select * from (
-        select *, lag(state #>> '{capture,capturedAt}') over (partition by payment_id order by version) as captured_before
-        from payment_events) step
+from (select * from payment_events
     where type in ('payment.done', 'cancel.done', 'payment.captured')
-        -- A capture that was asked for, and of which a cancel had been told meanwhile, moves nothing any more.
-        and (type <> 'payment.captured' or captured_before is null)
         and payment_id not in (select payment_id from checker.by_account)) e
 full join (select * from postings where connector <> 'virtual_account') q on q.payment_id = e.payment_id and q.version = e.version
 where q.kind is null or e.type is null

@@ -26,10 +26,10 @@ where (version = 1 and (type <> 'payment.created' or status not in ('READY', 'IN
     or (before in ('DONE', 'PARTIAL_CANCELED') and type not like 'deposit.%' and type not like 'account.%' and type not in
         ('payment.late_approval', 'payment.reversed', 'operation.retry_scheduled', 'operation.unknown',
         'operation.delayed', 'operation.dead', 'operation.rearmed', 'cancel.queued', 'cancel.done', 'cancel.aborted',
-        'capture.queued', 'payment.captured', 'capture.aborted'))
+        'capture.queued', 'payment.captured', 'capture.done', 'capture.aborted'))
     -- Nothing changes a payment that nobody has paid for but that its payer looks at it.
     or (before = 'READY' and status = 'READY' and type <> 'checkout.scanned')
     -- All of it went back: only what was queued before comes to an end.
     or (before = 'CANCELED' and type not like 'deposit.%' and type not like 'account.%' and type not in
         ('payment.late_approval', 'payment.reversed', 'operation.retry_scheduled', 'operation.unknown',
-        'operation.dead', 'operation.rearmed', 'capture.aborted'))
+        'operation.dead', 'operation.rearmed', 'capture.done', 'capture.aborted'))

@@ -40,8 +40,8 @@ async fn until_event(gateway: &Gateway, order_id: &str, kind: &str) {
     .await;
 }
 
-/// Nobody could carry out an order's work of this kind for a day, an operator looks, and sends it back to work.
-async fn send_back_to_work(gateway: &Gateway, order_id: &str, kind: &str) {
+/// Nobody could carry out an order's work of this kind for a day, and it is given up. Its letter.
+async fn given_up(gateway: &Gateway, order_id: &str, kind: &str) -> String {
     // Its day begins with its first turn.
     let tried = "select exists (select from operations o join payments p on p.id = o.payment_id
         where p.order_id = $1 and o.kind = $2 and o.fence > 0 and o.settled_at is null)";
@@ -60,7 +60,13 @@ async fn send_back_to_work(gateway: &Gateway, order_id: &str, kind: &str) {
         let found = sqlx::query_scalar::<_, uuid::Uuid>(letter).bind(order_id).fetch_optional(gateway.db());
         found.await.expect("Postgres answers")
     });
-    let _ = gateway.operator.replay(&letter.await.to_string()).await.expecting(200);
+    letter.await.to_string()
+}
+
+/// And an operator looks, and sends it back to work.
+async fn send_back_to_work(gateway: &Gateway, order_id: &str, kind: &str) {
+    let letter = given_up(gateway, order_id, kind).await;
+    let _ = gateway.operator.replay(&letter).await.expecting(200);
     until_event(gateway, order_id, "operation.rearmed").await;
 }
 
@@ -117,6 +123,46 @@ async fn in_trouble(gateway: &Gateway) {
     }
 }
 
+/// The acquirer captures by itself while a cancel is on its way to it, and a capture waits behind that.
+async fn captured_meanwhile(gateway: &Gateway, part: bool, amount: i64, refusal: Option<&str>) {
+    let payment = Payment::of(12_000);
+    let key = paid(gateway, &payment).await;
+    if part {
+        let _ = gateway.shop.cancel_part(&key, 1_000).await.expecting(200);
+    }
+    let held = gateway.bank.hold(&payment.order_id, "cancel", "before").await;
+    let _ = gateway.shop.cancel_part(&key, amount).prefer("respond-async").await.expecting(202);
+    held.reached().await;
+    let _ = gateway.shop.capture(&key).prefer("respond-async").await.expecting(202);
+    gateway.bank.acts_by_itself(&payment.order_id, "captures", if part { 11_000 } else { 12_000 }).await;
+    if let Some(code) = refusal {
+        gateway.bank.script(&payment.order_id, "refund", json!([{ "do": "decline", "code": code }])).await;
+    }
+    held.release().await;
+    until_event(gateway, &payment.order_id, "capture.done").await;
+    assert_eq!(gateway.bank.asked(&payment.order_id, "capture").await, 1, "its own, and none of ours");
+    let told = "select count(*) from payment_events e join payments p on p.id = e.payment_id
+        where p.order_id = $1 and e.type = 'payment.captured'";
+    let told = sqlx::query_scalar::<_, i64>(told).bind(&payment.order_id).fetch_one(gateway.db()).await;
+    assert_eq!(told.expect("Postgres answers"), 1, "told once");
+}
+
+/// A capture is given up, all goes back, and an operator has the capture tried again: there is nothing left of it.
+async fn captured_too_late(gateway: &Gateway) {
+    let payment = Payment::of(12_000);
+    let key = paid(gateway, &payment).await;
+    let busy = json!({ "match": { "orderId": payment.order_id, "call": "capture" },
+        "steps": [{ "do": "drop_before" }, { "do": "busy" }], "then": "repeat_last" });
+    gateway.bank.script_whole(busy).await;
+    let _ = gateway.shop.capture(&key).prefer("respond-async").await.expecting(202);
+    let letter = given_up(gateway, &payment.order_id, "capture").await;
+    let _ = gateway.shop.cancel(&key).await.expecting(200);
+    gateway.bank.script(&payment.order_id, "inquire", json!([{ "do": "drop_before" }])).await;
+    let _ = gateway.operator.replay(&letter).await.expecting(200);
+    until_event(gateway, &payment.order_id, "capture.aborted").await;
+    assert_eq!(gateway.bank.money(&payment.order_id).await.captured, 0);
+}
+
 /// Trouble with what follows an approval, of a payment that is paid, or of which a part went back before.
 async fn in_trouble_later(gateway: &Gateway, part: bool) {
     let prepared = async |call: &'static str, steps: serde_json::Value| {
@@ -162,6 +208,10 @@ async fn every_transition_is_reached_through_http() {
         Box::pin(given_up_by_the_payer(&gateway)),
         Box::pin(out_of_time(&gateway, &elsewhere)),
         Box::pin(in_trouble(&gateway)),
+        Box::pin(captured_meanwhile(&gateway, false, 12_000, None)),
+        Box::pin(captured_meanwhile(&gateway, false, 4_000, Some("05"))),
+        Box::pin(captured_meanwhile(&gateway, true, 4_000, None)),
+        Box::pin(captured_too_late(&gateway)),
         Box::pin(in_trouble_later(&gateway, false)),
         Box::pin(in_trouble_later(&gateway, true)),
     ];

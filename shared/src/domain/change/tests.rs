@@ -100,6 +100,7 @@ fn refused(why: RefusedBecause) -> ChangeAnswer {
 const PART: &str = "done, part canceling";
 const FOUND: &str = "done, part canceling, found captured";
 const CAPTURE: &str = "done, capturing";
+const CAPTURED: &str = "done, found captured before its capture";
 
 #[test]
 fn what_is_done_first() {
@@ -109,6 +110,7 @@ fn what_is_done_first() {
         (PART,        None,                   None,       0, "cancel under a new reference"),
         (FOUND,       None,                   None,       0, "refund under a new reference"),
         (CAPTURE,     None,                   None,       0, "capture under a new reference"),
+        (CAPTURED,    None,                   None,       0, "succeeded; capture.done: PARTIAL_CANCELED MOVED canceled 5000"),
         (PART,        Some(Call::Cancel),     None,       0, "inquire"),
         (PART,        Some(Call::Cancel),     Some(RefusedBecause::AlreadyCanceled),        0, "verify cancel change-1"),
         (PART,        Some(Call::Cancel),     None,  90_000, "inquire"),
