@@ -243,6 +243,9 @@ impl Keyed {
         let answer = match used.started {
             Started::Operation(operation) => {
                 let settled = read(app, operation).await?;
+                if settled.result.is_none() && settled.payment.state.is_given_up(operation) {
+                    return Err(still_open(app, &settled.payment.key, &settled.payment.order_id));
+                }
                 if settled.result.is_none() {
                     return Err(at_work(app, &settled.payment));
                 }

@@ -97,13 +97,18 @@ impl KeyRing {
     /// # Errors
     /// `KEY_UNKNOWN`, `SECRET_KEY_IN_BROWSER`, or that Postgres can't be asked.
     async fn principal(&self, key: &ApiKey, headers: &HeaderMap) -> Result<Arc<Principal>, Problem> {
-        let principal = self.holder(key).await?;
+        let principal = self.holder(self.hash(key)).await?;
         refuse_in_browser(&principal, headers)?;
         Ok(principal)
     }
 
-    async fn holder(&self, key: &ApiKey) -> Result<Arc<Principal>, Problem> {
-        let hash = key.hash(&self.api_keys);
+    /// Whether a key still speaks for somebody. One that can't be looked up now does.
+    pub(crate) async fn still_speaks(&self, hash: [u8; 32]) -> bool {
+        let Err(problem) = self.holder(hash).await else { return true };
+        problem.reason() != Some(Reason::KeyUnknown)
+    }
+
+    async fn holder(&self, hash: [u8; 32]) -> Result<Arc<Principal>, Problem> {
         let now = System.monotonic();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
         let principal = match seen {
@@ -192,8 +197,13 @@ impl FromRequestParts<App> for Creator {
 /// Whoever may watch a payment.
 #[derive(Debug, Clone)]
 pub enum Watcher {
-    /// The merchant's server: any payment of its own.
-    Merchant(Tenant),
+    /// The merchant's server: any payment of its own, for as long as its key is good.
+    Merchant {
+        /// Which merchant, in which world.
+        tenant: Tenant,
+        /// What the key is found by.
+        key: [u8; 32],
+    },
     /// A browser with a checkout token: that payment only.
     Browser(PaymentId),
 }
@@ -206,7 +216,7 @@ impl FromRequestParts<App> for Watcher {
             Credentials::Key(key) => {
                 let principal = owner(app, parts, &key).await?;
                 match principal.kind {
-                    KeyKind::Secret => Ok(Self::Merchant(principal.tenant)),
+                    KeyKind::Secret => Ok(Self::Merchant { tenant: principal.tenant, key: app.keys.hash(&key) }),
                     KeyKind::Client => Err(Problem::because(Reason::ClientKeyNotAllowed)),
                 }
             }

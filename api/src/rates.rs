@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use naru_shared::domain::id::Tenant;
+use naru_shared::domain::id::{Mode, Tenant};
 use naru_shared::secret::{MasterSecret, keyed_hash_of_parts};
 use naru_shared::store::Store;
 
@@ -175,16 +175,17 @@ impl Rates {
         self.give_back(rate, &self.at(address)).await;
     }
 
-    /// Lets a card be registered for somebody at an address, unless too many were declined there of late. It counts as declined
+    /// Lets a card be registered for somebody at an address, unless too many were declined there of late in that world. It counts as declined
     /// until it is judged, and then only if it was: at once no more are under way than may still be declined, whichever
     /// instance they come to. Whoever comes on top of that waits for a turn.
     ///
     /// # Errors
     /// `RATE_LIMITED`, or that Postgres is away.
-    pub async fn registering(&self, address: Address) -> Result<Registering, Problem> {
+    pub async fn registering(&self, address: Address, mode: Mode) -> Result<Registering, Problem> {
         let rate = DECLINES_FROM_ADDRESS;
-        let here = self.at(address);
-        let around = self.around(address).map(|around| (rate.around(), around));
+        let there = |who: Who| self.who(&[mode.as_str().as_bytes(), &who]);
+        let here = there(self.at(address));
+        let around = self.around(address).map(|around| (rate.around(), there(around)));
         let places: Vec<_> = std::iter::once((rate, here)).chain(around).collect();
         let entered = self.declines.enter(here, || Registering::take(self.store.clone(), places.clone())).await?;
         entered.map(|(taken, visit)| taken.at(visit)).ok_or_else(|| limited(rate, AGAIN))

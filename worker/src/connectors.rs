@@ -1,10 +1,11 @@
-//! The acquirers this worker can reach, each behind its circuit breaker.
+//! The acquirers this worker can reach, each behind two circuit breakers: the sandbox never closes the way to real money.
 
 use std::time::Duration;
 
 use naru_shared::acquirer::{Acquirer, NoClient, open};
 use naru_shared::config::WorkerConfig;
 use naru_shared::domain::connector::{Connector, PerConnector};
+use naru_shared::domain::id::Mode;
 
 use crate::gate::Breaker;
 
@@ -18,14 +19,16 @@ pub(crate) struct Connectors(PerConnector<Line>);
 /// One of them.
 struct Line {
     acquirer: Box<dyn Acquirer>,
-    breaker: Breaker,
+    test: Breaker,
+    live: Breaker,
 }
 
 impl Connectors {
     pub(crate) fn new(config: &WorkerConfig) -> Result<Self, NoClient> {
         let lines = PerConnector::make(|connector| {
             let acquirer = open(connector, &config.acquirers.config(connector, &config.keys.master))?;
-            Ok(Line { acquirer, breaker: Breaker::new(connector, FAILURES_MAX, PROBE_EVERY) })
+            let breaker = |mode| Breaker::new(connector, mode, FAILURES_MAX, PROBE_EVERY);
+            Ok(Line { acquirer, test: breaker(Mode::Test), live: breaker(Mode::Live) })
         });
         lines.map(Self)
     }
@@ -34,7 +37,11 @@ impl Connectors {
         &*self.0.of(connector).acquirer
     }
 
-    pub(crate) fn breaker(&self, connector: Connector) -> &Breaker {
-        &self.0.of(connector).breaker
+    pub(crate) fn breaker(&self, connector: Connector, mode: Mode) -> &Breaker {
+        let line = self.0.of(connector);
+        match mode {
+            Mode::Test => &line.test,
+            Mode::Live => &line.live,
+        }
     }
 }

@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 
 use crate::Worker;
 use crate::connectors::Connectors;
+use crate::gate::Breaker;
 use crate::job::{Finished, Held};
 use crate::payee::{self, Terms};
 
@@ -112,7 +113,7 @@ impl Talk<'_> {
             _ => self.write_down(Call::Approve, &reference, None).await?,
         };
         let claimed = &self.held.claimed;
-        let breaker = self.connectors.breaker(claimed.operation.connector);
+        let breaker = self.breaker();
         let started = System.monotonic();
         let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
         let withheld = self.withheld(ago, started);
@@ -150,11 +151,16 @@ impl Talk<'_> {
             Some("lease_lost")
         } else if let Some(why) = claimed.unsendable(ago, self.now()) {
             Some(why)
-        } else if !self.connectors.breaker(claimed.operation.connector).lets_through(now) {
+        } else if !self.breaker().lets_through(now) {
             Some("breaker_open")
         } else {
             None
         }
+    }
+
+    fn breaker(&self) -> &Breaker {
+        let claimed = &self.held.claimed;
+        self.connectors.breaker(claimed.operation.connector, claimed.payment.tenant.mode)
     }
 
     /// Asks for a change of an approval, under a reference that was used before or a new one.
@@ -170,7 +176,7 @@ impl Talk<'_> {
         let reference = again.unwrap_or_else(|| Reference::of(id));
         let (attempt, written_at) = self.write_down_as(id, call, &reference, None, payee).await?;
         let claimed = &self.held.claimed;
-        let breaker = self.connectors.breaker(claimed.operation.connector);
+        let breaker = self.breaker();
         let started = System.monotonic();
         let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
         let withheld = self.withheld(ago, started);
@@ -238,7 +244,7 @@ impl Talk<'_> {
         let reference = again.unwrap_or_else(|| Reference::of(id));
         let (attempt, written_at) = self.write_down_as(id, Call::Issue, &reference, None, None).await?;
         let claimed = &self.held.claimed;
-        let breaker = self.connectors.breaker(claimed.operation.connector);
+        let breaker = self.breaker();
         let started = System.monotonic();
         let ago = started.duration_since(written_at).try_into().unwrap_or(time::Duration::MAX);
         let withheld = self.withheld(ago, started);

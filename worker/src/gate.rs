@@ -1,15 +1,17 @@
-//! The circuit breaker of a connector: an acquirer that is down is left alone, and asked now and then.
+//! The circuit breaker of a connector in one mode: an acquirer that is down is left alone, and asked now and then.
 //!
-//! It stands before approvals only. Finding out and reversing must go on: they end the storm.
+//! It stands before approvals, changes of them, and looks at accounts. Finding out and reversing must go on: they end the storm.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use naru_shared::domain::id::Mode;
 use naru_shared::domain::operation::Connector;
 
 /// Opens after so many failures in a row; then lets one call through every so often until one succeeds.
 pub(crate) struct Breaker {
     connector: Connector,
+    mode: Mode,
     failures_max: u32,
     probe_every: Duration,
     state: Mutex<State>,
@@ -23,9 +25,9 @@ struct State {
 
 impl Breaker {
     /// A closed one.
-    pub(crate) fn new(connector: Connector, failures_max: u32, probe_every: Duration) -> Self {
-        let breaker =
-            Self { connector, failures_max, probe_every, state: Mutex::new(State { failures: 0, next_probe: None }) };
+    pub(crate) fn new(connector: Connector, mode: Mode, failures_max: u32, probe_every: Duration) -> Self {
+        let state = Mutex::new(State { failures: 0, next_probe: None });
+        let breaker = Self { connector, mode, failures_max, probe_every, state };
         breaker.show(false);
         breaker
     }
@@ -49,7 +51,8 @@ impl Breaker {
         if answered {
             if state.next_probe.is_some() {
                 self.show(false);
-                tracing::info!(connector = self.connector.as_str(), "the acquirer answers again");
+                let (connector, mode) = (self.connector.as_str(), self.mode.as_str());
+                tracing::info!(connector, mode, "the acquirer answers again");
             }
             *state = State::default();
             return;
@@ -61,6 +64,7 @@ impl Breaker {
             metrics::counter!("naru_worker_breaker_opened_total").increment(1);
             tracing::warn!(
                 connector = self.connector.as_str(),
+                mode = self.mode.as_str(),
                 failures = state.failures,
                 "the acquirer is left alone for a while"
             );
@@ -68,7 +72,8 @@ impl Breaker {
     }
 
     fn show(&self, open: bool) {
-        metrics::gauge!("naru_worker_breaker_open", "connector" => self.connector.as_str()).set(u8::from(open));
+        let (connector, mode) = (self.connector.as_str(), self.mode.as_str());
+        metrics::gauge!("naru_worker_breaker_open", "connector" => connector, "mode" => mode).set(u8::from(open));
     }
 }
 
@@ -81,7 +86,7 @@ mod tests {
 
     #[test]
     fn opens_after_failures_in_a_row_and_closes_with_one_answer() {
-        let breaker = Breaker::new(Connector::Card, 3, Duration::from_secs(2));
+        let breaker = Breaker::new(Connector::Card, Mode::Test, 3, Duration::from_secs(2));
         let now = System.monotonic();
         for _ in 0..2 {
             breaker.heard(false, now);
@@ -105,11 +110,12 @@ mod tests {
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let shown = || {
             let text = recorder.handle().render();
-            let open = text.lines().find_map(|line| line.strip_prefix("naru_worker_breaker_open{connector=\"card\"} "));
+            let of_cards = "naru_worker_breaker_open{connector=\"card\",mode=\"live\"} ";
+            let open = text.lines().find_map(|line| line.strip_prefix(of_cards));
             open.map(str::to_owned)
         };
         metrics::with_local_recorder(&recorder, || {
-            let breaker = Breaker::new(Connector::Card, 1, Duration::from_secs(2));
+            let breaker = Breaker::new(Connector::Card, Mode::Live, 1, Duration::from_secs(2));
             let now = System.monotonic();
             assert_eq!(shown().as_deref(), Some("0"));
             breaker.heard(false, now);

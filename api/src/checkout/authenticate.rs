@@ -45,7 +45,8 @@ pub(super) async fn authenticate(
     refuse_unless_ready(&payment)?;
     means.suits(&payment)?;
     app.tries.count(payment.id)?;
-    let registering = app.rates.registering(address).await.inspect_err(|_| app.tries.give_back(payment.id))?;
+    let registering =
+        app.rates.registering(address, payment.tenant.mode).await.inspect_err(|_| app.tries.give_back(payment.id))?;
     let registered = means.register(&app, &payment, context.trace).await;
     let months = means.installment_months();
     drop(means);

@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use naru_shared::clock::{Ids as _, Random as _};
+use naru_shared::domain::id::Mode;
 use naru_shared::secret::OpaqueToken;
 use naru_shared::store::{BillingRequest, NewBillingRequest};
 use naru_shared::system::System;
@@ -163,7 +164,8 @@ pub(super) async fn authenticate_billing(
     let request = find_open(&app, &request_id).await?;
 
     let who = app.rates.who(&[b"billing", request.id.as_bytes()]);
-    let registering = app.rates.registering(address).await?;
+    let mode = if request.is_live { Mode::Live } else { Mode::Test };
+    let registering = app.rates.registering(address, mode).await?;
     app.rates.count(CARDS_OF_BILLING_REQUEST, &who).await?;
     let registered = register(&app, &request.mid, &card, context.trace).await;
     drop(card);

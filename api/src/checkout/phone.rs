@@ -81,8 +81,9 @@ pub(super) async fn verify(
     refuse_method(&payment, Method::Mobile)?;
     // It counts whether it works or not: a checkout is no place to have other people's phones ring.
     app.tries.count(payment.id)?;
-    let registering = app.rates.registering(address).await.inspect_err(|_| app.tries.give_back(payment.id))?;
-    let whose = app.rates.who(&[b"phone", phone.number.expose().as_bytes()]);
+    let registering =
+        app.rates.registering(address, payment.tenant.mode).await.inspect_err(|_| app.tries.give_back(payment.id))?;
+    let whose = app.rates.who(&[b"phone", payment.tenant.mode.as_str().as_bytes(), phone.number.expose().as_bytes()]);
     app.rates.count(CODES_TO_PHONE, &whose).await?;
     let sent = exchange(&*app.phones, &payment.mid, &phone, context.trace).await;
     drop(phone);

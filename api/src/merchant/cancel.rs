@@ -130,7 +130,6 @@ pub(super) async fn cancel(
         if payment.state.needs_payee() && payee.is_none() && payment.state.payee.is_none() {
             return Err(Problem::because(Reason::RefundAccountRequired).location(&app.payment_url(&payment.key)));
         }
-        app.backlog.admit()?;
         // Deposits that it could not take stand in the way of closing its account: they go back to it, too.
         let owed = payment.state.payee.is_none() && payment.state.owed_deposits().next().is_some();
         let payment = match payee {

@@ -103,7 +103,6 @@ pub(super) async fn capture(
                 .location(&app.payment_url(&payment.key))
                 .with("paymentStatus", state.status().as_str()));
         };
-        app.backlog.admit()?;
         let trace_parent = context.trace.to_header();
         let trace_id = context.trace.trace_hex();
         let change = Advance {

@@ -5,6 +5,7 @@ use axum::response::Response;
 use naru_shared::clock::Ids as _;
 use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::OperationId;
+use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::operation::OperationKind;
 use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
 use naru_shared::store::{Advance, Clock, NewOperation, Place, Started, StoreError};
@@ -156,7 +157,10 @@ async fn run(
             return outcome(app, context, prefer, watching, accepted(work, 0)).await;
         }
         refuse_unless_confirmable(app, &payment)?;
-        app.backlog.admit()?;
+        let Some(connector) = payment.state.instrument().map(Instrument::connector) else {
+            return Err(Problem::because(Reason::PaymentNotAuthenticated));
+        };
+        app.backlog.admit(connector, tenant.mode)?;
 
         let operation = OperationId(System.ordered());
         let work = Work::queued(operation, OperationKind::Approve);
@@ -164,10 +168,6 @@ async fn run(
         // It stands so that a confirm is in order, except that an approval was given up on: an operator has it.
         let Ok(next) = payment.state.on(&event) else {
             return Err(Problem::because(Reason::OutcomeOpen).location(&app.payment_url(&payment.key)));
-        };
-        let Some(connector) = payment.state.instrument().map(naru_shared::domain::instrument::Instrument::connector)
-        else {
-            return Err(Problem::because(Reason::PaymentNotAuthenticated));
         };
         let trace_parent = context.trace.to_header();
         let trace_id = context.trace.trace_hex();

@@ -206,7 +206,6 @@ pub(super) async fn create(
     {
         return Ok(answer);
     }
-    app.backlog.admit()?;
     let draft = Draft::new(order, PaymentSource::Checkout, PaymentState::ready());
     let trace_id = context.trace.trace_hex();
     let key = keyed.as_ref().map(|keyed| &*keyed.key);

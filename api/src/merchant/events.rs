@@ -73,14 +73,14 @@ pub(super) async fn events(
         Answer::EventStream if payment.state.is_at_rest() && last.is_some_and(|last| last >= payment.version) => {
             Ok(StatusCode::NO_CONTENT.into_response())
         }
-        Answer::EventStream => Ok(stream(app, payment, last, context.language)),
+        Answer::EventStream => Ok(stream(app, payment, watcher, last, context.language)),
     }
 }
 
 async fn find(app: &App, watcher: &Watcher, payment_key: &str) -> Result<Payment, Problem> {
     let missing = || Problem::of(Code::NotFoundPayment);
     match watcher {
-        Watcher::Merchant(tenant) => {
+        Watcher::Merchant { tenant, .. } => {
             if payment_key.len() > 200 || payment_key.contains('\0') {
                 return Err(missing());
             }

@@ -135,7 +135,7 @@ pub(super) async fn key_in(
     {
         return Ok(answer);
     }
-    app.backlog.admit()?;
+    app.backlog.admit(Connector::Card, tenant.mode)?;
     let months = card.installment_months;
     installment::allowed(months, order.total).map_err(no_installments)?;
     let token = register(&app, &merchant.0.mid, &card, context.trace).await?;

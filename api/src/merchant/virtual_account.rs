@@ -131,7 +131,7 @@ pub(super) async fn virtual_account(
         Mode::Test => app.store.merchant_time(tenant).await.map_err(refuse)?.ahead,
     };
     let due_at = until(hours, due, System.now() + ahead)?;
-    app.backlog.admit()?;
+    app.backlog.admit(Connector::VirtualAccount, tenant.mode)?;
 
     let operation = OperationId(System.ordered());
     let kind = OperationKind::IssueAccount;

@@ -77,10 +77,11 @@ pub(super) async fn authenticate(
             trace_id: &trace_id,
         };
         let lost = |error| refuse_payer(&app, &payment.checkout_id, error);
-        if let Some(advanced) = app.store.authenticate_payment(&change, payer.id).await.map_err(lost)? {
+        if let Some(advanced) = app.store.authenticate_payment(&change, payer.id, stored.id).await.map_err(lost)? {
             app.wake(payment.id, advanced.version, &next);
             return Ok(Json(CheckoutPayment::of(&app, &payment.at(advanced.version, next), context.language)));
         }
+        let _still_kept = find_card(&app, &payer, &body.fields.card_id).await?;
         payment = moved_on(payment, find_in_world(&app, &payer, &checkout_id).await?)?;
     }
 }

@@ -89,7 +89,7 @@ pub(super) async fn register_card(
     let (card, nickname) = check.finish(|| Some((card?, nickname?)))?;
 
     let who = app.rates.who(&[b"payer", payer.id.0.as_bytes()]);
-    let registering = app.rates.registering(address).await?;
+    let registering = app.rates.registering(address, payer.mode).await?;
     app.rates.count(CARDS_OF_PAYER, &who).await?;
     let registered = register(&app, PLATFORM_MID, &card, context.trace).await;
     drop(card);

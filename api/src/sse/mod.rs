@@ -18,6 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::auth::Watcher;
 use crate::headers::Language;
 use crate::view::{PaymentView, seoul_millis};
 
@@ -27,6 +28,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const READ_MAX: i64 = 100;
 /// Events that a slow reader may have waiting; beyond that we stop reading for it.
 const BUFFERED_MAX: usize = 16;
+/// How often it is asked whether a stream's reader may still see it. Streams of one key are told by one look at it.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
 /// How long a stream waits before it asks a failing database again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -62,8 +65,9 @@ impl EventView {
     }
 }
 
-/// Streams a payment: from a snapshot, or from the version that the reader has seen last.
-pub fn stream(app: App, payment: Payment, last: Option<i64>, language: Language) -> Response {
+/// Streams a payment: from a snapshot, or from the version that the reader has seen last. It ends with the payment's course, or
+/// when its reader may see it no more.
+pub fn stream(app: App, payment: Payment, watcher: Watcher, last: Option<i64>, language: Language) -> Response {
     let (sender, events) = mpsc::channel(BUFFERED_MAX);
     tokio::spawn(async move {
         let shutdown = app.shutdown.clone();
@@ -71,6 +75,7 @@ pub fn stream(app: App, payment: Payment, last: Option<i64>, language: Language)
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = sender.closed() => {}
+            () = locked_out(&app, &watcher) => {}
             () = tell(&app, payment, last, language, &sender) => {}
         }
         metrics::gauge!("naru_sse_streams").decrement(1.0);
@@ -81,6 +86,17 @@ pub fn stream(app: App, payment: Payment, last: Option<i64>, language: Language)
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     response
+}
+
+/// Ends when the key with which a stream was opened is good no more. A checkout token outlives what it is about.
+async fn locked_out(app: &App, watcher: &Watcher) {
+    let Watcher::Merchant { key, .. } = watcher else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(ASKED_EVERY).await;
+        if !app.keys.still_speaks(*key).await {
+            return;
+        }
+    }
 }
 
 async fn tell(

@@ -370,13 +370,14 @@ impl Concern for CallbackSecret {
 /// When the API accepts no more.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission {
-    /// `NARU_BACKLOG_MAX`, default 20000, 1 to 1000000: unsettled operations beyond which new ones are refused with 503.
+    /// `NARU_BACKLOG_MAX`, default 20000, 1 to 1000000: payments that wait for one acquirer, in one mode, beyond which new
+    /// ones are refused with 503.
     pub backlog_max: i64,
 }
 
 impl Admission {
     const BACKLOG: Variable =
-        Variable::defaulting("NARU_BACKLOG_MAX", "20000", "unsettled operations beyond which new ones are refused");
+        Variable::defaulting("NARU_BACKLOG_MAX", "20000", "payments that wait for one acquirer, in one mode, beyond which new ones are refused");
 }
 
 impl Concern for Admission {

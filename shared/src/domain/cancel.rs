@@ -48,6 +48,13 @@ pub struct Cancel {
     pub end: Option<CancelEnd>,
 }
 
+impl Cancel {
+    /// Whether it ended without anything going back.
+    const fn is_refused(&self) -> bool {
+        matches!(self.end, Some(CancelEnd::Aborted { .. }))
+    }
+}
+
 /// How a cancel ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case", rename_all_fields = "camelCase")]
@@ -166,7 +173,7 @@ impl PaymentState {
         if amount <= 0 || amount > refundable {
             return Err(NotCancelable::TooMuch { refundable });
         }
-        if self.cancels.len() >= CANCELS_MAX {
+        if self.cancels.iter().filter(|cancel| !cancel.is_refused()).count() >= CANCELS_MAX {
             return Err(NotCancelable::TooMany);
         }
         let in_parts = self.instrument().is_none_or(|instrument| instrument.connector().cancels_in_parts());
@@ -184,8 +191,7 @@ impl PaymentState {
     /// How much of what bears no tax was cancelled, or is reserved for a cancel.
     #[must_use]
     pub fn tax_free_canceled(&self) -> i64 {
-        let counts = |cancel: &&Cancel| !matches!(cancel.end, Some(CancelEnd::Aborted { .. }));
-        self.cancels.iter().filter(counts).map(|cancel| cancel.tax_free).sum()
+        self.cancels.iter().filter(|cancel| !cancel.is_refused()).map(|cancel| cancel.tax_free).sum()
     }
 
     /// How much of what bears no tax went back.
@@ -221,6 +227,12 @@ impl PaymentState {
                     return None;
                 }
                 self.is_cancelable(cancel.amount).ok()?;
+                // The log keeps what was refused; a payment that is refused a refund every hour does not grow without end.
+                if self.cancels.len() >= CANCELS_MAX
+                    && let Some(oldest) = self.cancels.iter().position(Cancel::is_refused)
+                {
+                    self.cancels.remove(oldest);
+                }
                 self.reserved += cancel.amount;
                 self.cancels.push(cancel.clone());
             }

@@ -40,6 +40,9 @@ pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
         let refused = (reference.clone(), ChangeRefusal { why, code: why.as_str().into() });
         return Step::Verify(claimed.doubting(open.call, reference, refused));
     }
+    if let Some(decision) = claimed.captured_before(now) {
+        return decide(decision);
+    }
     let ended = claimed.ended_before(now);
     match claimed.doubting_earlier(None) {
         Some(doubt) if claimed.operation.rearmed || ended.is_some() => Step::Verify(doubt),
@@ -48,13 +51,18 @@ pub(super) fn first_step(claimed: &Claimed, now: OffsetDateTime) -> Step {
 }
 
 impl Claimed {
+    /// There is but one slip: of one that a cancel was told about before the capture's turn came nothing is asked any more, not
+    /// even under which reference it was bought.
+    fn captured_before(&self, now: OffsetDateTime) -> Option<Decision> {
+        let found = self.operation.kind == OperationKind::Capture && self.payment.state.is_captured();
+        found.then(|| {
+            let event = captured(&self.operation, &self.payment, now);
+            Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) }
+        })
+    }
+
     /// What is decided without anything being sent, if anything is.
     fn ended_before(&self, now: OffsetDateTime) -> Option<Decision> {
-        if self.operation.kind == OperationKind::Capture && self.payment.state.is_captured() {
-            // A cancel was told so before its turn came.
-            let event = captured(&self.operation, &self.payment, now);
-            return Some(Decision { event: Some(event), ..Decision::of(Next::Settled(OperationResult::Succeeded)) });
-        }
         if self.amount().is_none() {
             // Cancels that were accepted before it took all there was.
             let failure = Failure::ours(FailureCode::ProviderError, FailureReason::NothingToCapture);
@@ -345,7 +353,7 @@ impl Claimed {
     }
 
     pub(super) fn change_failed(&self, failure: Failure, now: OffsetDateTime) -> Decision {
-        let event = not_made(&self.operation, failure.clone(), now);
+        let event = not_made(&self.operation, &self.payment, failure.clone(), now);
         // The effect of this request: nothing moved.
         let result = OperationResult::Failed { failure, money_state: MoneyState::NotMoved };
         Decision { event: Some(event), ..Decision::of(Next::Settled(result)) }
@@ -440,10 +448,15 @@ fn captured(operation: &Operation, payment: &Payment, now: OffsetDateTime) -> Pa
 }
 
 /// What happened to a payment when a change of it was given up for good, and nothing was done.
-pub(super) fn not_made(operation: &Operation, failure: Failure, now: OffsetDateTime) -> PaymentEvent {
-    let id = operation.id;
+pub(super) fn not_made(
+    operation: &Operation,
+    payment: &Payment,
+    failure: Failure,
+    now: OffsetDateTime,
+) -> PaymentEvent {
+    let (id, at) = (operation.id, payment.merchant_time(now));
     match operation.kind {
-        OperationKind::Capture => PaymentEvent::CaptureFailed { operation: id, failure, at: now },
+        OperationKind::Capture => PaymentEvent::CaptureFailed { operation: id, failure, at },
         OperationKind::CloseAccount => PaymentEvent::Account(AccountEvent::NotClosed { operation: id }),
         OperationKind::Cancel
         | OperationKind::Approve

@@ -133,7 +133,7 @@ pub enum PaymentEvent {
         operation: OperationId,
         /// Why.
         failure: Failure,
-        /// When we recorded it.
+        /// When we recorded it, by its merchant's clock.
         at: OffsetDateTime,
     },
     /// That reversal is through.

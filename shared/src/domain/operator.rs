@@ -60,7 +60,7 @@ pub fn spoken(operation: &Operation, payment: &Payment, word: OperatorWord, now:
                 | OperationKind::ReturnDeposit => FailureCode::RefundRejected,
             };
             let failure = Failure::ours(code, FailureReason::ReleasedByOperator);
-            let event = not_made(operation, failure.clone(), now);
+            let event = not_made(operation, payment, failure.clone(), now);
             Spoken { event, result: OperationResult::Failed { failure, money_state: MoneyState::NotMoved } }
         }
     };

@@ -393,6 +393,13 @@ impl PaymentState {
             .chain(self.cancels.iter().filter(|cancel| cancel.end.is_none()).map(|cancel| &cancel.work))
     }
 
+    /// Whether this work was given up, until a person speaks about it.
+    #[must_use]
+    pub fn is_given_up(&self, operation: OperationId) -> bool {
+        let work = self.operation.iter().chain(&self.reversals).chain(self.afterwards());
+        work.into_iter().any(|work| work.id == operation && work.status == OperationStatus::Dead)
+    }
+
     /// Whether work is owed on it without anybody's help.
     #[must_use]
     pub fn has_unsettled_work(&self) -> bool {

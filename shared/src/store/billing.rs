@@ -59,6 +59,8 @@ pub struct BillingRequest {
     pub id: Uuid,
     /// The merchant's public id (`mId`).
     pub mid: String,
+    /// Whether its card will be charged real money.
+    pub is_live: bool,
     /// The merchant's name for its customer.
     pub customer_key: String,
     /// Where the customer goes when authenticated.
@@ -359,7 +361,7 @@ impl Store {
             self,
             sqlx::query_as!(
                 BillingRequest,
-                r#"select r.id, m.mid, r.customer_key, r.success_url,
+                r#"select r.id, m.mid, r.mode = 'live' as "is_live!", r.customer_key, r.success_url,
                     r.auth_key_hash is null and r.expires_at > now() as "is_open!",
                     r.card is not null and r.expires_at > now() as "is_authenticated!"
                 from billing_requests r join merchants m on m.id = r.merchant_id where r.request_id = $1"#,
@@ -408,7 +410,7 @@ impl Store {
             self,
             sqlx::query_as!(
                 BillingRequest,
-                r#"select r.id, m.mid, r.customer_key, r.success_url,
+                r#"select r.id, m.mid, r.mode = 'live' as "is_live!", r.customer_key, r.success_url,
                     r.auth_key_hash is null and r.expires_at > now() as "is_open!",
                     r.card is not null and r.expires_at > now() as "is_authenticated!"
                 from billing_requests r join merchants m on m.id = r.merchant_id

@@ -34,8 +34,8 @@ impl Store {
         Ok(MerchantTime { now: row.now, ahead: Duration::microseconds(row.ahead_us) })
     }
 
-    /// Sets a merchant's clock to a time, if one is given, and then forward by so much, and has all accounts of its payers
-    /// looked at, whose due time may have come; nothing when it is past that time already. Two at once add up; of two that name a time, one that comes second and names the earlier is refused.
+    /// Sets a merchant's clock to a time, if one is given, and then forward by so much, and if that moves it, has all
+    /// accounts of its payers looked at, whose due time may have come; nothing when it is past that time already. Two at once add up; of two that name a time, one that comes second and names the earlier is refused.
     ///
     /// # Errors
     /// [`StoreError::Constraint`] `merchant_clocks_bounds` when it would be too far ahead, `merchant_clocks_sandbox_only` in
@@ -49,7 +49,9 @@ impl Store {
         let row = write!(
             self,
             sqlx::query!(
-                r#"with wish as (
+                r#"with before as (
+                    select coalesce(max(ahead), '0') as ahead from merchant_clocks where merchant_id = $1 and mode = $2
+                ), wish as (
                     select make_interval(secs => coalesce(extract(epoch from $3::timestamptz - now())::float8, 0)) as reached,
                         make_interval(secs => $4) as step
                 ), clock as (
@@ -61,7 +63,8 @@ impl Store {
                     returning ahead
                 ), looks as (
                     update account_looks l set look_at = now(), looks = 0 from payments p
-                    where p.id = l.payment_id and p.merchant_id = $1 and p.mode = $2 and exists (select from clock)
+                    where p.id = l.payment_id and p.merchant_id = $1 and p.mode = $2
+                        and (select ahead from clock) > (select ahead from before)
                 )
                 select now() + ahead as "now!", (extract(epoch from ahead) * 1000000)::bigint as "ahead_us!" from clock"#,
                 tenant.merchant.0,

@@ -64,7 +64,7 @@ pub use invitation::{Invitation, Invited, NewInvitation};
 pub use lease::LEASE_SECONDS;
 pub use letter::{Letter, LetterFilter};
 pub use merchant::{NewApiKey, NewMerchant, Principal};
-pub use operation::{HintOwed, Rearmed, StuckOperation};
+pub use operation::{HintOwed, Rearmed, StuckOperation, Waiting};
 pub use operator::{BookedWord, Heeded, Said};
 pub use payer::{NewPayer, PayerAccount};
 pub use payment::{Advance, Advanced, Clock, Cursor, ListFilter, NewOperation, Place, Versions};

@@ -5,10 +5,10 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::row::{json, known};
+use super::row::{json, known, mode};
 use super::{Conn, Store, StoreError, read};
 use crate::domain::event::PaymentEvent;
-use crate::domain::id::{OperationId, PaymentId};
+use crate::domain::id::{Mode, OperationId, PaymentId};
 use crate::domain::operation::{Connector, OperationKind, OperationStatus, Urgency, urgency};
 use crate::domain::payment::{PaymentState, Work};
 
@@ -110,6 +110,17 @@ pub struct StuckOperation {
     pub created_at: OffsetDateTime,
 }
 
+/// How much of what payers wait for there is at an acquirer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whose acquirer.
+    pub connector: Connector,
+    /// In which world.
+    pub mode: Mode,
+    /// Operations.
+    pub rows: i64,
+}
+
 /// Why a letter's operation was not sent back to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rearmed {
@@ -142,20 +153,29 @@ impl Store {
         )
     }
 
-    /// How many operations are unsettled, counted no further than `limit`.
+    /// What payers wait for at each acquirer, by mode: approvals and accounts that are not settled and not being asked after.
+    /// Counted no further than `limit` in all.
     ///
     /// # Errors
-    /// When Postgres can't be asked.
-    pub async fn backlog(&self, limit: i64) -> Result<i64, StoreError> {
-        read!(
+    /// When Postgres can't be asked, or has a word that there is not.
+    pub async fn backlog(&self, limit: i64) -> Result<Vec<Waiting>, StoreError> {
+        let rows = read!(
             self,
-            sqlx::query_scalar!(
-                r#"select count(*) as "rows!" from (
-                    select 1 from operations where nudge_at is not null limit $1) as unsettled"#,
+            sqlx::query!(
+                r#"select o.connector, p.mode, count(*) as "rows!" from (
+                        select connector, payment_id from operations
+                        where nudge_at is not null and status in ('queued', 'processing', 'waiting')
+                            and kind in ('approve', 'issue_account') limit $1) o
+                    join payments p on p.id = o.payment_id group by 1, 2"#,
                 limit,
             ),
-            fetch_one
-        )
+            fetch_all
+        )?;
+        let waiting = rows.into_iter().map(|row| {
+            let connector = known(Connector::parse(&row.connector), "operations", "connector", "backlog")?;
+            Ok(Waiting { connector, mode: mode(&row.mode, "payments", "backlog")?, rows: row.rows })
+        });
+        waiting.collect()
     }
 
     /// Sends an operation back to work, in one transaction of a few round trips: a dead one is queued again, with a fresh

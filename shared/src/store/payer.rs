@@ -6,7 +6,7 @@ use super::payment::{lasts, seconds, select_payments};
 use super::row::{PaymentRow, to_json};
 use super::session::Session;
 use super::{Advance, Advanced, Store, StoreError, read, write};
-use crate::domain::id::{Mode, PayerId, PaymentId};
+use crate::domain::id::{CardId, Mode, PayerId, PaymentId};
 use crate::domain::payment::Payment;
 use crate::secret::{Email, Secret};
 
@@ -118,7 +118,7 @@ impl Store {
 
     /// Moves a payment on that a payer authenticates with a stored card: as [`Store::advance_payment`] in time, and in the
     /// same commit whose it is from then on. Nothing when the payment no longer stands as it was read, its time is over,
-    /// or it is of the other world. Queues no work and keeps no key.
+    /// it is of the other world, or the card is kept no more. Queues no work and keeps no key.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] says whether it may have been written.
@@ -126,6 +126,7 @@ impl Store {
         &self,
         change: &Advance<'_>,
         payer: PayerId,
+        card: CardId,
     ) -> Result<Option<Advanced>, StoreError> {
         let status = change.next.status();
         let row = write!(
@@ -133,10 +134,13 @@ impl Store {
             sqlx::query!(
                 r#"with clock as (
                     select max(ahead) as ahead from merchant_clocks where merchant_id = $11 and mode = $12
+                ), kept as (
+                    -- Nobody forgets it meanwhile.
+                    select payer_id from stored_cards where id = $13 and payer_id = $7 for key share
                 ), payment as (
                     update payments p set version = p.version + 1, status = $3, money_state = $4, state = $5,
                         expires_at = now() + coalesce(clock.ahead, '0') + make_interval(secs => $6), updated_at = now()
-                    from payers y, clock
+                    from payers y join kept on kept.payer_id = y.id, clock
                     where p.id = $1 and p.version = $2 and p.expires_at > now() + coalesce(clock.ahead, '0') and y.id = $7
                         and y.mode = p.mode
                     returning p.id, p.version, p.updated_at, clock.ahead
@@ -159,6 +163,7 @@ impl Store {
                 change.trace_id,
                 change.payment.tenant.merchant.0,
                 change.payment.tenant.mode.as_str(),
+                card.0,
             ),
             fetch_optional
         )?;

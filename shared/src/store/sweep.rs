@@ -22,7 +22,7 @@ impl Store {
                 where o.nudge_at <= now() and o.connector = $1
                     and case
                         when o.kind = 'net_cancel' or o.status in ('unknown', 'processing') then 'recover'
-                        when o.kind = 'approve' then 'pay'
+                        when o.kind in ('approve', 'issue_account') then 'pay'
                         else 'back' end = $2"#,
                 connector.as_str(),
                 urgency.as_str(),
@@ -47,7 +47,7 @@ impl Store {
                     where o.nudge_at <= now() and o.connector = $1
                         and case
                         when o.kind = 'net_cancel' or o.status in ('unknown', 'processing') then 'recover'
-                        when o.kind = 'approve' then 'pay'
+                        when o.kind in ('approve', 'issue_account') then 'pay'
                         else 'back' end = $2
                     order by o.nudge_at limit $3
                     for update skip locked

@@ -1,15 +1,22 @@
 //! Transactions 거래, as merchants list them: what they were paid and what went back, from the ledger's postings.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::row::known;
-use super::{Store, StoreError, read};
+use super::{ANSWER_WITHIN, Store, StoreError, read};
 use crate::domain::id::{CheckoutId, OperationId, PaymentKey, Tenant};
 use crate::domain::ledger::{Account, TransactionKind};
 use crate::domain::money::Currency;
 use crate::domain::operation::Connector;
 use crate::domain::payment::PaymentStatus;
+
+/// How old a transaction is when it is shown: by then no other one that began to be recorded before it can still come to be, and
+/// whoever goes on after the last one shown misses none.
+const SHOWN_AFTER: Duration = Duration::from_secs(10);
+const _: () = assert!(SHOWN_AFTER.as_secs() > ANSWER_WITHIN.as_secs());
 
 /// Money that came, or went back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +106,7 @@ impl Row {
 }
 
 impl Store {
-    /// A merchant's transactions, the oldest first: the postings that change what we owe it.
+    /// A merchant's transactions, the oldest first: the postings that change what we owe it, once they are [`SHOWN_AFTER`] old.
     ///
     /// # Errors
     /// When Postgres can't be asked.
@@ -118,7 +125,9 @@ impl Store {
                 from postings t
                 join payments p on p.id = t.payment_id
                 join payment_events e on e.payment_id = t.payment_id and e.version = t.version
-                where t.merchant_id = $1 and t.mode = $2 and t.posted_at >= $3 and t.posted_at < $4
+                where t.merchant_id = $1 and t.mode = $2 and t.posted_at >= $3
+                    and t.posted_at < least($4, now() - make_interval(secs => $9) + coalesce((
+                        select ahead from merchant_clocks where merchant_id = $1 and mode = $2), '0'))
                     and $5 in (t.debit, t.credit)
                     and ($6::timestamptz is null or (t.posted_at, t.operation_id) > ($6, $7))
                 order by t.posted_at, t.operation_id limit $8"#,
@@ -130,6 +139,7 @@ impl Store {
                 filter.after.map(|place| place.at) as _,
                 filter.after.map(|place| place.operation.0) as _,
                 filter.limit,
+                SHOWN_AFTER.as_secs_f64(),
             ),
             fetch_all
         )?;

@@ -54,12 +54,17 @@ impl House {
     }
 
     async fn authenticates(&self, payer: PayerId, payment: &Payment) -> Option<Advanced> {
+        let kept = self.keeps(payer, 1).await.unwrap();
+        self.authenticates_with(payer, kept.id, payment).await
+    }
+
+    async fn authenticates_with(&self, payer: PayerId, kept: CardId, payment: &Payment) -> Option<Advanced> {
         let event = PaymentEvent::Authenticated { instrument: card() };
         let next = payment.state.on(&event).unwrap();
         let clock = Clock::InTime;
         let change =
             Advance { payment, next: &next, event: &event, clock, operation: None, key: None, trace_id: TRACE };
-        self.store.authenticate_payment(&change, payer).await.unwrap()
+        self.store.authenticate_payment(&change, payer, kept).await.unwrap()
     }
 }
 
@@ -275,6 +280,21 @@ async fn a_payment_is_authenticated_once_in_its_world_and_time_and_by_whom_is_no
     house.run(format!("update payments set expires_at = now() where id = '{}'", late.id)).await;
     assert!(house.authenticates(kim, &late).await.is_none(), "its time is over");
     assert_eq!(house.ask("select count(*) from payment_payers").await, "1");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn nothing_is_authenticated_with_a_card_that_is_forgotten_or_somebody_elses() {
+    let house = House::enter().await;
+    let (kim, lee) = (house.signs_up("kim").await, house.signs_up("lee").await);
+    let (own, other) = (house.keeps(kim, 1).await.unwrap().id, house.keeps(lee, 2).await.unwrap().id);
+    let payment = house.ready().await;
+    assert!(house.authenticates_with(kim, other, &payment).await.is_none());
+    // It was read before it was forgotten.
+    house.store.forget_card(kim, own).await.unwrap();
+    assert!(house.authenticates_with(kim, own, &payment).await.is_none());
+    assert_eq!(house.payment(payment.id).await.version, payment.version);
+    assert!(house.authenticates_with(lee, other, &payment).await.is_some());
     house.leave().await;
 }
 

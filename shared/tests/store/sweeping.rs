@@ -1,6 +1,6 @@
 //! Finding what nobody came for.
 
-use naru_shared::domain::operation::{Connector, Urgency};
+use naru_shared::domain::operation::{Connector, OperationKind, OperationStatus, Urgency};
 
 use crate::house::{House, outcome, unknown};
 
@@ -36,6 +36,37 @@ async fn every_row_waits_for_one_queue_only() {
         let swept = house.store.sweep(Connector::Card, urgency, 10).await.unwrap();
         assert_eq!(swept.iter().map(|hint| hint.operation).collect::<Vec<_>>(), Vec::from_iter(operation));
         assert!(swept.iter().all(|hint| hint.urgency == urgency), "its hint goes to the queue it was counted for");
+    }
+    house.leave().await;
+}
+
+/// Counted for one queue and sent to another, a backlog would be sent again and again.
+#[tokio::test]
+async fn every_kind_of_work_is_counted_for_the_queue_that_its_hint_goes_to() {
+    let house = House::enter().await;
+    let sold = house.sells().await;
+    let open = [OperationStatus::Queued, OperationStatus::Waiting, OperationStatus::Unknown];
+    let each = OperationKind::ALL.iter().flat_map(|kind| open.map(|status| (*kind, status)));
+    for (kind, status) in each {
+        let of_another = [OperationKind::NetCancel, OperationKind::CloseAccount, OperationKind::ReturnDeposit];
+        let target = if of_another.contains(&kind) { "'r'" } else { "null" };
+        let unknown = if status == OperationStatus::Unknown { "now()" } else { "null" };
+        let words = (kind.as_str(), status.as_str());
+        house
+            .run(format!(
+                "update operations set kind = '{}', status = '{}', target_reference = {target}, unknown_since = {unknown},
+                    nudge_at = now() where id = '{}'",
+                words.0, words.1, sold.operation
+            ))
+            .await;
+        for urgency in [Urgency::Pay, Urgency::Back, Urgency::Recover] {
+            let overdue = house.store.overdue(Connector::Card, urgency).await.unwrap();
+            assert_eq!(
+                overdue == 1,
+                urgency == naru_shared::domain::operation::urgency(kind, status),
+                "{words:?} {urgency:?}"
+            );
+        }
     }
     house.leave().await;
 }

@@ -58,6 +58,12 @@ async fn must_not_34_ask_a_failing_acquirer_without_end() {
     let opened = gateway.worker().metric("naru_worker_breaker_opened_total").await;
     assert_eq!(opened, 1, "a probe that fails does not open it anew");
 
+    // Real money goes on.
+    let real = Payment::of(17_000);
+    gateway.bank.script(&real.order_id, "approve", json!([{ "do": "approve" }])).await;
+    let _ = gateway.live_shop().await.key_in(&real).await.expecting(200);
+    assert_eq!(gateway.worker().metric("naru_worker_breaker_opened_total").await, 1);
+
     // One answer closes it, and all that waited is asked at its own pace.
     gateway.bank.clear_scripts().await;
     gateway.settled_within(Duration::from_secs(60)).await;

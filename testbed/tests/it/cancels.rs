@@ -423,10 +423,14 @@ async fn who_is_told_that_it_was_cancelled_asks_a_person() {
     let payment = Payment::of(10_000);
     let key = paid(&gateway, &payment).await;
     gateway.bank.acts_by_itself(&payment.order_id, "cancels", 10_000).await;
-    let answer = gateway.shop.cancel_part(&key, 4_000).prefer("respond-async").await.expecting(202);
+    let part = || gateway.shop.cancel_part(&key, 4_000).idempotency_key("part");
+    let answer = part().prefer("respond-async").await.expecting(202);
     assert_eq!(answer.text("cancels.0.cancelStatus"), "IN_PROGRESS");
     let dead = gateway.shop.until(&key, "it is given up", SOON, |read| read.text("operation.status") == "dead").await;
     assert_eq!((dead.text("status"), dead.text("cancels.0.cancelStatus")), ("DONE", "IN_PROGRESS"));
+    // Nobody is told to come back in a second for what a person has to look at.
+    let told = part().await.expecting_problem(504, "FAILED_PAYMENT_INTERNAL_SYSTEM_PROCESSING");
+    assert_eq!((told.text("reason"), told.at("retryable")), ("OUTCOME_OPEN", &json!(false)), "{told:?}");
     let asked: Vec<String> = gateway.bank.journal(&payment.order_id).await.iter().skip(2).map(asked).collect();
     assert_eq!(asked, ["cancel none", "inquire none"], "the inquiry says that it was not ours");
     let case = "select k.kind || ' ' || o.letter from cases k join operations o on o.id = k.operation_id";

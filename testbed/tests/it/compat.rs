@@ -190,6 +190,8 @@ async fn transactions_are_listed() {
     let client = client(&gateway.shop);
     let paid = client.execute(&key_in(&Payment::of(15_000))).await.expect("paid");
     let _ = client.execute(&cancel(&paid.payment_key, Some(5_000), None)).await.expect("a part goes back");
+    // They are shown when they are ten seconds old.
+    let _ = gateway.shop.advance(11).await.expecting(200);
     let all = ListTransactions::builder().start_date("2020-01-01".to_owned()).end_date("2099-12-31".to_owned()).build();
     let listed = client.execute(&all).await.expect("listed");
     let told: Vec<_> = listed.iter().map(|one| (one.status, one.amount, one.method)).collect();

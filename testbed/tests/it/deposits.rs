@@ -232,6 +232,8 @@ async fn every_deposit_is_a_transaction_of_its_own() {
     let _ = gateway.bank.deposit(&order_id, json!({})).await;
     let second = gateway.shop.until_status(&key, "DONE").await;
     assert_ne!(first.at("lastTransactionKey"), second.at("lastTransactionKey"));
+    // They are shown when they are ten seconds old.
+    let _ = gateway.shop.advance(11).await.expecting(200);
     let (mut amounts, mut keys, mut after) = (Vec::new(), Vec::new(), String::new());
     for _ in 0..5 {
         let query = format!("/v1/transactions?startDate=2020-01-01&endDate=2099-12-31&limit=1{after}");

@@ -136,12 +136,17 @@ async fn a_full_backlog_refuses_before_it_accepts() {
     assert_eq!((answer.text("moneyState"), answer.at("retryable")), ("NOT_MOVED", &json!(true)), "{answer:?}");
     assert!(!answer.header("retry-after").is_empty(), "{answer:?}");
     let _ = gateway.shop.get_order(&payment.order_id).await.expecting_problem(404, "NOT_FOUND_PAYMENT");
+    // What waits for the card company in the sandbox holds up neither another acquirer nor real money.
+    let (account, real) = (Payment::of(12_000), Payment::of(12_000));
+    let _ =
+        gateway.shop.virtual_account(&account.order_id, 12_000, json!({})).prefer("respond-async").await.expecting(202);
+    let _ = gateway.live_shop().await.key_in(&real).prefer("respond-async").await.expecting(202);
     gateway.proxy(Link::Amqp).heal();
     drop(held);
     gateway.settled_within(Duration::from_secs(60)).await;
     eventually("there is room again", SOON, async || (gateway.shop.key_in(&payment).await.status == 200).then_some(()))
         .await;
-    for payment in accepted.iter().chain([&payment]) {
+    for payment in accepted.iter().chain([&payment, &real]) {
         gateway.bank.expect(&payment.order_id).charged_once().await;
     }
     gateway.check().await;

@@ -317,6 +317,8 @@ async fn billing_keys_and_transactions_too() {
     let paid = shop.charge(issued.text("billingKey"), "customer-1", &Payment::of(4_900)).await.expecting(200);
     let _ = shop.cancel(paid.payment_key()).await.expecting(200);
     let _ = shop.key_in(&Payment::of(4_900)).await.expecting(200);
+    // They are shown when they are ten seconds old.
+    let _ = shop.advance(11).await.expecting(200);
     let listed =
         shop.call(Method::GET, "/v1/transactions?startDate=2020-01-01&endDate=2099-12-31").await.expecting(200);
     let transactions = listed.body.as_array().cloned().unwrap_or_default();

@@ -90,6 +90,23 @@ async fn must_not_19_know_streams_of_one_process_only() {
 }
 
 /// The JSON list and the stream are doors to one log.
+/// Whoever stole a key must not go on listening when it is revoked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_the_key_that_opened_it() {
+    let gateway = Gateway::start().await;
+    let created = gateway.shop.create(&Payment::of(12_000)).await.expecting(200);
+    let stolen = gateway.shop.stream(created.payment_key()).await;
+    let page = gateway.shop.stream_as_browser(created.payment_key(), created.text("checkoutToken")).await;
+    let mut streams = [stolen, page];
+    for stream in &mut streams {
+        stream.until_status("READY", Duration::from_secs(5)).await;
+    }
+    gateway.revoke(&gateway.shop.secret_key).await;
+    let [stolen, page] = &mut streams;
+    stolen.until_end(Duration::from_secs(20)).await;
+    assert!(page.is_open(), "the payer's page is no business of the key's");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_says_what_the_stream_said() {
     let gateway = Gateway::start().await;

@@ -6,6 +6,11 @@ use serde_json::{Value, json};
 
 const ALWAYS: &str = "startDate=2020-01-01&endDate=2099-12-31";
 
+/// By then what happened until now is old enough to be shown.
+async fn later(shop: &Shop) {
+    let _ = shop.advance(11).await.expecting(200);
+}
+
 async fn listed(shop: &Shop, query: &str) -> Answer {
     shop.call(Method::GET, &format!("/v1/transactions?{query}")).await
 }
@@ -28,6 +33,7 @@ async fn what_came_and_what_went_back() {
     let refunded = shop.cancel(first.payment_key()).await.expecting(200);
     let _ = shop.key_in(&Payment::of(10_000).card("decline_51")).await.expecting_problem(403, "REJECT_CARD_PAYMENT");
 
+    later(shop).await;
     let all = listed(shop, ALWAYS).await.expecting(200);
     assert_eq!(each(&all, "amount"), [10_000, 4_900, -4_000, -6_000], "{all:?}");
     assert_eq!(each(&all, "type"), ["PAYMENT", "PAYMENT", "CANCEL", "REFUND"]);

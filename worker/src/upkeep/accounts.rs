@@ -68,11 +68,10 @@ async fn attend(worker: &Worker, look: Look) {
 
 async fn look_at(worker: &Worker, look: &Look, trace: &TraceContext) -> Result<(), StoreError> {
     let connectors = &worker.connectors;
-    let breaker = connectors.breaker(Connector::VirtualAccount);
     let Some(bank) = connectors.acquirer(Connector::VirtualAccount).accounts() else { return Ok(()) };
     let began = System.monotonic();
     let now = || look.now + System.monotonic().duration_since(began);
-    if !worker.lease.holds() || !breaker.lets_through(began) {
+    if !worker.lease.holds() {
         return Ok(());
     }
     // Not by what was so when the look was taken, nor when it was answered: the bank says what was so in between.
@@ -80,6 +79,9 @@ async fn look_at(worker: &Worker, look: &Look, trace: &TraceContext) -> Result<(
     let Some(payment) = worker.store.payments(&[look.payment]).await?.pop() else {
         return worker.store.look_no_more(look).await;
     };
+    if !connectors.breaker(Connector::VirtualAccount, payment.tenant.mode).lets_through(System.monotonic()) {
+        return Ok(());
+    }
     let mut found = match ask(worker, bank, look, &payment, trace).await {
         Answered::Found(found) => found,
         Answered::Nothing(why) => return failed(worker, look, now(), why).await,
@@ -142,7 +144,7 @@ async fn ask(
     let traceparent = trace.to_header();
     let order = Order { payment, amount: payment.total, traceparent: &traceparent };
     let answer = bank.look(order, &look.reference).await;
-    let breaker = worker.connectors.breaker(Connector::VirtualAccount);
+    let breaker = worker.connectors.breaker(Connector::VirtualAccount, payment.tenant.mode);
     breaker.heard(!matches!(answer, IssueInquiry::NoAnswer(_)), System.monotonic());
     let (said, heard) = match answer {
         IssueInquiry::Issued(mut found) => {

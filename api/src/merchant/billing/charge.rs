@@ -115,10 +115,10 @@ pub(super) async fn charge(
         NoCharge::Deleted => deleted(),
     })?;
     let instrument = Instrument::Card(in_months(card, months, order.total)?);
-    app.backlog.admit()?;
+    let connector = instrument.connector();
+    app.backlog.admit(connector, tenant.mode)?;
 
     let operation = OperationId(System.ordered());
-    let connector = instrument.connector();
     let work = Work::queued(operation, OperationKind::Approve);
     order.details.customer_key = Some(customer_key);
     // A card that is there and waits for its approval: what became of it before is all the same to the payment.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::super::fixtures::{START, cancel, id, standings};
 use super::*;
-use crate::domain::failure::FailureCode;
+use crate::domain::failure::{Failure, FailureCode};
 
 fn standing(name: &str) -> PaymentState {
     standings().into_iter().find(|(standing, _)| *standing == name).unwrap().1
@@ -48,6 +48,19 @@ fn a_payment_is_cancelled_in_a_hundred_parts_at_most() {
     }
     assert_eq!(state.cancelable(0, Some(100), None), Err(NotCancelable::TooMany));
     assert!(state.on(&PaymentEvent::CancelQueued { cancel: cancel(999, 100) }).is_err());
+}
+
+/// What is refused, however often, takes nobody's room, and is not kept without end.
+#[test]
+fn a_hundred_refusals_do_not_end_it() {
+    let mut state = standing("done");
+    for number in 0..150 {
+        state = state.on(&PaymentEvent::CancelQueued { cancel: cancel(100 + number, 100) }).unwrap();
+        let failure = Failure::declined(FailureCode::RefundRejected, "05");
+        state = state.on(&PaymentEvent::CancelFailed { operation: id(100 + number), failure }).unwrap();
+    }
+    assert_eq!((state.cancels.len(), state.cancels[99].work.id), (CANCELS_MAX, id(249)), "the newest are listed");
+    assert_eq!(state.cancelable(0, Some(100), None), Ok((100, 0)));
 }
 
 #[test]
