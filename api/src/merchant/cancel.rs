@@ -130,8 +130,11 @@ pub(super) async fn cancel(
         if payment.state.needs_payee() && payee.is_none() && payment.state.payee.is_none() {
             return Err(Problem::because(Reason::RefundAccountRequired).location(&app.payment_url(&payment.key)));
         }
-        // Deposits that it could not take stand in the way of closing its account: they go back to it, too.
-        let owed = payment.state.payee.is_none() && payment.state.owed_deposits().next().is_some();
+        // While it waits, deposits that it could not take stand in the way of closing its account: they go back to it, too. Once it
+        // is paid they may be anybody's: they wait for `refund-account`.
+        let owed = matches!(payment.state.status(), PaymentStatus::WaitingForDeposit)
+            && payment.state.payee.is_none()
+            && payment.state.owed_deposits().next().is_some();
         let payment = match payee {
             Some(payee) if owed => {
                 let told = give(&app, &context, payment, payee, None).await?;

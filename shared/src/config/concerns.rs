@@ -376,8 +376,11 @@ pub struct Admission {
 }
 
 impl Admission {
-    const BACKLOG: Variable =
-        Variable::defaulting("NARU_BACKLOG_MAX", "20000", "payments that wait for one acquirer, in one mode, beyond which new ones are refused");
+    const BACKLOG: Variable = Variable::defaulting(
+        "NARU_BACKLOG_MAX",
+        "20000",
+        "payments that wait for one acquirer, in one mode, beyond which new ones are refused",
+    );
 }
 
 impl Concern for Admission {

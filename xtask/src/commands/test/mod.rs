@@ -4,13 +4,14 @@ mod checks;
 mod tally;
 mod tests;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use naru_servers::{Failure, Program, TemporaryServers};
 
 use crate::progress::{Step, say, seconds};
-use crate::{interrupt, prerequisites, root};
+use crate::{interrupt, prerequisites, process, root};
 use tally::Tally;
 
 /// How a check ended that did not fail.
@@ -89,10 +90,23 @@ fn check(tally: &mut Tally, title: &str, what: impl FnOnce() -> Result<Outcome, 
     Ok(())
 }
 
+/// Where the test servers' data lie. Each test has a database of its own, and a file system of a disk takes long to make the hundreds
+/// of files of each: in memory, where there is enough of it. Nothing here is about the loss of a machine.
+fn servers_folder() -> PathBuf {
+    /// What a run takes at its peak, several times over.
+    const KIB_WANTED: u64 = 6 * 1024 * 1024;
+    let free = process::output("df", &["--output=avail", "-k", "/dev/shm"]);
+    let free = free.and_then(|said| said.lines().last()?.trim().parse::<u64>().ok());
+    match free {
+        Some(kib) if kib >= KIB_WANTED => PathBuf::from("/dev/shm/naru-test-servers"),
+        Some(_) | None => root::root().join("target/test-servers"),
+    }
+}
+
 fn start_servers() -> Result<TemporaryServers, Failure> {
     prerequisites::check(&[Program::Postgres, Program::RabbitMq, Program::Redis])?;
     let step = Step::begin("starting private Postgres, RabbitMQ and Redis");
-    let servers = TemporaryServers::start(&root::root().join("target/test-servers"))?;
+    let servers = TemporaryServers::start(&servers_folder())?;
     step.done();
     Ok(servers)
 }
