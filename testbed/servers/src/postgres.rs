@@ -15,7 +15,8 @@ use crate::{Failure, ProcessId, programs};
 /// How long one question whether it is ready may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
 
-/// `fsync` and `synchronous_commit` stay on: what we measure and test is what a merchant gets.
+/// `fsync` and `synchronous_commit` stay on: what we measure and test is what a merchant gets. Shared memory lies with the data: what
+/// is killed leaves nothing behind elsewhere.
 const CONFIGURATION: &str = "\
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -23,6 +24,7 @@ max_connections = 300
 fsync = on
 synchronous_commit = on
 shared_buffers = '128MB'
+dynamic_shared_memory_type = 'mmap'
 max_wal_size = '1GB'
 timezone = 'UTC'
 log_timezone = 'UTC'
