@@ -125,8 +125,8 @@ pub struct Deposit {
     /// The operation that returns it, until it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
-    /// What of it had gone back already when the payer's bank took it back, in minor units: it went twice, and a person's case
-    /// says so.
+    /// What of it went back though the payer's bank took it back as well, whichever was heard of first, in minor units: it went
+    /// twice, and a person's case says so.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost: i64,
 }
@@ -352,6 +352,37 @@ impl PaymentState {
         self.deposits.iter().find(|deposit| deposit.work.as_ref().is_some_and(|work| work.id == operation))
     }
 
+    /// The deposit that went twice by this event, back to whoever paid it in and to their bank: a person has to see to it.
+    #[must_use]
+    pub fn went_twice(&self, event: &PaymentEvent) -> Option<&Deposit> {
+        use AccountEvent as A;
+        let PaymentEvent::Account(event) = event else { return None };
+        let (deposit, went_before) = match event {
+            A::TakenBack { key } => {
+                let deposit = self.deposits.iter().find(|deposit| deposit.key == *key)?;
+                let went_before = match deposit.standing {
+                    DepositStanding::Taken => self.canceled > 0,
+                    DepositStanding::Returned => true,
+                    DepositStanding::Owed | DepositStanding::TakenBack => false,
+                };
+                (deposit, went_before)
+            }
+            A::Returned { operation } => {
+                let deposit = self.returned_by(*operation)?;
+                (deposit, deposit.standing == DepositStanding::TakenBack)
+            }
+            A::Issued { .. }
+            | A::Deposited { .. }
+            | A::PayeeGiven { .. }
+            | A::NothingToReturn { .. }
+            | A::Overdue
+            | A::CloseQueued { .. }
+            | A::Closed { .. }
+            | A::NotClosed { .. } => return None,
+        };
+        went_before.then_some(deposit)
+    }
+
     /// What an account's event changes; nothing when it can't be.
     pub(super) fn hold_account(&mut self, event: &PaymentEvent) -> Option<()> {
         use AccountEvent as A;
@@ -440,10 +471,12 @@ impl PaymentState {
             }
             A::Returned { operation } => {
                 let deposit = self.returning(*operation)?;
-                if deposit.standing != DepositStanding::Owed {
-                    return None;
+                match deposit.standing {
+                    DepositStanding::Owed => deposit.standing = DepositStanding::Returned,
+                    // It had been paid out before that, and nobody had heard of it.
+                    DepositStanding::TakenBack => deposit.lost = deposit.amount,
+                    DepositStanding::Taken | DepositStanding::Returned => return None,
                 }
-                deposit.standing = DepositStanding::Returned;
                 deposit.work = None;
             }
             A::NothingToReturn { operation } => {

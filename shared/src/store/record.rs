@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use self::columns::Columns;
 use super::operation::HintOwed;
 use super::row::{json, known, to_json};
-use super::{Conn, Late, Store, StoreError, account_look, evidence, write};
+use super::{Conn, Late, Store, StoreError, account_look, deposit, evidence, write};
 use crate::domain::attempt::{AnswerWord, Call, Resolution};
 use crate::domain::course::{Claimed, Decision, Next};
 use crate::domain::event::PaymentEvent;
@@ -57,6 +57,8 @@ pub struct Outcome {
     /// Whether it says that no money is out under a reference that an earlier claim may have sent: somebody else may have
     /// heard otherwise.
     pub may_be_contradicted: bool,
+    /// Whether it says that a deposit went twice, as the claim saw its payment.
+    pub went_twice: bool,
     /// What was decided.
     pub decision: Decision,
     /// What it moves between accounts.
@@ -114,6 +116,7 @@ impl Outcome {
             posting: decision.event.as_ref().and_then(|event| posting(payment, event)),
             may_be_contradicted: operation.kind != OperationKind::NetCancel
                 && decision.denies().is_some_and(|reference| claimed.was_sent(reference)),
+            went_twice: decision.event.as_ref().is_some_and(|event| payment.state.went_twice(event).is_some()),
             decision,
             answered,
             trace_id,
@@ -126,7 +129,7 @@ impl Outcome {
     pub fn is_plain(&self) -> bool {
         let looks = self.decision.looks || self.issued().is_some();
         let decision = &self.decision;
-        let extra = looks || decision.case.is_some() || decision.refused.is_some();
+        let extra = looks || decision.case.is_some() || decision.refused.is_some() || self.went_twice;
         self.fits && !self.may_be_contradicted && !extra
     }
 
@@ -161,6 +164,11 @@ impl Outcome {
 
     fn inquired(&self) -> bool {
         matches!(self.decision.next, Next::Unknown { .. })
+    }
+
+    /// Whether its account is looked at for why it was refused.
+    fn looked(&self) -> bool {
+        self.decision.looks && matches!(self.decision.next, Next::Waiting { .. })
     }
 }
 
@@ -372,7 +380,8 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
             settled_at = case when $7::jsonb is not null then now() end,
             letter = coalesce($9, letter), letter_reason = coalesce($10, letter_reason),
             letter_fence = case when $9::text is null then letter_fence else fence end,
-            unknown_since = case when $2 = 'unknown' then coalesce(unknown_since, now()) end
+            unknown_since = case when $2 = 'unknown' then coalesce(unknown_since, now()) end,
+            look_count = look_count + $11::boolean::integer
         where id = $1"#,
         outcome.operation.0,
         decision.next.status().as_str(),
@@ -384,6 +393,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         version,
         decision.letter.map(|letter| letter.kind.as_str()) as _,
         decision.letter.map(|letter| letter.reason.as_str()) as _,
+        outcome.looked(),
     )
     .execute(&mut *conn)
     .await
@@ -393,6 +403,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         if let Some(posting) = outcome.posting {
             post(&mut *conn, (outcome.payment, version), outcome.operation, posting).await?;
         }
+        deposit::went_twice(&mut *conn, &standing, event).await?;
     }
     if let Some(reference) = &decision.refused {
         resolve(&mut *conn, reference, Resolution::Declined).await?;

@@ -25,8 +25,6 @@ pub struct Finding {
     pub event: AccountEvent,
     /// The work owed from now on: its kind, how much, and the deposit or account it is about.
     pub owes: Option<(OperationKind, i64, Reference)>,
-    /// Whether a person has to see to it: what is gone had gone back before.
-    pub needs_person: bool,
 }
 
 /// When an account is looked at again, after it was looked at so often since its last change: each time after twice as
@@ -73,7 +71,7 @@ impl PaymentState {
             | Stage::Aborted { .. }
             | Stage::Expired { .. } => {}
         }
-        let simple = |event| Some(Finding { event, owes: None, needs_person: false });
+        let simple = |event| Some(Finding { event, owes: None });
         // What pays goes first: whoever paid waits, however much else was paid in.
         let is_known = |deposit: &FoundDeposit| self.deposits.iter().any(|known| known.key == deposit.key);
         let mut new = found.deposits.iter().filter(|deposit| !is_known(deposit));
@@ -87,13 +85,7 @@ impl PaymentState {
                     return Some(self.deposited(reference, deposit, fresh, asked));
                 }
                 Some(known) if deposit.is_taken_back && known.standing != DepositStanding::TakenBack => {
-                    let event = AccountEvent::TakenBack { key: deposit.key.clone() };
-                    let went_back = match known.standing {
-                        DepositStanding::Taken => self.canceled > 0,
-                        DepositStanding::Returned => true,
-                        DepositStanding::Owed | DepositStanding::TakenBack => false,
-                    };
-                    return Some(Finding { event, owes: None, needs_person: went_back });
+                    return simple(AccountEvent::TakenBack { key: deposit.key.clone() });
                 }
                 None | Some(_) => {}
             }
@@ -123,7 +115,7 @@ impl PaymentState {
         let amount = self.account.as_ref().map(|account| account.amount).or(found.money.map(Money::amount));
         let event = AccountEvent::CloseQueued { work: Work::queued(fresh, OperationKind::CloseAccount) };
         let owes = Some((OperationKind::CloseAccount, amount?, reference.clone()));
-        Some(Finding { event, owes, needs_person: false })
+        Some(Finding { event, owes })
     }
 
     /// Whether there is something in `found` that was never recorded, for want of a place.
@@ -184,7 +176,7 @@ impl PaymentState {
             lost: 0,
         };
         let owes = owed.then(|| (OperationKind::ReturnDeposit, found.amount, Reference(found.key.clone())));
-        Finding { event: AccountEvent::Deposited { deposit, transaction: fresh, at }, owes, needs_person: false }
+        Finding { event: AccountEvent::Deposited { deposit, transaction: fresh, at }, owes }
     }
 
     /// Whether it can take a deposit.
