@@ -494,67 +494,6 @@ async fn what_can_not_be_asked_for_is_refused() {
     gateway.check().await;
 }
 
-/// Kills the worker that talks to the bank about this, `before` or `after` that took effect; another one is alive.
-async fn killed_when_asked(
-    gateway: &Gateway,
-    order_id: &str,
-    call: &str,
-    effect: &str,
-    asks: impl Future<Output = ()>,
-) {
-    let held = gateway.bank.hold(order_id, call, effect).await;
-    asks.await;
-    held.reached().await;
-    let owner = "select o.id from operations o join payments p on p.id = o.payment_id
-        where p.order_id = $1 and o.status = 'processing'";
-    let operation = sqlx::query_scalar(owner).bind(order_id).fetch_one(gateway.db()).await.expect("it is at work");
-    let victim = gateway.owner_of(naru_shared::domain::id::OperationId(operation)).await;
-    victim.kill9();
-    held.release().await;
-    // For the next time.
-    victim.start_again().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_is_killed_between_steps_does_nothing_twice() {
-    let gateway = Gateway::with().workers(2).start().await;
-    for effect in ["before", "after"] {
-        let order_id = order();
-        let begin = async {
-            let call = gateway.shop.virtual_account(&order_id, 15_000, json!({ "refundReceiveAccount": payee() }));
-            assert_eq!(call.prefer("respond-async").await.status, 202);
-        };
-        killed_when_asked(&gateway, &order_id, "issue", effect, begin).await;
-        let read = eventually("it is opened", FOUND, async || {
-            let read = gateway.shop.get_order(&order_id).await.expecting(200);
-            (read.text("status") == "WAITING_FOR_DEPOSIT").then_some(read)
-        });
-        let key = read.await.payment_key().to_owned();
-        let short = async {
-            let _ = gateway.bank.deposit(&order_id, json!({ "amount": 5_000 })).await;
-        };
-        killed_when_asked(&gateway, &order_id, "pay_out", effect, short).await;
-        let _ = until_deposits(&gateway, &key, &[("returned", "short")]).await;
-        let _ = gateway.bank.deposit(&order_id, json!({})).await;
-        let paid = |read: &Answer| read.text("status") == "DONE";
-        let _ = gateway.shop.until(&key, "it is paid", FOUND, paid).await;
-        let body = json!({ "cancelReason": "고객 변심" });
-        let refund = canceling(&gateway, &key, &body);
-        killed_when_asked(&gateway, &order_id, "pay_out", effect, refund).await;
-        let gone = |read: &Answer| read.text("status") == "CANCELED";
-        let _ = gateway.shop.until(&key, "it is refunded", FOUND, gone).await;
-        let money = gateway.bank.money(&order_id).await;
-        assert_eq!((money.charged, money.refunded), (20_000, 20_000), "{effect}");
-
-        let order_id = order();
-        let key = opened(&gateway, &order_id, json!({})).await.payment_key().to_owned();
-        let cancel = canceling(&gateway, &key, &body);
-        killed_when_asked(&gateway, &order_id, "close", effect, cancel).await;
-        let _ = gateway.shop.until(&key, "it is closed", FOUND, gone).await;
-    }
-    gateway.check().await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_killed_while_it_looks_is_followed_by_another() {
     let gateway = Gateway::with().workers(2).start().await;
