@@ -352,37 +352,6 @@ impl PaymentState {
         self.deposits.iter().find(|deposit| deposit.work.as_ref().is_some_and(|work| work.id == operation))
     }
 
-    /// The deposit that went twice by this event, back to whoever paid it in and to their bank: a person has to see to it.
-    #[must_use]
-    pub fn went_twice(&self, event: &PaymentEvent) -> Option<&Deposit> {
-        use AccountEvent as A;
-        let PaymentEvent::Account(event) = event else { return None };
-        let (deposit, went_before) = match event {
-            A::TakenBack { key } => {
-                let deposit = self.deposits.iter().find(|deposit| deposit.key == *key)?;
-                let went_before = match deposit.standing {
-                    DepositStanding::Taken => self.canceled > 0,
-                    DepositStanding::Returned => true,
-                    DepositStanding::Owed | DepositStanding::TakenBack => false,
-                };
-                (deposit, went_before)
-            }
-            A::Returned { operation } => {
-                let deposit = self.returned_by(*operation)?;
-                (deposit, deposit.standing == DepositStanding::TakenBack)
-            }
-            A::Issued { .. }
-            | A::Deposited { .. }
-            | A::PayeeGiven { .. }
-            | A::NothingToReturn { .. }
-            | A::Overdue
-            | A::CloseQueued { .. }
-            | A::Closed { .. }
-            | A::NotClosed { .. } => return None,
-        };
-        went_before.then_some(deposit)
-    }
-
     /// What an account's event changes; nothing when it can't be.
     pub(super) fn hold_account(&mut self, event: &PaymentEvent) -> Option<()> {
         use AccountEvent as A;

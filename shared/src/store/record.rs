@@ -1,11 +1,13 @@
 //! Recording what claims came to: many in one commit.
 
+mod bury;
 mod columns;
 mod payee;
 
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
 
+use self::bury::bury;
 use self::columns::Columns;
 use super::operation::HintOwed;
 use super::row::{json, known, to_json};
@@ -15,8 +17,8 @@ use crate::domain::course::{Claimed, Decision, Next};
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{AttemptId, OperationId, PaymentId, Reference};
 use crate::domain::ledger::{Posting, posting};
-use crate::domain::operation::{LetterReason, OperationKind, OperationResult, OperationStatus};
-use crate::domain::payment::{PaymentState, Work};
+use crate::domain::operation::{OperationKind, OperationResult};
+use crate::domain::payment::PaymentState;
 use crate::domain::virtual_account::{Account, AccountEvent};
 
 /// How long after a row is due the sweeper sends another hint, should the first have been lost.
@@ -502,42 +504,6 @@ async fn standing_of(conn: Conn<'_>, payment: PaymentId) -> Result<(i64, Payment
         .await
         .map_err(StoreError::write)?;
     Ok((row.version, json(row.state, "payments", "state", payment)?))
-}
-
-/// Gives up an operation whose outcome its payment does not take. No money may hang on that: an approval is reversed.
-async fn bury(conn: Conn<'_>, outcome: &Outcome, standing: &PaymentState) -> Result<Late, StoreError> {
-    let attempts = sqlx::query_scalar!(
-        r#"update operations set status = 'dead', owner = null, claimed_at = null, nudge_at = null,
-            unknown_since = null, letter = 'needs_person', letter_reason = $2, letter_fence = fence
-        where id = $1 returning attempt_count"#,
-        outcome.operation.0,
-        LetterReason::OutcomeImpossible.as_str(),
-    )
-    .fetch_one(&mut *conn)
-    .await
-    .map_err(StoreError::write)?;
-    let work = Work {
-        id: outcome.operation,
-        kind: outcome.kind,
-        status: OperationStatus::Dead,
-        attempt: attempts,
-        next_attempt_at: None,
-    };
-    let event = PaymentEvent::WorkDied { work, disputed: false };
-    if let Ok(next) = standing.on(&event) {
-        move_payment(&mut *conn, outcome.payment, &next, &event, &outcome.trace_id).await?;
-    }
-    match (outcome.kind, &outcome.decision.resolved) {
-        (OperationKind::Approve, Some((reference, Resolution::Approved))) => {
-            evidence::reverse(conn, reference.as_str(), &outcome.trace_id).await.map(Late::Reversing)
-        }
-        (OperationKind::IssueAccount, Some((reference, Resolution::Approved))) => {
-            account_look::begin(&mut *conn, outcome.payment, reference, None).await?;
-            resolve(conn, reference, Resolution::Approved).await.map(|()| Late::Looked)
-        }
-        (_, Some((reference, resolution))) => resolve(conn, reference, *resolution).await.map(|()| Late::Kept),
-        (_, None) => Ok(Late::Nothing),
-    }
 }
 
 /// Writes what became of a reference to every attempt that used it.

@@ -3,6 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::super::cancel::{Cancel, CancelEnd, CancelKind};
+use super::super::event::PaymentEvent;
 use super::super::id::{OperationId, Reference};
 use super::super::money::Money;
 use super::super::operation::OperationKind;
@@ -144,6 +145,37 @@ impl PaymentState {
             DepositStanding::TakenBack => -deposit.lost,
         });
         holds.sum::<i64>() != found.balance
+    }
+
+    /// The deposit that went twice by this event, back to whoever paid it in and to their bank: a person has to see to it.
+    #[must_use]
+    pub fn went_twice(&self, event: &PaymentEvent) -> Option<&Deposit> {
+        use AccountEvent as A;
+        let PaymentEvent::Account(event) = event else { return None };
+        let (deposit, went_before) = match event {
+            A::TakenBack { key } => {
+                let deposit = self.deposits.iter().find(|deposit| deposit.key == *key)?;
+                let went_before = match deposit.standing {
+                    DepositStanding::Taken => self.canceled > 0,
+                    DepositStanding::Returned => true,
+                    DepositStanding::Owed | DepositStanding::TakenBack => false,
+                };
+                (deposit, went_before)
+            }
+            A::Returned { operation } => {
+                let deposit = self.returned_by(*operation)?;
+                (deposit, deposit.standing == DepositStanding::TakenBack)
+            }
+            A::Issued { .. }
+            | A::Deposited { .. }
+            | A::PayeeGiven { .. }
+            | A::NothingToReturn { .. }
+            | A::Overdue
+            | A::CloseQueued { .. }
+            | A::Closed { .. }
+            | A::NotClosed { .. } => return None,
+        };
+        went_before.then_some(deposit)
     }
 
     /// What becomes of a deposit, and why if it can't be taken.
