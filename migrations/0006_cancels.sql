@@ -58,9 +58,10 @@ alter table cases
     add constraint cases_kind check (kind in ('amount_mismatch', 'net_cancel_refused', 'books_disagree', 'late_change'));
 
 -- What an operator said of a change that was given up: that it was done (`settled`), or is not going to be (`released`). It was
--- booked, in the same commit, as the acquirer's word would have been. Rows are only ever added.
+-- booked, in the same commit, as the acquirer's word would have been, once. Of an operation that had an account opened: that its
+-- cases are dealt with (`settled`), each time that they were. Rows are only ever added.
 create table operator_words (
-    operation_id    uuid        primary key references operations (id),
+    operation_id    uuid        not null references operations (id),
     word            text        not null,
     -- Who says so, in their own words, and why: the operators' API knows one token.
     operator        text        not null,
@@ -71,6 +72,7 @@ create table operator_words (
     version         bigint      not null,
     trace_id        text        not null,
     said_at         timestamptz not null default now(),
+    primary key (operation_id, said_at),
     constraint operator_words_word check (word in ('settled', 'released')),
     constraint operator_words_operator check (char_length(operator) between 1 and 100),
     constraint operator_words_reason check (char_length(reason) between 1 and 500),

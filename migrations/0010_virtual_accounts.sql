@@ -26,6 +26,9 @@ alter table operations
     add constraint operations_target check
         ((kind in ('net_cancel', 'close_account', 'return_deposit')) = (target_reference is not null));
 
+-- Looks at its account that refusals of a change asked for, since somebody sent it to work: after some a person has to look.
+alter table operations add column look_count integer not null default 0;
+
 alter table attempts
     -- Under which the account rests that a pay-out goes to: what was sent keeps it, whatever is said later.
     add column payee uuid,
@@ -124,6 +127,8 @@ alter table cases
         ('amount_mismatch', 'net_cancel_refused', 'books_disagree', 'late_change', 'account_unread'));
 
 grant select on deposits to naru_api, naru_worker;
+-- That a deposit went back is said by an operator, too; that it went twice is a case.
+grant insert on cases to naru_api;
 grant insert on deposits to naru_worker;
 grant select, insert, update on account_looks to naru_api;
 grant select, insert, update, delete on account_looks to naru_worker;

@@ -20,10 +20,11 @@ pub(crate) struct Dead {
     /// Show one letter with its attempts and timeline.
     #[arg(long, value_name = "ID", conflicts_with_all = ["replay", "settle", "release"])]
     show: Option<String>,
-    /// Send a letter's operation back to work. It begins with an inquiry if anything was sent.
+    /// Send a letter's operation back to work. It begins with an inquiry if anything was sent. Or have the account that it is
+    /// about looked at at once.
     #[arg(long, value_name = "ID", conflicts_with_all = ["settle", "release"])]
     replay: Option<String>,
-    /// Book that a cancel, capture or return that was given up was done.
+    /// Book that a cancel, capture, closing or return that was given up was done; or that the cases of an account are dealt with.
     #[arg(long, value_name = "ID", conflicts_with = "release", requires_all = ["operator", "reason"])]
     settle: Option<String>,
     /// Book that a cancel or capture that was given up is not going to be done: what it reserved is free again.

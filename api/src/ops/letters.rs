@@ -108,8 +108,8 @@ pub(super) async fn replay(
     };
     match app.store.rearm(operation, &context.trace.trace_hex()).await.map_err(refuse)? {
         Rearmed::NothingToDo => Err(refused(
-            "작업이 이미 끝났거나 진행 중입니다.",
-            "The operation is settled or already at work: there is nothing to replay.",
+            "작업이 이미 끝났거나 진행 중이며, 다시 조회해서 해소될 일도 없습니다.",
+            "The operation is settled or already at work, and no look at an account would tell more: there is nothing to replay.",
         )),
         Rearmed::Yes => {
             app.store.note_replay(id).await.map_err(refuse)?;
@@ -131,7 +131,7 @@ pub(super) struct WordFields {
     transaction_key: Option<String>,
 }
 
-/// It was done: it is booked as if the acquirer had said so.
+/// It was done: it is booked as if the acquirer had said so. Or what is wrong with an account was dealt with.
 pub(super) async fn settle(
     State(app): State<App>,
     context: RequestContext,
@@ -174,8 +174,8 @@ async fn say(
     let not_given_up = || {
         refused(
             Reason::NotGivenUp,
-            "포기된 취소, 매입 또는 환불 작업이 아닙니다.",
-            "The letter is about no change that was given up, or the payment takes no such end of it.",
+            "포기된 취소, 매입 또는 환불 작업이 아니며, 그렇게 마칠 수 있는 가상계좌 확인 건도 없습니다.",
+            "The letter is about no change that was given up and no open case of an account, or takes no such end.",
         )
     };
     let operation = letter.operation.map(OperationId).ok_or_else(not_given_up)?;

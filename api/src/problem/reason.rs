@@ -171,9 +171,9 @@ reasons! {
     ClockTooFarAhead = "CLOCK_TOO_FAR_AHEAD", InvalidRequest, 400, NotMoved, false,
         "The sandbox's clock would be more than ten years ahead. It was not moved.";
     NotReplayable = "NOT_REPLAYABLE", InvalidRequest, 409, NotMoved, false,
-        "The dead letter can't be replayed: its operation is settled or at work, or the message names none. For operators.";
+        "The dead letter can't be replayed: its operation is settled or at work, or the message names none. Of an account that was opened no case is open that a look could close. For operators.";
     NotGivenUp = "NOT_GIVEN_UP", InvalidRequest, 409, NotMoved, false,
-        "The letter's operation is no change of a payment that was given up, or the payment takes no such end of it any more; the return of a deposit is never released. For operators.";
+        "The letter's operation is no change of a payment that was given up, or the payment takes no such end of it any more; the return of a deposit is never released, nor are the cases of an account. For operators.";
     StillOpen = "STILL_OPEN", InvalidRequest, 409, NotMoved, false,
         "What came of a call for the operation can still be asked: replay the letter, which asks. For operators.";
     TransactionTaken = "TRANSACTION_TAKEN", InvalidRequest, 409, NotMoved, false,

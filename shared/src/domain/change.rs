@@ -27,7 +27,7 @@ use super::operation::{
     CLAIMED_EARLY_BY, Connector, LetterKind, LetterReason, Operation, OperationKind, OperationResult, OperationStatus,
 };
 use super::payment::{MoneyState, Payment, PaymentState, Stage};
-use super::virtual_account::{self, AccountEvent};
+use super::virtual_account::{self, AccountEvent, Deposit};
 
 /// So many tries are asked after by the time that "not found" can be believed of them, however long the tries before took to be
 /// found out about. Later ones follow the schedule: an acquirer that is in trouble for hours is asked less and less often.
@@ -258,7 +258,8 @@ impl Claimed {
         }
         let event = made(&self.operation, &self.payment, call, now);
         // What went out may come back: of deposits that is looked for when the last of them has gone.
-        let is_last = call == Call::Return && self.payment.state.owed_deposits().nth(1).is_none();
+        let of_another = |deposit: &Deposit| deposit.work.as_ref().is_none_or(|work| work.id != self.operation.id);
+        let is_last = call == Call::Return && !self.payment.state.owed_deposits().any(of_another);
         let looks = is_last || (call == Call::Refund && self.operation.connector == Connector::VirtualAccount);
         decide(
             Decision { event: Some(event), looks, ..Decision::of(Next::Settled(OperationResult::Succeeded)) }

@@ -300,6 +300,7 @@ pub(super) fn approval_of(payment: &Payment) -> Operation {
         claim_count: 0,
         attempt_count: 0,
         inquiry_count: 0,
+        look_count: 0,
         due_at: START,
         deadline_at: START + APPROVE_WITHIN,
         result: None,

@@ -197,6 +197,8 @@ pub struct Operation {
     pub attempt_count: i32,
     /// Inquiries and net-cancels that settled nothing.
     pub inquiry_count: i32,
+    /// Looks at its account that its refusals asked for, since somebody sent it to work.
+    pub look_count: i32,
     /// When it may be claimed next.
     pub due_at: OffsetDateTime,
     /// Past this nothing new is sent. Of a change it is counted from its first turn: what had none is not given up.

@@ -125,8 +125,8 @@ pub struct Deposit {
     /// The operation that returns it, until it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
-    /// What of it had gone back already when the payer's bank took it back, in minor units: it went twice, and a person's case
-    /// says so.
+    /// What of it went back though the payer's bank took it back as well, whichever was heard of first, in minor units: it went
+    /// twice, and a person's case says so.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost: i64,
 }
@@ -441,10 +441,12 @@ impl PaymentState {
             }
             A::Returned { operation } => {
                 let deposit = self.returning(*operation)?;
-                if deposit.standing != DepositStanding::Owed {
-                    return None;
+                match deposit.standing {
+                    DepositStanding::Owed => deposit.standing = DepositStanding::Returned,
+                    // It had been paid out before that, and nobody had heard of it.
+                    DepositStanding::TakenBack => deposit.lost = deposit.amount,
+                    DepositStanding::Taken | DepositStanding::Returned => return None,
                 }
-                deposit.standing = DepositStanding::Returned;
                 deposit.work = None;
             }
             A::NothingToReturn { operation } => {

@@ -309,7 +309,10 @@ impl Life {
             Deed::Return(which, fares) => {
                 self.deposits.get_mut(which).is_some_and(|(_, work)| Self::fares(work, fares, in_line))
             }
-            Deed::Returned(which) => self.returned(which, In::Owed, In::Returned),
+            // What is heard of after it was taken back had gone before.
+            Deed::Returned(which) => {
+                self.returned(which, In::Owed, In::Returned) || self.returned(which, In::TakenBack, In::TakenBack)
+            }
             Deed::NothingToReturn(which) => self.returned(which, In::TakenBack, In::TakenBack),
             Deed::Overdue => {
                 let can = self.status == "WAITING_FOR_DEPOSIT" && !self.is_overdue;

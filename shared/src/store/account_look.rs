@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use super::{Conn, Store, StoreError, read, write};
-use crate::domain::id::{PaymentId, Reference};
+use crate::domain::id::{OperationId, PaymentId, Reference};
 
 /// How long whoever took a look has for it, before another does.
 const TAKEN_FOR: f64 = 30.0;
@@ -243,6 +243,22 @@ pub(super) async fn at_once(conn: Conn<'_>, payment: PaymentId) -> Result<(), St
         .await
         .map_err(StoreError::write)?;
     Ok(())
+}
+
+/// The accounts of which this operation, which had them opened, has an open case are looked at at once. Returns how many.
+pub(super) async fn of_cases(conn: Conn<'_>, operation: OperationId) -> Result<u64, StoreError> {
+    let looks = sqlx::query!(
+        r#"insert into account_looks (reference, payment_id, look_at)
+        select distinct a.reference, c.payment_id, now() from cases c
+        join attempts a on a.operation_id = c.operation_id and a.call = 'issue' and a.reference = c.reference
+        where c.operation_id = $1 and c.closed_at is null
+        on conflict (reference) do update set look_at = now(), looks = 0"#,
+        operation.0,
+    )
+    .execute(conn)
+    .await
+    .map_err(StoreError::write)?;
+    Ok(looks.rows_affected())
 }
 
 /// Whatever account was asked for, or is to be closed, by the attempts of this reference is looked at at once.

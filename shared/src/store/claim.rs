@@ -119,8 +119,8 @@ impl Store {
                     returning id, operation_id, reference, sent_at
                 )
                 select c.id, c.payment_id, c.number, c.kind, c.connector, c.amount, c.target_reference, c.status, c.fence,
-                    c.claim_count, c.attempt_count, c.inquiry_count, c.due_at, c.deadline_at, c.result, c.result_version,
-                    c.letter, c.letter_reason, c.unknown_since, c.rearmed, c.trace_parent, c.created_at,
+                    c.claim_count, c.attempt_count, c.inquiry_count, c.look_count, c.due_at, c.deadline_at, c.result,
+                    c.result_version, c.letter, c.letter_reason, c.unknown_since, c.rearmed, c.trace_parent, c.created_at,
                     p.payment_key, p.checkout_id, p.merchant_id, m.mid, p.mode, p.source, p.order_id, p.order_name,
                     p.currency, p.total_amount, p.tax_free_amount, p.details, p.operation_count, p.version, p.state,
                     p.created_at as payment_created_at,
@@ -200,6 +200,7 @@ impl Store {
                     claim_count: row.claim_count,
                     attempt_count: row.attempt_count,
                     inquiry_count: row.inquiry_count,
+                    look_count: row.look_count,
                     due_at: row.due_at,
                     deadline_at: row.deadline_at,
                     result: row.result,

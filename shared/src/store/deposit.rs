@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::row::to_json;
-use super::{Store, StoreError, read, write};
+use super::{Conn, Store, StoreError, answered, read, write};
 use crate::domain::course::CaseKind;
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{OperationId, PaymentId, Reference};
@@ -54,8 +55,6 @@ pub struct FoundOut<'a> {
     pub fact: Option<Fact<'a>>,
     /// What the transaction is called, if it is one.
     pub transaction: OperationId,
-    /// Whether a person has to see to it, and about which deposit.
-    pub case: Option<&'a str>,
     /// The work it owes from now on: its id, kind, amount, and what it is about.
     pub owes: Option<(OperationId, OperationKind, i64, &'a Reference)>,
     /// W3C `traceparent` of the look.
@@ -65,8 +64,8 @@ pub struct FoundOut<'a> {
 }
 
 impl Store {
-    /// Moves a payment one version on by what was found in an account: the change, its event, the deposit, its posting and the
-    /// operation it owes, in one statement. Returns the version; nothing when the payment no longer stands as it was
+    /// Moves a payment one version on by what was found in an account: the change, its event, the deposit, its posting, the
+    /// operation it owes and a person's case should a deposit have gone twice, in one statement. Returns the version; nothing when the payment no longer stands as it was
     /// read: read again, look again.
     ///
     /// # Errors
@@ -74,6 +73,7 @@ impl Store {
     /// have been written.
     pub async fn record_finding(&self, found: &FoundOut<'_>) -> Result<Option<i64>, StoreError> {
         let posting = posting(found.payment, found.event);
+        let twice = found.payment.state.went_twice(found.event);
         let (operation, kind, amount, target) = match found.owes {
             Some((operation, kind, amount, target)) => (Some(operation), Some(kind), Some(amount), Some(target)),
             None => (None, None, None, None),
@@ -151,7 +151,7 @@ impl Store {
                 posting.map(|posting| posting.credit.as_str()) as _,
                 posting.map(|posting| posting.amount) as _,
                 found.transaction.0,
-                found.case as _,
+                twice.map(|deposit| deposit.key.as_str()) as _,
                 CaseKind::BooksDisagree.as_str(),
                 found.fact.as_ref().and_then(|fact| fact.found.called_back_at) as _,
                 found.fact.as_ref().map(|fact| fact.found.looked_at) as _,
@@ -187,41 +187,10 @@ impl Store {
         kind: CaseKind,
         why: &str,
     ) -> Result<bool, StoreError> {
-        let reason = match kind {
-            CaseKind::BooksDisagree => LetterReason::BooksDisagree,
-            CaseKind::AmountMismatch => LetterReason::AmountMismatch,
-            CaseKind::AccountUnread | CaseKind::NetCancelRefused | CaseKind::LateChange => LetterReason::OutcomeUnknown,
-        };
-        let opened = write!(
-            self,
-            sqlx::query_scalar!(
-                r#"
-                with opened as (
-                    insert into cases (id, payment_id, operation_id, reference, kind, detail)
-                    select gen_random_uuid(), o.payment_id, o.id, $2, $3, jsonb_build_object('why', $4::text)
-                    from operations o where o.id = (select operation_id from attempts
-                        where reference = $1 and call = 'issue' order by sent_at limit 1)
-                    -- One that was closed is open again.
-                    on conflict on constraint cases_once do update set closed_at = null
-                        where cases.closed_at is not null returning operation_id
-                ), letter as (
-                    -- Nobody claims it any more: its fence says which letter this is.
-                    update operations o set fence = o.fence + 1, letter = 'needs_person', letter_reason = $5,
-                        letter_fence = o.fence + 1
-                    from opened where o.id = opened.operation_id and o.nudge_at is null
-                )
-                select exists (select from opened) as "opened!"
-                "#,
-                account.as_str(),
-                about,
-                kind.as_str(),
-                why,
-                reason.as_str(),
-            ),
-            fetch_one
-        )?;
-        Ok(opened)
+        let (mut conn, detail) = (self.conn().await?, json!({ "why": why }));
+        answered!(conn, open_case(&mut conn, account, about, kind, &detail), StoreError::write)
     }
+
     /// Closes the cases about an account of which a look has shown that there is nothing to see to any more.
     ///
     /// # Errors
@@ -239,4 +208,58 @@ impl Store {
         )?;
         Ok(())
     }
+}
+
+/// Opens a case about a deposit that went twice, if this event of a payment that stood like this says so of one.
+pub(super) async fn went_twice(
+    conn: Conn<'_>,
+    standing: &PaymentState,
+    event: &PaymentEvent,
+) -> Result<(), StoreError> {
+    let Some(deposit) = standing.went_twice(event) else { return Ok(()) };
+    let detail = json!({ "found": event.name() });
+    let opened = open_case(conn, &deposit.reference, &deposit.key, CaseKind::BooksDisagree, &detail).await;
+    opened.map(|_| ()).map_err(StoreError::write)
+}
+
+/// Opens a case of the operation that had an account opened, once, with a letter that asks for a person. One that was closed is
+/// open again if it is about the account, for then a look has closed it or would find nothing; about a deposit there is no more to
+/// find than what a person was told. Returns whether it is a new one.
+async fn open_case(
+    conn: Conn<'_>,
+    account: &Reference,
+    about: &str,
+    kind: CaseKind,
+    detail: &Value,
+) -> Result<bool, sqlx::Error> {
+    let reason = match kind {
+        CaseKind::BooksDisagree => LetterReason::BooksDisagree,
+        CaseKind::AmountMismatch => LetterReason::AmountMismatch,
+        CaseKind::AccountUnread | CaseKind::NetCancelRefused | CaseKind::LateChange => LetterReason::OutcomeUnknown,
+    };
+    sqlx::query_scalar!(
+        r#"
+        with opened as (
+            insert into cases (id, payment_id, operation_id, reference, kind, detail)
+            select gen_random_uuid(), o.payment_id, o.id, $2, $3, $4
+            from operations o where o.id = (select operation_id from attempts
+                where reference = $1 and call = 'issue' order by sent_at limit 1)
+            on conflict on constraint cases_once do update set closed_at = null
+                where cases.closed_at is not null and cases.reference = $1 returning operation_id
+        ), letter as (
+            -- Nobody claims it any more: its fence says which letter this is.
+            update operations o set fence = o.fence + 1, letter = 'needs_person', letter_reason = $5,
+                letter_fence = o.fence + 1
+            from opened where o.id = opened.operation_id and o.nudge_at is null
+        )
+        select exists (select from opened) as "opened!"
+        "#,
+        account.as_str(),
+        about,
+        kind.as_str(),
+        detail,
+        reason.as_str(),
+    )
+    .fetch_one(conn)
+    .await
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::row::{json, known, mode};
-use super::{Conn, Store, StoreError, read};
+use super::{Conn, Store, StoreError, account_look, read};
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{Mode, OperationId, PaymentId};
 use crate::domain::operation::{Connector, OperationKind, OperationStatus, Urgency, urgency};
@@ -124,7 +124,7 @@ pub struct Waiting {
 /// Why a letter's operation was not sent back to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rearmed {
-    /// It was: it is due now.
+    /// It was: it is due now, or its account is looked at.
     Yes,
     /// It is settled or under way, or the payment takes no more of it.
     NothingToDo,
@@ -180,6 +180,7 @@ impl Store {
 
     /// Sends an operation back to work, in one transaction of a few round trips: a dead one is queued again, with a fresh
     /// crash budget; an unknown one is inquired after at once. Either begins with inquiries about all that was ever sent for it.
+    /// Of one that had an account opened, and is done, the account is looked at at once if a case of it is open.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -221,6 +222,10 @@ async fn rearm_in(conn: Conn<'_>, operation: OperationId, trace_id: &str) -> Res
     let kind = known(OperationKind::parse(&row.kind), "operations", "kind", operation)?;
     let standing: PaymentState = json(payment.state, "payments", "state", payment.id)?;
     let next_status = match status {
+        OperationStatus::Succeeded | OperationStatus::Failed if kind == OperationKind::IssueAccount => {
+            let looked_at = account_look::of_cases(conn, operation).await?;
+            return Ok(if looked_at > 0 { Rearmed::Yes } else { Rearmed::NothingToDo });
+        }
         OperationStatus::Dead => OperationStatus::Queued,
         OperationStatus::Unknown => OperationStatus::Unknown,
         OperationStatus::Queued
@@ -238,7 +243,7 @@ async fn rearm_in(conn: Conn<'_>, operation: OperationId, trace_id: &str) -> Res
     }
     sqlx::query!(
         r#"update operations set status = $2, due_at = now(), nudge_at = now(), nudge_count = 0, claim_count = 0,
-            letter = null, letter_reason = null, letter_fence = null, unknown_since = null,
+            look_count = 0, letter = null, letter_reason = null, letter_fence = null, unknown_since = null,
             rearmed = rearmed or status = 'dead',
             -- Nobody waits for a payer here: who sends it back wants it done from now on.
             deadline_at = case when kind not in ('approve', 'net_cancel')

@@ -1,21 +1,21 @@
-//! What operators say of changes that were given up.
+//! What operators say of changes that were given up, and of cases about accounts to pay into.
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::record::{move_payment, post};
 use super::row::to_json;
-use super::{Conn, Store, StoreError, account_look, read};
+use super::{Conn, Store, StoreError, account_look, deposit, read};
 use crate::domain::id::OperationId;
 use crate::domain::ledger::posting;
-use crate::domain::operation::{Operation, OperationKind, OperationResult, OperationStatus};
+use crate::domain::operation::{Connector, Operation, OperationKind, OperationResult, OperationStatus};
 use crate::domain::operator::{OperatorWord, Spoken, spoken};
 use crate::domain::payment::{Payment, PaymentState};
 
 /// How often a word is weighed anew when the payment has moved on while it was.
 const TRIES_MAX: usize = 5;
 
-/// An operator's word about a change that was given up.
+/// An operator's word about a change that was given up, or about the cases of an account to pay into.
 #[derive(Debug, Clone, Copy)]
 pub struct Said<'a> {
     /// About which operation.
@@ -39,7 +39,7 @@ pub struct Said<'a> {
 /// What came of an operator's word.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heeded {
-    /// It is booked. The payment's version that says so, and how the payment stands.
+    /// It is booked. The payment's version that says so, and how the payment stands; as before, when it is about cases only.
     Booked {
         /// Of the payment.
         version: i64,
@@ -48,7 +48,7 @@ pub enum Heeded {
     },
     /// A call of it is open: what came of that can still be asked.
     StillOpen,
-    /// It is no change that was given up, or the payment does not take it.
+    /// It is no change that was given up and has no such case, or the payment does not take it.
     NothingToDo,
 }
 
@@ -74,7 +74,10 @@ pub struct BookedWord {
 impl Store {
     /// Books an operator's word about a change that was given up, in one transaction of several round trips: the payment's next
     /// version with its event and posting, how the operation ended, who said so and why, and what its letters and cases are done
-    /// with.
+    /// with. Accounts of the payment are looked at at once.
+    ///
+    /// Of the operation that had an account opened, settled means that somebody has dealt with its cases: they are closed, and
+    /// nothing else changes. What the next look still finds opens its case again.
     ///
     /// # Errors
     /// [`StoreError::Constraint`] `operator_words_transaction` when that transaction stands for another operation already. When
@@ -114,7 +117,7 @@ impl Store {
         }
     }
 
-    /// What an operator said of an operation, if one ever did.
+    /// What an operator said of an operation last, if one ever did.
     ///
     /// # Errors
     /// When Postgres can't be asked.
@@ -124,7 +127,7 @@ impl Store {
             sqlx::query_as!(
                 BookedWord,
                 r#"select word, operator, reason, transaction_key, version, said_at from operator_words
-                where operation_id = $1"#,
+                where operation_id = $1 order by said_at desc limit 1"#,
                 operation.0,
             ),
             fetch_optional
@@ -156,6 +159,9 @@ async fn heed_in(
     if row.version != payment.version || state.status != operation.status.as_str() {
         return Ok(None);
     }
+    if operation.kind == OperationKind::IssueAccount {
+        return deal_with(conn, said, operation, payment).await.map(Some);
+    }
     let Some(Spoken { event, result }) = spoken(operation, payment, said.word, row.now) else {
         return Ok(Some(Heeded::NothingToDo));
     };
@@ -167,6 +173,7 @@ async fn heed_in(
     if let Some(posting) = posting(payment, &event) {
         post(&mut *conn, (payment.id, version), operation.id, posting).await?;
     }
+    deposit::went_twice(&mut *conn, &payment.state, &event).await?;
     let status = match result {
         OperationResult::Succeeded => OperationStatus::Succeeded,
         OperationResult::Failed { .. } => OperationStatus::Failed,
@@ -182,10 +189,44 @@ async fn heed_in(
     .await
     .map_err(StoreError::write)?;
     write_down(&mut *conn, said, payment, version).await?;
-    if operation.kind == OperationKind::CloseAccount {
+    if operation.connector == Connector::VirtualAccount {
         account_look::at_once(&mut *conn, payment.id).await?;
     }
     Ok(Some(Heeded::Booked { version, state: Box::new(next) }))
+}
+
+/// Closes the cases about an account that was opened, or was not: somebody has dealt with them. What a look finds out is looked at.
+async fn deal_with(
+    conn: Conn<'_>,
+    said: &Said<'_>,
+    operation: &Operation,
+    payment: &Payment,
+) -> Result<Heeded, StoreError> {
+    let has_case = sqlx::query_scalar!(
+        r#"select exists (select from cases where operation_id = $1 and closed_at is null) as "exists!""#,
+        operation.id.0
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(StoreError::write)?;
+    let is_heeded = match (operation.status, said.word) {
+        (OperationStatus::Succeeded | OperationStatus::Failed, OperatorWord::Settled) => has_case,
+        (OperationStatus::Succeeded | OperationStatus::Failed, OperatorWord::Released)
+        | (
+            OperationStatus::Queued
+            | OperationStatus::Processing
+            | OperationStatus::Waiting
+            | OperationStatus::Unknown
+            | OperationStatus::Dead,
+            OperatorWord::Settled | OperatorWord::Released,
+        ) => false,
+    };
+    if !is_heeded {
+        return Ok(Heeded::NothingToDo);
+    }
+    account_look::of_cases(&mut *conn, operation.id).await?;
+    write_down(conn, said, payment, payment.version).await?;
+    Ok(Heeded::Booked { version: payment.version, state: Box::new(payment.state.clone()) })
 }
 
 /// Who said what, and that nobody has to look into it any more.
@@ -197,8 +238,9 @@ async fn write_down(conn: Conn<'_>, said: &Said<'_>, payment: &Payment, version:
         ), letter as (
             update dead_letters set resolved_at = now(), resolution = $2 where operation_id = $1 and resolved_at is null
         ), disputed as (
-            update cases set closed_at = now()
-            where operation_id = $1 and kind = 'books_disagree' and closed_at is null
+            update cases c set closed_at = now() from operations o
+            where o.id = $1 and c.operation_id = o.id and c.closed_at is null
+                and (c.kind = 'books_disagree' or o.kind = 'issue_account')
         )
         insert into audit_log (merchant_id, mode, action, subject, address, trace_id)
         values ($8, $9, 'operation.' || $2, $1::text, $10, $11)"#,

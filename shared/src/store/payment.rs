@@ -334,8 +334,8 @@ impl Store {
             sqlx::query_as!(
                 OperationRow,
                 r#"select o.id, payment_id, number, kind, connector, amount, currency, target_reference, o.status, fence,
-                    claim_count, attempt_count, inquiry_count, due_at, deadline_at, result, result_version, letter,
-                    letter_reason, unknown_since, rearmed, trace_parent, o.created_at
+                    claim_count, attempt_count, inquiry_count, look_count, due_at, deadline_at, result, result_version,
+                    letter, letter_reason, unknown_since, rearmed, trace_parent, o.created_at
                 from operations o join payments p on p.id = o.payment_id where o.id = $1"#,
                 id.0,
             ),
@@ -354,8 +354,8 @@ impl Store {
             sqlx::query_as!(
                 OperationRow,
                 r#"select o.id, payment_id, number, kind, connector, amount, currency, target_reference, o.status, fence,
-                    claim_count, attempt_count, inquiry_count, due_at, deadline_at, result, result_version, letter,
-                    letter_reason, unknown_since, rearmed, trace_parent, o.created_at
+                    claim_count, attempt_count, inquiry_count, look_count, due_at, deadline_at, result, result_version,
+                    letter, letter_reason, unknown_since, rearmed, trace_parent, o.created_at
                 from operations o join payments p on p.id = o.payment_id where o.payment_id = $1 order by number"#,
                 payment.0,
             ),

@@ -1,22 +1,24 @@
 //! Recording what claims came to: many in one commit.
 
+mod bury;
 mod columns;
 mod payee;
 
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
 
+use self::bury::bury;
 use self::columns::Columns;
 use super::operation::HintOwed;
 use super::row::{json, known, to_json};
-use super::{Conn, Late, Store, StoreError, account_look, evidence, write};
+use super::{Conn, Late, Store, StoreError, account_look, deposit, evidence, write};
 use crate::domain::attempt::{AnswerWord, Call, Resolution};
 use crate::domain::course::{Claimed, Decision, Next};
 use crate::domain::event::PaymentEvent;
 use crate::domain::id::{AttemptId, OperationId, PaymentId, Reference};
 use crate::domain::ledger::{Posting, posting};
-use crate::domain::operation::{LetterReason, OperationKind, OperationResult, OperationStatus};
-use crate::domain::payment::{PaymentState, Work};
+use crate::domain::operation::{OperationKind, OperationResult};
+use crate::domain::payment::PaymentState;
 use crate::domain::virtual_account::{Account, AccountEvent};
 
 /// How long after a row is due the sweeper sends another hint, should the first have been lost.
@@ -57,6 +59,8 @@ pub struct Outcome {
     /// Whether it says that no money is out under a reference that an earlier claim may have sent: somebody else may have
     /// heard otherwise.
     pub may_be_contradicted: bool,
+    /// Whether it says that a deposit went twice, as the claim saw its payment.
+    pub went_twice: bool,
     /// What was decided.
     pub decision: Decision,
     /// What it moves between accounts.
@@ -114,6 +118,7 @@ impl Outcome {
             posting: decision.event.as_ref().and_then(|event| posting(payment, event)),
             may_be_contradicted: operation.kind != OperationKind::NetCancel
                 && decision.denies().is_some_and(|reference| claimed.was_sent(reference)),
+            went_twice: decision.event.as_ref().is_some_and(|event| payment.state.went_twice(event).is_some()),
             decision,
             answered,
             trace_id,
@@ -126,7 +131,7 @@ impl Outcome {
     pub fn is_plain(&self) -> bool {
         let looks = self.decision.looks || self.issued().is_some();
         let decision = &self.decision;
-        let extra = looks || decision.case.is_some() || decision.refused.is_some();
+        let extra = looks || decision.case.is_some() || decision.refused.is_some() || self.went_twice;
         self.fits && !self.may_be_contradicted && !extra
     }
 
@@ -161,6 +166,11 @@ impl Outcome {
 
     fn inquired(&self) -> bool {
         matches!(self.decision.next, Next::Unknown { .. })
+    }
+
+    /// Whether its account is looked at for why it was refused.
+    fn looked(&self) -> bool {
+        self.decision.looks && matches!(self.decision.next, Next::Waiting { .. })
     }
 }
 
@@ -372,7 +382,8 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
             settled_at = case when $7::jsonb is not null then now() end,
             letter = coalesce($9, letter), letter_reason = coalesce($10, letter_reason),
             letter_fence = case when $9::text is null then letter_fence else fence end,
-            unknown_since = case when $2 = 'unknown' then coalesce(unknown_since, now()) end
+            unknown_since = case when $2 = 'unknown' then coalesce(unknown_since, now()) end,
+            look_count = look_count + $11::boolean::integer
         where id = $1"#,
         outcome.operation.0,
         decision.next.status().as_str(),
@@ -384,6 +395,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         version,
         decision.letter.map(|letter| letter.kind.as_str()) as _,
         decision.letter.map(|letter| letter.reason.as_str()) as _,
+        outcome.looked(),
     )
     .execute(&mut *conn)
     .await
@@ -393,6 +405,7 @@ async fn record_in(conn: Conn<'_>, outcome: &Outcome) -> Result<Recorded, StoreE
         if let Some(posting) = outcome.posting {
             post(&mut *conn, (outcome.payment, version), outcome.operation, posting).await?;
         }
+        deposit::went_twice(&mut *conn, &standing, event).await?;
     }
     if let Some(reference) = &decision.refused {
         resolve(&mut *conn, reference, Resolution::Declined).await?;
@@ -491,42 +504,6 @@ async fn standing_of(conn: Conn<'_>, payment: PaymentId) -> Result<(i64, Payment
         .await
         .map_err(StoreError::write)?;
     Ok((row.version, json(row.state, "payments", "state", payment)?))
-}
-
-/// Gives up an operation whose outcome its payment does not take. No money may hang on that: an approval is reversed.
-async fn bury(conn: Conn<'_>, outcome: &Outcome, standing: &PaymentState) -> Result<Late, StoreError> {
-    let attempts = sqlx::query_scalar!(
-        r#"update operations set status = 'dead', owner = null, claimed_at = null, nudge_at = null,
-            unknown_since = null, letter = 'needs_person', letter_reason = $2, letter_fence = fence
-        where id = $1 returning attempt_count"#,
-        outcome.operation.0,
-        LetterReason::OutcomeImpossible.as_str(),
-    )
-    .fetch_one(&mut *conn)
-    .await
-    .map_err(StoreError::write)?;
-    let work = Work {
-        id: outcome.operation,
-        kind: outcome.kind,
-        status: OperationStatus::Dead,
-        attempt: attempts,
-        next_attempt_at: None,
-    };
-    let event = PaymentEvent::WorkDied { work, disputed: false };
-    if let Ok(next) = standing.on(&event) {
-        move_payment(&mut *conn, outcome.payment, &next, &event, &outcome.trace_id).await?;
-    }
-    match (outcome.kind, &outcome.decision.resolved) {
-        (OperationKind::Approve, Some((reference, Resolution::Approved))) => {
-            evidence::reverse(conn, reference.as_str(), &outcome.trace_id).await.map(Late::Reversing)
-        }
-        (OperationKind::IssueAccount, Some((reference, Resolution::Approved))) => {
-            account_look::begin(&mut *conn, outcome.payment, reference, None).await?;
-            resolve(conn, reference, Resolution::Approved).await.map(|()| Late::Looked)
-        }
-        (_, Some((reference, resolution))) => resolve(conn, reference, *resolution).await.map(|()| Late::Kept),
-        (_, None) => Ok(Late::Nothing),
-    }
 }
 
 /// Writes what became of a reference to every attempt that used it.

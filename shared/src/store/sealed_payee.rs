@@ -76,7 +76,7 @@ impl Store {
                     insert into sealed_payees (id, payment_id, sealed) select $9, id, $10 from payment
                 ), returns as (
                     update operations o set status = 'queued', due_at = now(), nudge_at = now(), nudge_count = 0,
-                        claim_count = 0, letter = null, letter_reason = null, letter_fence = null,
+                        claim_count = 0, look_count = 0, letter = null, letter_reason = null, letter_fence = null,
                         unknown_since = null, rearmed = true,
                         number = p.operation_count - cardinality($8::uuid[]) + r.place::integer,
                         deadline_at = greatest(o.deadline_at, now() + make_interval(secs => $11))

@@ -60,6 +60,35 @@ async fn a_person_is_told(gateway: &Gateway, kind: &str, why: &str) {
     assert!(letters.body.to_string().contains("needs_person"), "{letters:?}");
 }
 
+/// The id of the letter that is open.
+async fn letter(gateway: &Gateway) -> String {
+    let letters = gateway.operator.letters().await.expecting(200);
+    letters.text("data.0.id").to_owned()
+}
+
+/// What the operators' API answers to somebody who has settled with the bank what this letter is about.
+async fn dealt_with(gateway: &Gateway, letter: &str) -> Answer {
+    let word = json!({ "operator": "kim", "reason": "the bank has paid us" });
+    gateway.operator.say(letter, "settle", &word).await
+}
+
+/// No letter is open, nor a case.
+async fn nothing_is_open(gateway: &Gateway) -> bool {
+    let letters = gateway.operator.letters().await.expecting(200);
+    let cases = ask(gateway, "select count(*)::text from cases where closed_at is null").await;
+    letters.at("data") == &json!([]) && cases == "0"
+}
+
+/// The accounts are looked at once more.
+async fn looked_at(gateway: &Gateway, order_id: &str) {
+    let looks = gateway.bank.asked(order_id, "inquire").await;
+    look_now(gateway).await;
+    eventually("it is looked at again", SOON, async || {
+        (gateway.bank.asked(order_id, "inquire").await > looks).then_some(())
+    })
+    .await;
+}
+
 fn is_returned(read: &Answer) -> bool {
     read.at("deposits.0.status") == "returned"
 }
@@ -95,6 +124,21 @@ async fn what_a_bank_takes_back_after_it_went_back_is_a_persons() {
     let gone = gateway.shop.until(&key, "nothing is held", SOON, is_gone).await;
     assert_eq!((gone.text("status"), gone.text("deposits.0.status")), ("PARTIAL_CANCELED", "taken_back"), "{gone:?}");
     a_person_is_told(&gateway, "books_disagree", "deposit.taken_back").await;
+    // No look tells more, so it is over when somebody has seen to it.
+    let told = letter(&gateway).await;
+    let refused = gateway.operator.replay(&told).await.expecting_problem(409, "INVALID_REQUEST");
+    assert_eq!(refused.text("reason"), "NOT_REPLAYABLE");
+    let released = gateway.operator.say(&told, "release", &json!({ "operator": "kim", "reason": "x" })).await;
+    assert_eq!(released.expecting_problem(409, "INVALID_REQUEST").text("reason"), "NOT_GIVEN_UP");
+    let before = gateway.shop.get(&key).await.expecting(200);
+    let settled = dealt_with(&gateway, &told).await.expecting(200);
+    assert_eq!((settled.text("word"), settled.text("status")), ("settled", "PARTIAL_CANCELED"), "{settled:?}");
+    assert!(nothing_is_open(&gateway).await);
+    assert_eq!(gateway.shop.get(&key).await.expecting(200).body, before.body, "of the payment nothing changed");
+    let again = dealt_with(&gateway, &told).await.expecting_problem(409, "INVALID_REQUEST");
+    assert_eq!(again.text("reason"), "NOT_GIVEN_UP");
+    let word = gateway.operator.letter(&told).await.expecting(200);
+    assert_eq!((word.text("word.operator"), word.text("word.reason")), ("kim", "the bank has paid us"));
     // Nothing more is promised of it.
     let refused = gateway.shop.cancel_part(&key, 1_000).await.expecting_problem(403, "NOT_CANCELABLE_AMOUNT");
     assert_eq!(refused.number("refundableAmount"), 0);
@@ -103,6 +147,40 @@ async fn what_a_bank_takes_back_after_it_went_back_is_a_persons() {
     })
     .await;
     gateway.check().await;
+}
+
+/// The bank pays it out, and its payer's bank takes it back, before the answer is heard: both have it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_return_that_is_heard_of_after_its_deposit_was_taken_back_is_a_persons() {
+    let gateway = Gateway::start().await;
+    let (order_id, key) = opened(&gateway, json!({ "refundReceiveAccount": payee(GOOD) })).await;
+    let held = gateway.bank.hold(&order_id, "pay_out", "after").await;
+    let deposit = gateway.bank.deposit(&order_id, json!({ "amount": 5_000 })).await;
+    held.reached().await;
+    let deposit = deposit["transactionKey"].as_str().unwrap_or_default();
+    let taken = gateway.bank.move_deposit(deposit, "take-back", json!({ "paidOut": true })).await;
+    assert_eq!(taken["result"], "approved", "{taken}");
+    let is_gone = |read: &Answer| read.at("deposits.0.status") == "taken_back";
+    let gone = gateway.shop.until(&key, "it is found to be gone", SOON, is_gone).await;
+    assert_ne!(gone.at("deposits.0.returnStatus"), &Value::Null, "its return is under way: {gone:?}");
+    assert_eq!(ask(&gateway, "select count(*)::text from cases").await, "0");
+    held.release().await;
+    let is_heard = |read: &Answer| read.at("deposits.0.returnStatus") == &Value::Null;
+    let twice = gateway.shop.until(&key, "its return is heard of", SOON, is_heard).await;
+    assert_eq!(
+        (twice.text("status"), twice.text("moneyState"), twice.text("deposits.0.status")),
+        ("WAITING_FOR_DEPOSIT", "REVERSED", "taken_back"),
+        "{twice:?}"
+    );
+    a_person_is_told(&gateway, "books_disagree", "deposit.returned").await;
+    let postings = "select string_agg(kind || ' ' || amount, ', ' order by version) from postings";
+    assert_eq!(ask(&gateway, postings).await, "DEPOSIT 5000, DEPOSIT_ERROR 5000, RETURN 5000");
+    assert_eq!(ask(&gateway, "select status from operations where kind = 'return_deposit'").await, "succeeded");
+    // The bank's books are as ours: a look finds nothing more, and does not open again what somebody has seen to.
+    let _ = dealt_with(&gateway, &letter(&gateway).await).await.expecting(200);
+    looked_at(&gateway, &order_id).await;
+    gateway.check().await;
+    assert!(nothing_is_open(&gateway).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,12 +200,7 @@ async fn a_pay_out_that_comes_back_is_a_persons() {
     look_now(&gateway).await;
     a_person_is_told(&gateway, "books_disagree", "balance").await;
     // Once.
-    look_now(&gateway).await;
-    let looks = gateway.bank.asked(&order_id, "inquire").await;
-    eventually("it is looked at again", SOON, async || {
-        (gateway.bank.asked(&order_id, "inquire").await > looks).then_some(())
-    })
-    .await;
+    looked_at(&gateway, &order_id).await;
     assert_eq!(ask(&gateway, "select count(*)::text from cases").await, "1");
     gateway.check().await;
 }
@@ -267,8 +340,10 @@ async fn looks_that_fail_for_long_are_a_persons_and_what_is_not_there_is_not_loo
     .await;
     a_person_is_told(&gateway, "account_unread", "no_answer").await;
     gateway.bank.clear_scripts().await;
-    look_now(&gateway).await;
+    // Who knows that it is well again has it looked at at once, which closes it.
+    let _ = gateway.operator.replay(&letter(&gateway).await).await.expecting(200);
     let _ = gateway.shop.until_status(&key, "DONE").await;
+    eventually("nobody is told any more", SOON, async || nothing_is_open(&gateway).await.then_some(())).await;
     assert_eq!(ask(&gateway, failures).await, "0");
 
     // The bank refused to open one: an account under its name is looked at once, and no more.

@@ -37,6 +37,16 @@ async fn letter(gateway: &Gateway, key: &str) -> Value {
     found.await
 }
 
+/// The letter about a payment that is open, when it is another than this.
+async fn open_letter(gateway: &Gateway, key: &str, before: &Value) -> Value {
+    let found = eventually("there is another letter", SOON, async || {
+        let letters = gateway.operator.letters().await.expecting(200);
+        let mut rows = letters.at("data").as_array().cloned().unwrap_or_default().into_iter();
+        rows.find(|letter| letter["paymentKey"] == key && letter["id"] != before["id"])
+    });
+    found.await
+}
+
 fn id(letter: &Value) -> &str {
     letter["id"].as_str().expect("a letter has an id")
 }
@@ -255,7 +265,8 @@ async fn an_untrue_word_is_found() {
     }
 }
 
-/// A deposit that goes back is paid back by hand. It is owed to somebody, so nobody says that it is not.
+/// A deposit that goes back is paid back by hand. It is owed to somebody, so nobody says that it is not. What the bank still holds
+/// of it is found by the look that follows, until the bank is settled with.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deposit_that_was_returned_by_hand_is_booked() {
     let gateway = Gateway::start().await;
@@ -269,8 +280,25 @@ async fn a_deposit_that_was_returned_by_hand_is_booked() {
         say(&gateway, &letter, "release", by_hand()).await.expecting_problem(409, "INVALID_REQUEST").text("reason"),
         "NOT_GIVEN_UP"
     );
+    let later = "update account_looks set look_at = now() + interval '1 hour'";
+    let _ = sqlx::query(later).execute(gateway.db()).await.expect("Postgres answers");
     let booked = say(&gateway, &letter, "settle", by_hand()).await.expecting(200);
     assert_eq!((booked.text("status"), booked.text("moneyState")), ("WAITING_FOR_DEPOSIT", "REVERSED"));
+    let told = open_letter(&gateway, &key, &letter).await;
+    assert_eq!((&told["operationKind"], &told["reason"]), (&json!("issue_account"), &json!("BOOKS_DISAGREE")));
+    let cases = "select string_agg(kind || ' ' || (detail ->> 'why') || ' ' || (closed_at is null), ', ') from cases";
+    let cases = async || {
+        let cases: String = sqlx::query_scalar(cases).fetch_one(gateway.db()).await.expect("there is one");
+        cases
+    };
+    assert_eq!(cases().await, "books_disagree balance true", "the bank has 9,000 that are nobody's");
+    let read = gateway.shop.get(&key).await.expecting(200);
+    assert_eq!((read.text("moneyState"), read.text("deposits.0.status")), ("REVERSED", "returned"), "{read:?}");
+    gateway.check().await;
+    // Whoever says too soon that they have settled it with the bank is told again.
+    let _ = say(&gateway, &told, "settle", kim("the bank says that it has paid us", None)).await.expecting(200);
+    let _ = open_letter(&gateway, &key, &told).await;
+    assert_eq!(cases().await, "books_disagree balance true");
     gateway.check().await;
 }
 

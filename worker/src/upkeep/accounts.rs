@@ -248,7 +248,6 @@ async fn record(
         reference: &look.reference,
         fact: fact(&event, found, by, shown_asked),
         transaction: operation,
-        case: if finding.needs_person { about(&event) } else { None },
         owes: finding.owes.as_ref().map(|(kind, amount, target)| (operation, *kind, *amount, target)),
         trace_parent: &trace_parent,
         trace_id: &trace_id,

@@ -91,7 +91,7 @@ fn not_issued(claimed: &Claimed) -> Decision {
     claimed.failed(failure, false).with_letter(LetterKind::Information, LetterReason::OutOfTime)
 }
 
-/// After so many tries that the bank refused for what only a look can tell, and no look told it, a person has to.
+/// After so many looks for what the bank refused a change for, none of which told it, a person has to.
 const LOOKS_BEFORE_A_CASE: i32 = 5;
 
 impl Claimed {
@@ -207,8 +207,8 @@ impl Claimed {
         now: OffsetDateTime,
         delays: Delays<'_>,
     ) -> Step {
-        let due_at = (now + delays(self.operation.attempt_count + 1))
-            .min(self.operation.deadline_at.max(now) + CLAIMED_EARLY_BY);
+        let due_at =
+            (now + delays(self.operation.look_count + 1)).min(self.operation.deadline_at.max(now) + CLAIMED_EARLY_BY);
         let work = self.work(OperationStatus::Waiting, Some(due_at), 1);
         decide(
             Decision {
@@ -245,7 +245,7 @@ impl Claimed {
             }
             // It was looked at often enough: the bank's books are others than ours.
             (_, R::NotEmpty | R::Disagrees | R::AlreadyCanceled)
-                if self.operation.attempt_count >= LOOKS_BEFORE_A_CASE =>
+                if self.operation.look_count >= LOOKS_BEFORE_A_CASE =>
             {
                 decide(self.disagreed(reference))
             }

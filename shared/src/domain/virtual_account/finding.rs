@@ -3,6 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::super::cancel::{Cancel, CancelEnd, CancelKind};
+use super::super::event::PaymentEvent;
 use super::super::id::{OperationId, Reference};
 use super::super::money::Money;
 use super::super::operation::OperationKind;
@@ -25,8 +26,6 @@ pub struct Finding {
     pub event: AccountEvent,
     /// The work owed from now on: its kind, how much, and the deposit or account it is about.
     pub owes: Option<(OperationKind, i64, Reference)>,
-    /// Whether a person has to see to it: what is gone had gone back before.
-    pub needs_person: bool,
 }
 
 /// When an account is looked at again, after it was looked at so often since its last change: each time after twice as
@@ -73,7 +72,7 @@ impl PaymentState {
             | Stage::Aborted { .. }
             | Stage::Expired { .. } => {}
         }
-        let simple = |event| Some(Finding { event, owes: None, needs_person: false });
+        let simple = |event| Some(Finding { event, owes: None });
         // What pays goes first: whoever paid waits, however much else was paid in.
         let is_known = |deposit: &FoundDeposit| self.deposits.iter().any(|known| known.key == deposit.key);
         let mut new = found.deposits.iter().filter(|deposit| !is_known(deposit));
@@ -87,13 +86,7 @@ impl PaymentState {
                     return Some(self.deposited(reference, deposit, fresh, asked));
                 }
                 Some(known) if deposit.is_taken_back && known.standing != DepositStanding::TakenBack => {
-                    let event = AccountEvent::TakenBack { key: deposit.key.clone() };
-                    let went_back = match known.standing {
-                        DepositStanding::Taken => self.canceled > 0,
-                        DepositStanding::Returned => true,
-                        DepositStanding::Owed | DepositStanding::TakenBack => false,
-                    };
-                    return Some(Finding { event, owes: None, needs_person: went_back });
+                    return simple(AccountEvent::TakenBack { key: deposit.key.clone() });
                 }
                 None | Some(_) => {}
             }
@@ -123,7 +116,7 @@ impl PaymentState {
         let amount = self.account.as_ref().map(|account| account.amount).or(found.money.map(Money::amount));
         let event = AccountEvent::CloseQueued { work: Work::queued(fresh, OperationKind::CloseAccount) };
         let owes = Some((OperationKind::CloseAccount, amount?, reference.clone()));
-        Some(Finding { event, owes, needs_person: false })
+        Some(Finding { event, owes })
     }
 
     /// Whether there is something in `found` that was never recorded, for want of a place.
@@ -152,6 +145,37 @@ impl PaymentState {
             DepositStanding::TakenBack => -deposit.lost,
         });
         holds.sum::<i64>() != found.balance
+    }
+
+    /// The deposit that went twice by this event, back to whoever paid it in and to their bank: a person has to see to it.
+    #[must_use]
+    pub fn went_twice(&self, event: &PaymentEvent) -> Option<&Deposit> {
+        use AccountEvent as A;
+        let PaymentEvent::Account(event) = event else { return None };
+        let (deposit, went_before) = match event {
+            A::TakenBack { key } => {
+                let deposit = self.deposits.iter().find(|deposit| deposit.key == *key)?;
+                let went_before = match deposit.standing {
+                    DepositStanding::Taken => self.canceled > 0,
+                    DepositStanding::Returned => true,
+                    DepositStanding::Owed | DepositStanding::TakenBack => false,
+                };
+                (deposit, went_before)
+            }
+            A::Returned { operation } => {
+                let deposit = self.returned_by(*operation)?;
+                (deposit, deposit.standing == DepositStanding::TakenBack)
+            }
+            A::Issued { .. }
+            | A::Deposited { .. }
+            | A::PayeeGiven { .. }
+            | A::NothingToReturn { .. }
+            | A::Overdue
+            | A::CloseQueued { .. }
+            | A::Closed { .. }
+            | A::NotClosed { .. } => return None,
+        };
+        went_before.then_some(deposit)
     }
 
     /// What becomes of a deposit, and why if it can't be taken.
@@ -184,7 +208,7 @@ impl PaymentState {
             lost: 0,
         };
         let owes = owed.then(|| (OperationKind::ReturnDeposit, found.amount, Reference(found.key.clone())));
-        Finding { event: AccountEvent::Deposited { deposit, transaction: fresh, at }, owes, needs_person: false }
+        Finding { event: AccountEvent::Deposited { deposit, transaction: fresh, at }, owes }
     }
 
     /// Whether it can take a deposit.
