@@ -253,7 +253,21 @@ impl PaymentState {
                 if let Some(cancel) = self.cancels.iter_mut().find(|cancel| cancel.work.id == *operation) {
                     cancel.end = Some(CancelEnd::Done { kind: *kind, canceled_at: *at, refundable });
                 }
-                let (instrument, approval) = (self.instrument()?.clone(), self.approval().cloned());
+                let instrument = self.instrument()?.clone();
+                let approval = if let Stage::WaitingForDeposit { lapsed, .. } = &self.stage
+                    && *kind == CancelKind::Refund
+                {
+                    // It had gone out before its deposit was taken back, and nobody had heard of it.
+                    lapsed.clone()
+                } else {
+                    self.approval().cloned()
+                };
+                if *kind == CancelKind::Refund
+                    && let Some(key) = self.lapsed_deposit().map(|deposit| deposit.key.clone())
+                    && let Some(deposit) = self.deposits.iter_mut().find(|deposit| deposit.key == key)
+                {
+                    deposit.lost += amount;
+                }
                 if *kind == CancelKind::Cancel
                     && let Some(account) = &mut self.account
                 {

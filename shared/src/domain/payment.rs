@@ -221,6 +221,9 @@ pub enum Stage {
     WaitingForDeposit {
         /// What was asked for.
         instrument: Instrument,
+        /// What it was paid by, until the payer's bank took that back: a refund of it may have gone out, and not be heard of yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lapsed: Option<Approval>,
     },
     /// Paid.
     Done {
@@ -350,7 +353,7 @@ impl PaymentState {
         match &self.stage {
             Stage::Ready => None,
             Stage::InProgress { instrument }
-            | Stage::WaitingForDeposit { instrument }
+            | Stage::WaitingForDeposit { instrument, .. }
             | Stage::Done { instrument, .. }
             | Stage::PartialCanceled { instrument, .. }
             | Stage::Canceled { instrument, .. } => Some(instrument),

@@ -346,6 +346,13 @@ impl PaymentState {
         self.deposits.iter().find(|deposit| deposit.standing == DepositStanding::Taken)
     }
 
+    /// The deposit that paid it until the payer's bank took it back, if none pays it now: what is refunded all the same went twice.
+    #[must_use]
+    pub fn lapsed_deposit(&self) -> Option<&Deposit> {
+        let lapsed = |deposit: &&Deposit| deposit.standing == DepositStanding::TakenBack && deposit.because.is_none();
+        if self.taken_deposit().is_some() { None } else { self.deposits.iter().rev().find(lapsed) }
+    }
+
     /// The deposit that this operation returns.
     #[must_use]
     pub fn returned_by(&self, operation: OperationId) -> Option<&Deposit> {
@@ -392,7 +399,7 @@ impl PaymentState {
                 if !self.operation.as_ref().is_some_and(|work| work.status.is_unsettled()) || self.account.is_some() {
                     return None;
                 }
-                self.stage = Stage::WaitingForDeposit { instrument: instrument.clone() };
+                self.stage = Stage::WaitingForDeposit { instrument: instrument.clone(), lapsed: None };
                 self.operation = None;
                 self.account = Some(account.clone());
             }
@@ -418,8 +425,9 @@ impl PaymentState {
                         deposit.standing = DepositStanding::TakenBack;
                         // Once something of it went back, nothing makes it unpaid: the books are for a person.
                         deposit.lost = canceled;
-                        if let Stage::Done { instrument, .. } = &self.stage {
-                            self.stage = Stage::WaitingForDeposit { instrument: instrument.clone() };
+                        if let Stage::Done { instrument, approval } = &self.stage {
+                            let (instrument, lapsed) = (instrument.clone(), Some(approval.clone()));
+                            self.stage = Stage::WaitingForDeposit { instrument, lapsed };
                         }
                     }
                     DepositStanding::Owed => deposit.standing = DepositStanding::TakenBack,
@@ -487,7 +495,7 @@ impl PaymentState {
     }
 
     fn pay(&mut self, deposit: &Deposit, transaction: OperationId, at: OffsetDateTime) -> Option<()> {
-        let Stage::WaitingForDeposit { instrument } = &self.stage else { return None };
+        let Stage::WaitingForDeposit { instrument, .. } = &self.stage else { return None };
         let account = self.account.as_mut()?;
         if account.reference != deposit.reference || account.amount != deposit.amount {
             return None;

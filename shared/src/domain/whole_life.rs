@@ -360,6 +360,8 @@ impl Life {
         // Somebody's account to give the money back to; or the account was closed by a cancel and is there no more.
         (if self.by_account { of_card } else { of_account })
             || (matches!(deed, Deed::TakeBack(_)) && self.gone() > 0)
+            // Nor is it refunded after that.
+            || (matches!(deed, Deed::GiveBack { refund: true, .. }) && self.status == "WAITING_FOR_DEPOSIT")
             || (matches!(deed, Deed::Overdue) && was_paid_since)
     }
 }

@@ -98,14 +98,15 @@ impl Store {
                     where a.call not in ('inquire', 'net_cancel') and a.resolution is null
                     group by a.operation_id
                 ), earlier as (
-                    -- What never left us needs no asking; nor what a bank refused: it has no other words for its books.
+                    -- What never left us needs no asking; nor what a bank refused: it has no other words for its books. What was
+                    -- done, and not taken, is asked about before anything is sent anew.
                     select e.operation_id, jsonb_agg(jsonb_build_object('call', e.call, 'reference', e.reference)
                         order by e.sent_at) as attempts
                     from (
                         select distinct on (a.operation_id, a.reference) a.operation_id, a.call, a.reference, a.sent_at
                         from attempts a join claimed c on c.id = a.operation_id
                         where c.kind = any($9) and a.call not in ('inquire', 'net_cancel')
-                            and (a.resolution = 'not_moved'
+                            and (a.resolution in ('not_moved', 'approved')
                                 or (a.resolution = 'declined' and c.connector <> 'virtual_account'))
                             and coalesce(a.answer not in ('busy', 'not_sent'), true)
                         order by a.operation_id, a.reference, a.sent_at) e

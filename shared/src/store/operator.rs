@@ -46,7 +46,7 @@ pub enum Heeded {
         /// At that version.
         state: Box<PaymentState>,
     },
-    /// A call of it is open: what came of that can still be asked.
+    /// A call of it is open: what came of that can still be asked. Or other work of its payment is under way, and comes first.
     StillOpen,
     /// It is no change that was given up and has no such case, or the payment does not take it.
     NothingToDo,
@@ -165,7 +165,8 @@ async fn heed_in(
     let Some(Spoken { event, result }) = spoken(operation, payment, said.word, row.now) else {
         return Ok(Some(Heeded::NothingToDo));
     };
-    if state.open {
+    // What is at the acquirer for the same payment is decided by how that stands now.
+    if state.open || payment.state.is_busy() {
         return Ok(Some(Heeded::StillOpen));
     }
     let Ok(next) = payment.state.on(&event) else { return Ok(Some(Heeded::NothingToDo)) };

@@ -151,6 +151,9 @@ impl PaymentState {
     #[must_use]
     pub fn went_twice(&self, event: &PaymentEvent) -> Option<&Deposit> {
         use AccountEvent as A;
+        if let PaymentEvent::CancelDone { kind: CancelKind::Refund, .. } = event {
+            return self.lapsed_deposit();
+        }
         let PaymentEvent::Account(event) = event else { return None };
         let (deposit, went_before) = match event {
             A::TakenBack { key } => {

@@ -10,7 +10,7 @@ use super::super::super::id::AttemptId;
 use super::super::super::ledger::{TransactionKind, posting};
 use super::super::super::operation::{Connector, OperationResult};
 use super::super::super::operator::{OperatorWord, spoken};
-use super::super::super::payment::Payment;
+use super::super::super::payment::{Payment, PaymentStatus};
 use super::*;
 
 /// A refund of the whole that was sent once, and of which nobody has heard, at a bank that dedupes; after so many looks for why it
@@ -195,4 +195,26 @@ fn a_return_that_was_settled_after_its_deposit_was_taken_back_went_twice() {
     let settled = spoken(operation, payment, OperatorWord::Settled, START).unwrap();
     assert!(payment.state.went_twice(&settled.event).is_some());
     assert_eq!(spoken(operation, payment, OperatorWord::Released, START), None);
+}
+
+#[test]
+fn a_refund_that_is_heard_of_after_its_deposit_was_taken_back_is_booked() {
+    let waits = after(&refunding(), AccountEvent::TakenBack { key: "d1".into() });
+    assert_eq!(waits.status(), PaymentStatus::WaitingForDeposit);
+    for (amount, status) in [(5_000, PaymentStatus::PartialCanceled), (ASKED, PaymentStatus::Canceled)] {
+        let mut waits = waits.clone();
+        (waits.cancels[0].amount, waits.reserved) = (amount, amount);
+        let done = |kind| PaymentEvent::CancelDone { operation: waits.cancels[0].work.id, kind, at: START };
+        let heard = done(CancelKind::Refund);
+        assert_eq!(waits.went_twice(&heard).map(|deposit| &*deposit.key), Some("d1"));
+        let booked = waits.on(&heard).unwrap();
+        // As if it had been heard of first.
+        let first = refunding();
+        let mut first = PaymentState { cancels: waits.cancels.clone(), reserved: amount, ..first };
+        first = first.on(&heard).unwrap();
+        assert_eq!(booked, after(&first, AccountEvent::TakenBack { key: "d1".into() }));
+        assert_eq!((booked.status(), booked.deposits[0].lost, booked.reserved), (status, amount, 0));
+        // An account that was closed gave nothing back.
+        assert!(waits.went_twice(&done(CancelKind::Cancel)).is_none());
+    }
 }

@@ -112,11 +112,15 @@ impl Model {
         self.till.deposits.iter().any(|found| Some(&found.key) == taken && !found.is_taken_back)
     }
 
-    /// The next operation is a return: the bank makes it, once.
+    /// The next operation is a return or a refund: the bank makes it, once.
     fn paid_out(&mut self) {
-        let Some((operation, OperationKind::ReturnDeposit, amount)) = self.queue.first().copied() else { return };
+        let Some((operation, kind, amount)) = self.queue.first().copied() else { return };
         let key = self.payment.state.returned_by(operation).map(|deposit| &deposit.key);
-        let at_bank = self.till.deposits.iter().any(|found| Some(&found.key) == key && !found.is_taken_back);
+        let at_bank = if kind == OperationKind::Cancel {
+            self.has_taken_deposit()
+        } else {
+            self.till.deposits.iter().any(|found| Some(&found.key) == key && !found.is_taken_back)
+        };
         if at_bank && !self.unheard.contains(&operation) {
             self.till.paid_out += amount;
             self.unheard.push(operation);
@@ -153,6 +157,9 @@ impl Model {
             OperationKind::CloseAccount => {
                 self.till.is_closed = true;
                 AccountEvent::Closed { operation: Some(operation), own: true }
+            }
+            OperationKind::Cancel if self.unheard.contains(&operation) => {
+                return self.happened(&PaymentEvent::CancelDone { operation, kind: CancelKind::Refund, at: self.now });
             }
             OperationKind::Cancel => {
                 let failure = Failure::ours(FailureCode::RefundRejected, FailureReason::DepositedMeanwhile);
