@@ -18,6 +18,7 @@ create table billing_keys (
     acquirer_code    text        not null,
     card_type        text        not null,
     owner_type       text        not null,
+    -- By the merchant's clock.
     authenticated_at timestamptz not null default now(),
     deleted_at       timestamptz,
     constraint billing_keys_mode check (mode in ('test', 'live')),
@@ -46,7 +47,7 @@ create table billing_requests (
     success_url   text        not null,
     fail_url      text        not null,
     created_at    timestamptz not null default now(),
-    -- Until when the customer may type the card in; after that, until when the authKey is good.
+    -- Until when the customer may type the card in; after that, until when the authKey is good. By the merchant's clock.
     expires_at    timestamptz not null,
     -- SHA-256 of the authKey, once there is one.
     auth_key_hash bytea       constraint billing_requests_auth_key_hash_unique unique,
@@ -59,7 +60,7 @@ create table billing_requests (
     constraint billing_requests_card check ((card is not null) = (auth_key_hash is not null and used_at is null))
 );
 
-create index billing_requests_by_age on billing_requests (expires_at);
+create index billing_requests_by_age on billing_requests (created_at);
 
 -- The third door by which a payment comes in.
 alter table payments
@@ -77,4 +78,4 @@ alter table idempotency_keys
 
 -- They concern the API only; what is too old, the worker forgets.
 grant select, insert, update on billing_keys, billing_requests to naru_api;
-grant select (id, expires_at), delete on billing_requests to naru_worker;
+grant select (id, created_at), delete on billing_requests to naru_worker;

@@ -242,7 +242,8 @@ mod tests {
     /// Why nobody guesses a key, and no two are the same:
     ///
     /// 1. each has 192 bits from the operating system's generator, and nothing else decides it: no time, no counter, no
-    ///    merchant, no name;
+    ///    merchant, no name (`what_is_issued_is_random_in_every_place` asks the API for some). But for the two of the sandbox's
+    ///    demo merchant, which are derived from the master secret: as hard to guess as that is, and the same if seeded again;
     /// 2. all of them are in the text: bytes that differ in one bit make another key, so a key is as hard to guess as
     ///    they are, and among a billion keys two are alike with a probability of 10^-40;
     /// 3. should it happen all the same, Postgres refuses the second: `api_keys_hash_unique`.

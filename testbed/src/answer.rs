@@ -19,6 +19,21 @@ pub fn codes_heard() -> BTreeSet<String> {
     heard().clone()
 }
 
+/// Toss Payments' codes that no call answers with, as they are declared.
+const FOREIGN: &str = include_str!("../../api/src/problem/foreign.rs");
+
+/// Those codes, each with why it can't happen.
+pub fn foreign_codes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let mut lines = FOREIGN.lines().map(str::trim);
+    std::iter::from_fn(move || {
+        let declared = lines.by_ref().find(|line| line.starts_with('"'))?;
+        let code = declared.split('"').nth(1)?;
+        // The reason is on the same line or on the next.
+        let last = if declared.ends_with(';') { declared } else { lines.next()? };
+        Some((code, last.trim_end_matches(['"', ';']).rsplit('"').next()?))
+    })
+}
+
 /// An answer of the API.
 #[derive(Clone)]
 pub struct Answer {
@@ -33,6 +48,8 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// # Panics
+    /// When it is refused with a code that can't happen.
     pub(crate) async fn read(response: reqwest::Response) -> Result<Self, reqwest::Error> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -41,7 +58,11 @@ impl Answer {
         let answer = Self { status, headers, text, body };
         // What a test code asks for is no answer of Naru's own.
         if status >= 400 && answer.text("reason") != "TEST_CODE" {
-            heard().insert(answer.text("code").to_owned());
+            let code = answer.text("code");
+            if let Some((_, why)) = foreign_codes().find(|(foreign, _)| *foreign == code) {
+                panic!("{code} was answered, although {why}: {answer:?}");
+            }
+            heard().insert(code.to_owned());
         }
         Ok(answer)
     }

@@ -59,7 +59,7 @@ mod vhost;
 mod worker;
 
 pub use account::Account;
-pub use answer::{Answer, codes_heard};
+pub use answer::{Answer, codes_heard, foreign_codes};
 pub use bank::{Bank, BankHold, Expected, Money};
 pub use company::{Company, Desk, IssuedKey, PASSWORD};
 pub use gateway::{Accepted, Builder, Ended, Gateway, Who, share_of_handles};

@@ -24,13 +24,15 @@ use time::format_description::well_known::Rfc3339;
 use time::{Date, OffsetDateTime, UtcOffset};
 use url::{Host, Url};
 
-use crate::problem::{Code, FieldError, Problem};
+use crate::problem::{Code, FieldError, Problem, Reason};
 
 /// Collects what is wrong with a request's fields.
 #[derive(Debug, Default)]
 pub struct Check {
     errors: Vec<FieldError>,
-    /// What is wrong in a way that has a code of its own; said when nothing else is wrong.
+    /// Whether something is wrong that has no code of its own.
+    is_plain: bool,
+    /// The first that has one; said when nothing plain is wrong beside it.
     refusal: Option<Problem>,
 }
 
@@ -46,21 +48,29 @@ impl Check {
 
     /// Notes that `field` is wrong; `reason` says what would be right, without the value.
     pub fn wrong(&mut self, field: &str, reason: impl Into<Cow<'static, str>>) {
+        self.is_plain = true;
+        self.errors.push(FieldError::new(field, reason));
+    }
+
+    /// Notes that `field` is wrong in a way that has a code of its own: `problem`, unless another was first.
+    fn refused(&mut self, problem: Problem, field: &str, reason: impl Into<Cow<'static, str>>) {
+        self.refusal.get_or_insert(problem);
         self.errors.push(FieldError::new(field, reason));
     }
 
     /// What `build` makes of the checked values, if nothing was wrong.
     ///
     /// # Errors
-    /// `INVALID_FIELDS` with everything that was wrong; or what has a code of its own, if that was all.
+    /// `INVALID_FIELDS`, or the code of its own that something has when nothing else is wrong; with everything that was
+    /// wrong in either case.
     pub fn finish<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Problem> {
         if self.errors.is_empty()
-            && self.refusal.is_none()
             && let Some(value) = build()
         {
             return Ok(value);
         }
-        Err(self.refusal.filter(|_| self.errors.is_empty()).unwrap_or_else(|| Problem::fields(self.errors)))
+        let refusal = self.refusal.filter(|_| !self.is_plain);
+        Err(refusal.unwrap_or_else(|| Problem::because(Reason::InvalidFields)).errors(self.errors))
     }
 
     /// `value` when `good`, else a note.
@@ -166,7 +176,7 @@ impl Check {
                 true => Problem::of(Code::ExceedMaxCardInstallmentPlan),
                 false => Problem::of(Code::InvalidCardInstallmentPlan),
             };
-            self.refusal = Some(problem.errors(vec![FieldError::new(field, "must be 0 or from 2 to 12")]));
+            self.refused(problem, field, "must be 0 or from 2 to 12");
         }
         fitting
     }
@@ -219,19 +229,38 @@ impl Check {
         self.require(field, count, (1..=100).contains(&count), "must be from 1 to 100")
     }
 
-    /// A card number.
+    /// A card number. A wrong check digit has a code of its own.
     pub fn card_number(&mut self, field: &str, text: &str) -> Option<CardNumber> {
-        self.card_field(field, CardNumber::parse(text))
+        match CardNumber::parse(text) {
+            Err(why @ NotACardField::CheckDigit) => {
+                self.refused(Problem::because(Reason::WrongCheckDigit), field, why.to_string());
+                None
+            }
+            parsed => self.card_field(field, parsed),
+        }
     }
 
-    /// The month a card is good through, from its two fields.
-    pub fn card_expiry(&mut self, fields: [&str; 2], year: &str, month: &str) -> Option<CardExpiry> {
+    /// The month a card is good through, from its two fields. One that is over by `now` has a code of its own.
+    pub fn card_expiry(
+        &mut self,
+        fields: [&str; 2],
+        year: &str,
+        month: &str,
+        now: OffsetDateTime,
+    ) -> Option<CardExpiry> {
         // Each part is tried beside a good one, so that both can be named.
         let year_is_good = CardExpiry::parse(year, "01").is_ok();
         let month_is_good = CardExpiry::parse("30", month).is_ok();
         self.require(fields[0], (), year_is_good, "must be two digits");
         self.require(fields[1], (), month_is_good, "must be 01 to 12");
-        CardExpiry::parse(year, month).ok()
+        let expiry = CardExpiry::parse(year, month).ok()?;
+        if expiry.is_past(now) {
+            for field in fields {
+                self.refused(Problem::because(Reason::CardExpired), field, "is past");
+            }
+            return None;
+        }
+        Some(expiry)
     }
 
     /// The three or four digits on a card's back.
@@ -326,13 +355,16 @@ fn is_reachable_safely(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use time::macros::datetime;
+
     use super::*;
 
     /// Whether `check` accepts the value.
     fn accepts<T>(check: impl FnOnce(&mut Check) -> Option<T>) -> bool {
         let mut all = Check::new();
         let value = check(&mut all);
-        assert_eq!(value.is_some(), all.errors.is_empty() && all.refusal.is_none(), "a value or an error");
+        assert_eq!(value.is_some(), all.errors.is_empty(), "a value or an error");
+        assert_eq!(all.errors.is_empty(), !all.is_plain && all.refusal.is_none(), "an error with or without a code");
         value.is_some()
     }
 
@@ -446,11 +478,54 @@ mod tests {
         let order = check.order_id("orderId", "!");
         let amount = check.amount("amount", 0);
         let card = check.card_number("cardNumber", "4242424242424241");
-        let expiry = check.card_expiry(["cardExpirationYear", "cardExpirationMonth"], "2030", "13");
+        let expiry = check.card_expiry(["cardExpirationYear", "cardExpirationMonth"], "2030", "13", NOW);
         let absent = check.optional(None::<&str>, |check, text| check.email("customerEmail", text));
         let problem = check.finish(|| Some((order?, amount?, card?, expiry?, absent?))).unwrap_err();
         let named: Vec<&str> = problem.field_errors().iter().map(|error| error.field.as_str()).collect();
         assert_eq!(named, ["orderId", "amount", "cardNumber", "cardExpirationYear", "cardExpirationMonth"]);
         assert!(problem.field_errors().iter().all(|error| !error.reason.contains("4242")));
+        assert_eq!(
+            problem.reason(),
+            Some(Reason::InvalidFields),
+            "a code of its own is of no use beside what has none"
+        );
+    }
+
+    const NOW: OffsetDateTime = datetime!(2026-11-30 15:00 UTC);
+
+    #[test]
+    fn what_has_a_code_of_its_own_is_told_by_it() {
+        /// What is typed, and why it is refused, with which fields.
+        type Case = (&'static str, &'static str, i64, Option<Reason>, Code, &'static [&'static str]);
+        const EXPIRY: [&str; 2] = ["cardExpirationYear", "cardExpirationMonth"];
+        const NUMBER_AND_EXPIRY: [&str; 3] = ["cardNumber", EXPIRY[0], EXPIRY[1]];
+        let cases: [Case; 7] = [
+            ("4242424242424241", "12", 0, Some(Reason::WrongCheckDigit), Code::InvalidCardNumber, &["cardNumber"]),
+            ("4242424242424242", "11", 0, Some(Reason::CardExpired), Code::InvalidCardExpiration, &EXPIRY),
+            ("4242424242424242", "12", 1, None, Code::InvalidCardInstallmentPlan, &["cardInstallmentPlan"]),
+            ("4242424242424242", "12", 13, None, Code::ExceedMaxCardInstallmentPlan, &["cardInstallmentPlan"]),
+            // The first of two, and every field that is wrong.
+            (
+                "4242424242424241",
+                "11",
+                13,
+                Some(Reason::WrongCheckDigit),
+                Code::InvalidCardNumber,
+                &["cardNumber", "cardExpirationYear", "cardExpirationMonth", "cardInstallmentPlan"],
+            ),
+            // What is no card number at all is a field like any other.
+            ("4242", "12", 0, Some(Reason::InvalidFields), Code::InvalidRequest, &["cardNumber"]),
+            ("4242", "11", 0, Some(Reason::InvalidFields), Code::InvalidRequest, &NUMBER_AND_EXPIRY),
+        ];
+        for (typed, month, months, reason, code, fields) in cases {
+            let mut check = Check::new();
+            let card = check.card_number("cardNumber", typed);
+            let good_through = check.card_expiry(EXPIRY, "26", month, NOW);
+            let months = check.instalments("cardInstallmentPlan", months);
+            let problem = check.finish(|| Some((card?, good_through?, months?))).unwrap_err();
+            assert_eq!((problem.reason(), problem.code()), (reason, code), "{typed} {month}");
+            let named: Vec<&str> = problem.field_errors().iter().map(|error| error.field.as_str()).collect();
+            assert_eq!(named, fields, "{typed} {month}");
+        }
     }
 }

@@ -238,7 +238,9 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
     if again {
         return Err(about(Problem::of(Code::ForbiddenConsecutiveRequest)));
     }
-    if state.refundable() > 0 && state.cancelable_until().is_some_and(|until| System.now() >= until) {
+    if state.refundable() > 0
+        && state.cancelable_until().is_some_and(|until| payment.merchant_time(System.now()) >= until)
+    {
         return Err(about(Problem::of(Code::ExceedMaxRefundDue)));
     }
     state.cancelable(payment.tax_free, asked.amount, asked.tax_free).map_err(|why| match why {

@@ -44,6 +44,7 @@ impl CardFields {
             ["cardExpirationYear", "cardExpirationMonth"],
             &self.card_expiration_year,
             &self.card_expiration_month,
+            System.now(),
         );
         let password =
             check.optional(self.card_password.as_deref(), |check, text| check.card_password("cardPassword", text));
@@ -52,10 +53,6 @@ impl CardFields {
         });
         let cvc = check.optional(self.cvc.as_deref(), |check, text| check.cvc("cvc", text));
         let months = check.instalments("cardInstallmentPlan", self.card_installment_plan.unwrap_or(0));
-        if expiry.as_ref().is_some_and(|expiry| expiry.is_past(System.now())) {
-            check.wrong("cardExpirationYear", "is past");
-            return None;
-        }
         Some(TypedCard {
             number: number?,
             expiry: expiry?,

@@ -102,6 +102,10 @@ mod tests {
         for code in Code::ALL {
             let headings: Vec<&str> = code.page().lines().filter_map(|line| line.strip_prefix("## ")).collect();
             assert_eq!(headings, reasons_of(*code), "{code:?}");
+            let row = INDEX.lines().find(|line| line.starts_with(&format!("| [{}](", code.as_str()))).unwrap();
+            let listed: Vec<&str> = row.split('|').nth(5).unwrap().split_whitespace().collect();
+            let expected: Vec<String> = headings.iter().map(|heading| format!("`{heading}`")).collect();
+            assert_eq!(listed, expected, "{code:?} in the index");
             for failure in failures_of(*code) {
                 let section = code.page().split("\n## ").find(|section| section.starts_with(failure)).unwrap();
                 assert!(section.contains(&format!("Status {},", code.status())), "{code:?} {failure}");

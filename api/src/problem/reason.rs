@@ -150,6 +150,10 @@ reasons! {
         "The merchant would have no owner any more, and nobody could ever make another. Make somebody else an owner first.";
     TooManyCards = "TOO_MANY_CARDS", ExceedMaxAuthCount, 403, NotMoved, false,
         "Too many cards were tried for this payment, and none was accepted. A checkout is no place to find out which numbers are cards: the payer goes back to the shop and orders again.";
+    WrongCheckDigit = "WRONG_CHECK_DIGIT", InvalidCardNumber, 400, NotMoved, false,
+        "The number's check digit does not fit: it is mistyped. Nobody was asked. `errors` names every field that is wrong.";
+    CardExpired = "CARD_EXPIRED", InvalidCardExpiration, 400, NotMoved, false,
+        "The month is over in Korea. Nobody was asked. `errors` names every field that is wrong.";
     InstallmentBelowAmount = "INSTALLMENT_BELOW_AMOUNT", InvalidCardInstallmentPlan, 400, NotMoved, false,
         "Instalments are possible from 50,000 won.";
     BillingKeyDeleted = "BILLING_KEY_DELETED", InvalidBillKeyRequest, 400, NotMoved, false,

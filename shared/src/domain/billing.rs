@@ -23,7 +23,7 @@ pub struct BillingKey {
     pub customer_key: String,
     /// As it is charged, in one payment unless said otherwise. Without a token once the key is deleted.
     pub card: Card,
-    /// When its customer authenticated.
+    /// When its customer authenticated, by the merchant's clock.
     pub authenticated_at: OffsetDateTime,
     /// Whether the merchant has deleted it.
     pub is_deleted: bool,

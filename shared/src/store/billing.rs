@@ -65,9 +65,9 @@ pub struct BillingRequest {
     pub customer_key: String,
     /// Where the customer goes when authenticated.
     pub success_url: String,
-    /// Whether it waits for its customer, by the database's clock.
+    /// Whether it waits for its customer, by its merchant's clock.
     pub is_open: bool,
-    /// Whether its authKey can be exchanged, by the database's clock.
+    /// Whether its authKey can be exchanged, by its merchant's clock.
     pub is_authenticated: bool,
 }
 
@@ -127,10 +127,13 @@ impl Store {
             self,
             sqlx::query_as!(
                 Row,
-                r#"with issued as (
+                r#"with clock as (
+                    select max(ahead) as ahead from merchant_clocks where merchant_id = $3 and mode = $4
+                ), issued as (
                     insert into billing_keys (id, billing_key, merchant_id, mode, customer_key, token, bin, last4,
-                        fingerprint, issuer_code, acquirer_code, card_type, owner_type)
-                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                        fingerprint, issuer_code, acquirer_code, card_type, owner_type, authenticated_at)
+                    select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, now() + coalesce(ahead, '0')
+                    from clock
                     returning *
                 ), key as (
                     insert into idempotency_keys (merchant_id, mode, route, key, fingerprint, members, billing_key_id)
@@ -328,7 +331,8 @@ impl Store {
         Ok(row.map(|row| Created { at: row.at, shown_at: row.created_at }))
     }
 
-    /// Writes down that a customer's card is to become a billing key. Returns until when it may be typed in.
+    /// Writes down that a customer's card is to become a billing key. Returns until when it may be typed in, by the
+    /// merchant's clock.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -338,7 +342,9 @@ impl Store {
             sqlx::query_scalar!(
                 r#"insert into billing_requests
                     (id, request_id, merchant_id, mode, customer_key, success_url, fail_url, expires_at)
-                values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8)) returning expires_at"#,
+                select $1, $2, $3, $4, $5, $6, $7, now() + coalesce(max(ahead), '0') + make_interval(secs => $8)
+                from merchant_clocks where merchant_id = $3 and mode = $4
+                returning expires_at"#,
                 new.id,
                 new.request_id,
                 new.tenant.merchant.0,
@@ -362,9 +368,11 @@ impl Store {
             sqlx::query_as!(
                 BillingRequest,
                 r#"select r.id, m.mid, r.mode = 'live' as "is_live!", r.customer_key, r.success_url,
-                    r.auth_key_hash is null and r.expires_at > now() as "is_open!",
-                    r.card is not null and r.expires_at > now() as "is_authenticated!"
-                from billing_requests r join merchants m on m.id = r.merchant_id where r.request_id = $1"#,
+                    r.auth_key_hash is null and r.expires_at > now() + coalesce(c.ahead, '0') as "is_open!",
+                    r.card is not null and r.expires_at > now() + coalesce(c.ahead, '0') as "is_authenticated!"
+                from billing_requests r join merchants m on m.id = r.merchant_id
+                    left join merchant_clocks c on c.merchant_id = r.merchant_id and c.mode = r.mode
+                where r.request_id = $1"#,
                 request_id,
             ),
             fetch_optional
@@ -384,9 +392,13 @@ impl Store {
         let done = write!(
             self,
             sqlx::query!(
-                r#"update billing_requests set auth_key_hash = $2, card = $3,
-                    expires_at = now() + make_interval(secs => $4)
-                where id = $1 and auth_key_hash is null and expires_at > now()"#,
+                r#"with clock as (
+                    select now() + coalesce(max(ahead), '0') as now
+                    from billing_requests join merchant_clocks using (merchant_id, mode) where id = $1
+                )
+                update billing_requests set auth_key_hash = $2, card = $3,
+                    expires_at = clock.now + make_interval(secs => $4)
+                from clock where id = $1 and auth_key_hash is null and expires_at > clock.now"#,
                 request,
                 auth_key_hash.as_slice(),
                 to_json(card),
@@ -411,9 +423,10 @@ impl Store {
             sqlx::query_as!(
                 BillingRequest,
                 r#"select r.id, m.mid, r.mode = 'live' as "is_live!", r.customer_key, r.success_url,
-                    r.auth_key_hash is null and r.expires_at > now() as "is_open!",
-                    r.card is not null and r.expires_at > now() as "is_authenticated!"
+                    r.auth_key_hash is null and r.expires_at > now() + coalesce(c.ahead, '0') as "is_open!",
+                    r.card is not null and r.expires_at > now() + coalesce(c.ahead, '0') as "is_authenticated!"
                 from billing_requests r join merchants m on m.id = r.merchant_id
+                    left join merchant_clocks c on c.merchant_id = r.merchant_id and c.mode = r.mode
                 where r.auth_key_hash = $1 and r.merchant_id = $2 and r.mode = $3"#,
                 auth_key_hash.as_slice(),
                 tenant.merchant.0,
@@ -439,20 +452,23 @@ impl Store {
             self,
             sqlx::query_as!(
                 Row,
-                r#"with found as (
+                r#"with clock as (
+                    select now() + coalesce(max(ahead), '0') as now from merchant_clocks
+                    where merchant_id = $3 and mode = $4
+                ), found as (
                     select id, card from billing_requests
                     where auth_key_hash = $6 and merchant_id = $3 and mode = $4 and customer_key = $5
-                        and used_at is null and expires_at > now()
+                        and used_at is null and expires_at > (select now from clock)
                     for update
                 ), used as (
                     update billing_requests r set used_at = now(), card = null from found where r.id = found.id
                 ), issued as (
                     insert into billing_keys (id, billing_key, merchant_id, mode, customer_key, token, bin, last4,
-                        fingerprint, issuer_code, acquirer_code, card_type, owner_type)
+                        fingerprint, issuer_code, acquirer_code, card_type, owner_type, authenticated_at)
                     select $1, $2, $3, $4, $5, card ->> 'token', card ->> 'bin', card ->> 'last4',
                         card ->> 'fingerprint', card ->> 'issuerCode', card ->> 'acquirerCode', card ->> 'cardType',
-                        card ->> 'ownerType'
-                    from found
+                        card ->> 'ownerType', clock.now
+                    from found, clock
                     returning *
                 ), key as (
                     insert into idempotency_keys (merchant_id, mode, route, key, fingerprint, members, billing_key_id)
@@ -477,7 +493,7 @@ impl Store {
         row.map(Row::into_key).transpose()
     }
 
-    /// Forgets requests whose time is over, at most `limit` of them. Returns how many.
+    /// Forgets requests of yesterday, whose time is over by any clock, at most `limit` of them. Returns how many.
     ///
     /// # Errors
     /// When Postgres can't be reached.
@@ -486,7 +502,7 @@ impl Store {
             self,
             sqlx::query!(
                 r#"delete from billing_requests where id in
-                    (select id from billing_requests where expires_at < now() - interval '1 day' limit $1)"#,
+                    (select id from billing_requests where created_at < now() - interval '25 hours' limit $1)"#,
                 limit,
             ),
             execute

@@ -133,7 +133,7 @@ async fn a_program_does_not_do_the_other_s_work() {
         ("naru_worker", "select card from billing_requests", false),
         (
             "naru_worker",
-            "delete from billing_requests where id in (select id from billing_requests where expires_at < now())",
+            "delete from billing_requests where id in (select id from billing_requests where created_at < now())",
             true,
         ),
         ("naru_api", "delete from payers", false),

@@ -182,7 +182,7 @@ async fn the_time_of_a_request_and_of_its_key_runs_out() {
     let late = shop.issue(&auth_key, CUSTOMER).await.expecting_problem(400, "INVALID_BILL_KEY_REQUEST");
     assert_eq!(late.text("reason"), "AUTH_KEY_INVALID");
     // What is long over is forgotten by upkeep, token and all.
-    let old = "update billing_requests set expires_at = now() - interval '25 hours'";
+    let old = "update billing_requests set created_at = created_at - interval '25 hours'";
     sqlx::query(old).execute(gateway.db()).await.expect("Postgres answers");
     eventually("they are forgotten", Duration::from_secs(15), async || {
         (count(&gateway, "select count(*) from billing_requests").await == 0).then_some(())

@@ -9,7 +9,7 @@ use naru_shared::clock::Clock as _;
 use naru_shared::domain::id::Mode;
 use naru_shared::domain::staff::Role;
 use naru_shared::system::System;
-use naru_testbed::{Answer, Gateway, PASSWORD, Payment, Shop, eventually};
+use naru_testbed::{Answer, Gateway, Means, PASSWORD, Payment, Shop, eventually};
 use reqwest::Method;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -254,5 +254,73 @@ async fn seven_days_for_a_deposit_pass_in_a_second() {
     // Everybody else's time is their own.
     let read = other.get(of_another.payment_key()).await.expecting(200);
     assert_eq!(read.at("virtualAccount.expired"), false, "{read:?}");
+    gateway.check().await;
+}
+
+/// The carrier is not even asked: its own month, in the simulator, is the world's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phones_month_ends_by_it() {
+    let gateway = Gateway::start().await;
+    let shop = &gateway.shop;
+    let (early, late) = (Payment::of(12_000), Payment::of(13_000));
+    let by_phone = async |payment: &Payment| shop.pay_with(payment, &Means::mobile("approve")).await.expecting(200);
+    let paid = by_phone(&early).await;
+    // The middle of a later month: no month ends while this runs.
+    let later = System.now() + time::Duration::days(40);
+    let later = later.replace_day(15).expect("every month has one").format(&Rfc3339).expect("a time has a form");
+    let _ = shop.post("/v1/clock", &json!({ "now": later })).await.expecting(200);
+    let refused = shop.cancel(paid.payment_key()).await.expecting_problem(403, "EXCEED_MAX_REFUND_DUE");
+    assert_eq!(refused.text("moneyState"), "NOT_MOVED", "{refused:?}");
+    assert_eq!(gateway.bank.asked(&early.order_id, "cancel").await, 0);
+    gateway.bank.expect(&early.order_id).charged_once().await;
+
+    // What is paid now has this month.
+    let paid = by_phone(&late).await;
+    assert_eq!(shop.cancel(paid.payment_key()).await.expecting(200).text("status"), "CANCELED");
+    gateway.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_billing_key_is_asked_for_and_dated_by_it() {
+    const CUSTOMER: &str = "customer-1";
+    let gateway = Gateway::start().await;
+    let (shop, other) = (&gateway.shop, gateway.another_shop().await);
+    let of_another = other.request_billing(CUSTOMER).await.expecting(200);
+    let in_time = shop.request_billing(CUSTOMER).await.expecting(200);
+    let late = shop.request_billing(CUSTOMER).await.expecting(200);
+
+    let _ = shop.advance(30 * 60 - 60).await.expecting(200);
+    // The customer comes in the last minute, and gives the merchant ten more.
+    let authenticated = shop.authenticate_billing(&in_time, "approve").await.expecting(200);
+    let _ = shop.advance(60).await.expecting(200);
+    let late = shop.authenticate_billing(&late, "approve").await;
+    let _ = late.expecting_problem(404, "NOT_FOUND_PAYMENT_SESSION");
+    let requested = shop.request_billing(CUSTOMER).await.expecting(200);
+    let between = time_of(&requested, "expiresAt") - time_of(&in_time, "expiresAt");
+    assert!((30 * 60..31 * 60).contains(&between.whole_seconds()), "{between}: {requested:?}");
+
+    let auth_key = |authenticated: &Answer| {
+        let key = authenticated.text("nextUrl").split(['?', '&']).find_map(|pair| pair.strip_prefix("authKey="));
+        key.expect("nextUrl has an authKey").to_owned()
+    };
+    let _ = shop.advance(8 * 60).await.expecting(200);
+    let good = shop.issue(&auth_key(&authenticated), CUSTOMER).await.expecting(200);
+    let authenticated = shop.authenticate_billing(&requested, "approve").await.expecting(200);
+    let _ = shop.advance(10 * 60 + 1).await.expecting(200);
+    let over = shop.issue(&auth_key(&authenticated), CUSTOMER).await;
+    assert_eq!(over.expecting_problem(400, "INVALID_BILL_KEY_REQUEST").text("reason"), "AUTH_KEY_INVALID");
+
+    // Each is dated by the clock as it was.
+    let typed_in = shop.authorize(CUSTOMER, "approve").await.expecting(200);
+    let now = time_of(&shop.clock().await.expecting(200), "now");
+    for (key, ago) in [(&good, 10 * 60 + 1), (&typed_in, 0)] {
+        let age = (now - time_of(key, "authenticatedAt")).whole_seconds();
+        assert!((ago..ago + 60).contains(&age), "{age}: {key:?}");
+    }
+    let paid = shop.charge(good.text("billingKey"), CUSTOMER, &Payment::of(4_900)).await.expecting(200);
+    assert!(time_of(&paid, "requestedAt") >= time_of(&typed_in, "authenticatedAt"), "{paid:?}");
+
+    // Everybody else's time is their own.
+    let _ = other.authenticate_billing(&of_another, "approve").await.expecting(200);
     gateway.check().await;
 }

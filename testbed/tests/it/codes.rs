@@ -1,11 +1,12 @@
-//! Every code that can happen does: by a request over HTTP, in a table. A code that is in neither list fails the test.
+//! Every code that can happen does, with its status: by a request over HTTP, in a table. A code that is in neither list fails the
+//! test. Toss Payments' other codes can't happen, each for the reason it is declared with (`api/src/problem/foreign.rs`).
 
 use std::collections::BTreeSet;
 use std::future::IntoFuture as _;
 
-use naru_testbed::{Answer, Gateway, Link, Means, Payment, Who, codes_heard};
+use naru_testbed::{Account, Answer, Gateway, Link, Means, Payment, Shop, Who, codes_heard, foreign_codes};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The codes as they are declared.
 const DECLARED: &str = include_str!("../../../api/src/problem/code.rs");
@@ -130,6 +131,15 @@ async fn a_bank_that_opens_no_account_is_told_of() {
     gateway.check().await;
 }
 
+/// Reasons that have a status of their own, which is not their code's.
+const OWN_STATUS: &[(&str, u16)] = &[
+    ("RATE_LIMITED", 429),
+    ("BACKLOG_FULL", 503),
+    ("DATABASE_UNAVAILABLE", 503),
+    ("ACQUIRER_UNAVAILABLE", 503),
+    ("OUTCOME_OPEN", 504),
+];
+
 /// Every declared code with its status.
 fn declared() -> Vec<(&'static str, u16)> {
     let lines = DECLARED.lines().filter_map(|line| {
@@ -155,6 +165,12 @@ async fn every_code_that_can_happen_does() {
     assert_eq!(once.len(), listed.len(), "a code is listed twice");
     assert_eq!(once, declared.iter().map(|(code, _)| *code).collect(), "every code is in one list");
     assert!(NOT_YET.iter().all(|(_, why)| !why.is_empty()));
+    // What Toss Payments has beside them can't happen: whoever of these tests is answered with one of them fails.
+    let foreign: Vec<(&str, &str)> = foreign_codes().collect();
+    assert!(foreign.len() > 30, "they are declared in another way: {foreign:?}");
+    for (code, why) in foreign {
+        assert!(why.contains(' ') && !once.contains(code), "{code}: {why}");
+    }
 
     let gateway =
         Gateway::with().proxied(Link::Postgres, Who::Apis).environment("NARU_BACKLOG_MAX", "20").start().await;
@@ -180,12 +196,78 @@ async fn every_code_that_can_happen_does() {
 
 fn insist(declared: &[(&str, u16)], code: &str, answer: &Answer) {
     assert_eq!(answer.text("code"), code, "{answer:?}");
-    let status = declared.iter().find(|(known, _)| *known == code).map(|(_, status)| *status);
-    // A reason may have a status of its own.
-    assert!(Some(answer.status) == status || !answer.text("reason").is_empty(), "{answer:?}");
+    let own = OWN_STATUS.iter().find(|(reason, _)| *reason == answer.text("reason"));
+    let status = own.or_else(|| declared.iter().find(|(known, _)| *known == code)).map(|(_, status)| *status);
+    assert_eq!(Some(answer.status), status, "{answer:?}");
     for member in ["message", "traceId", "moneyState", "retryable"] {
         assert!(!answer.at(member).is_null(), "no {member}: {answer:?}");
     }
+}
+
+/// What is typed in of a card, why it is refused, and which fields are named.
+type Mistyped = (&'static [(&'static str, &'static str)], &'static str, &'static str, &'static [&'static str]);
+
+/// What can be seen to be mistyped is told by the same code wherever a card is typed, and the card company is not asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_card_that_is_mistyped_is_told_of() {
+    const CASES: &[Mistyped] = &[
+        (&[("cardNumber", "4242424242424241")], "INVALID_CARD_NUMBER", "WRONG_CHECK_DIGIT", &["cardNumber"]),
+        (
+            &[("cardExpirationYear", "20")],
+            "INVALID_CARD_EXPIRATION",
+            "CARD_EXPIRED",
+            &["cardExpirationYear", "cardExpirationMonth"],
+        ),
+        (
+            &[("cardNumber", "4242424242424241"), ("cardExpirationYear", "20")],
+            "INVALID_CARD_NUMBER",
+            "WRONG_CHECK_DIGIT",
+            &["cardNumber", "cardExpirationYear", "cardExpirationMonth"],
+        ),
+        // A code of its own would hide the rest.
+        (
+            &[("cardNumber", "4242424242424241"), ("cardExpirationMonth", "13")],
+            "INVALID_REQUEST",
+            "INVALID_FIELDS",
+            &["cardNumber", "cardExpirationMonth"],
+        ),
+    ];
+    let gateway = Gateway::start().await;
+    let (shop, payer) = (&gateway.shop, gateway.payer().await);
+    let created = shop.create(&Payment::of(12_000)).await.expecting(200);
+    let requested = shop.request_billing("customer-1").await.expecting(200);
+    let (_, place) = requested.text("url").split_once("/checkout/").expect("it leads to a checkout");
+    let billing = format!("/checkout/{place}/authenticate");
+    let before = crate::bad_input::rows(&gateway).await;
+    for (typed, code, reason, fields) in CASES {
+        let with = |mut body: Value| {
+            for (field, value) in *typed {
+                body[*field] = json!(value);
+            }
+            body
+        };
+        let card = with(Account::card("4242424242424242"));
+        for answer in [
+            shop.post("/v1/payments/key-in", &with(Payment::of(12_000).key_in_body())).await,
+            shop.payer_of(&created).authenticate_with(&card).await,
+            shop.post("/v1/billing/authorizations/card", &with(Shop::billing_card("customer-1", "4242424242424242")))
+                .await,
+            shop.post(&billing, &card).await,
+            payer.post("/payer/v1/cards", &card).await,
+        ] {
+            let answer = answer.expecting_problem(400, code);
+            assert_eq!((answer.text("reason"), answer.text("moneyState")), (*reason, "NOT_MOVED"), "{answer:?}");
+            let errors = answer.at("errors").as_array().cloned().unwrap_or_default();
+            let named: Vec<&str> = errors.iter().filter_map(|error| error["field"].as_str()).collect();
+            assert_eq!(named, *fields, "{answer:?}");
+            assert!(!answer.text.contains("4241"), "a value is never repeated: {answer:?}");
+        }
+    }
+    assert_eq!(crate::bad_input::rows(&gateway).await, before, "nothing was written");
+    // The payment still waits for a card.
+    let card = Account::card("4242424242424242");
+    let _ = shop.payer_of(&created).authenticate_with(&card).await.expecting(200);
+    gateway.check().await;
 }
 
 /// A refusal with this code.

@@ -75,7 +75,7 @@ async fn what_goes_wrong_is_said_in_a_line_and_ends_with_1() {
         (
             vec!["pay", "--card", "4242424242424241"],
             "",
-            vec!["naru: 400 INVALID_REQUEST", "cardNumber has a wrong check digit"],
+            vec!["naru: 400 INVALID_CARD_NUMBER", "cardNumber has a wrong check digit"],
         ),
         (vec!["pay", "--card", cards::number("refuse_token_54")], "", vec!["naru: 400 INVALID_CARD_EXPIRATION"]),
         (vec!["pay"], "NARU_SECRET_KEY", vec!["naru: NARU_SECRET_KEY is not set"]),

@@ -88,6 +88,15 @@ async fn a_typed_in_card_is_paid_found_and_given_back() {
     }
     let again = refusal(client.execute(&cancel(&paid.payment_key, None, None)).await);
     assert_eq!(again, (400, ErrorCode::AlreadyCanceledPayment));
+    for find in [GetPayment::PaymentKey(paid.payment_key.clone()), GetPayment::OrderId(order.order_id.clone())] {
+        let found = client.execute(&find).await.expect("found");
+        assert_eq!((found.status, found.balance_amount), (PaymentStatus::Canceled, 0));
+        let cancels = found.cancels.expect("they are told");
+        assert_eq!(
+            cancels.iter().map(|cancel| cancel.cancel_amount).collect::<Vec<_>>(),
+            [1_000, 1_000, 1_000, 1_000, 1_000, 10_000]
+        );
+    }
     gateway.check().await;
 }
 

@@ -95,7 +95,9 @@ async fn taking_a_payment() {
     ];
     let others = [include_str!("../../../docs/toss-compatibility.md")];
     let pages = METHODS.iter().map(|(_, page)| *page).chain(others);
-    let guide: Vec<&str> = std::iter::once(include_str!("../../../docs/api.md")).chain(pages).collect();
+    let (_, by_hand) = include_str!("../../../README.md").split_once("By hand it is:").expect("the README says how");
+    let (by_hand, _) = by_hand.split_once("\n## ").expect("that has an end");
+    let guide: Vec<&str> = [by_hand, include_str!("../../../docs/api.md")].into_iter().chain(pages).collect();
     let printed = follow(&gateway, &guide.join("\n"), &environment).await;
     for part in
         ["\"status\":\"READY\"", "\"status\":\"DONE\"", "\"status\":\"PARTIAL_CANCELED\"", "event: payment.done"]

@@ -1,6 +1,8 @@
 //! Every answer has every documented member, of the documented type, null where it may be: as it is served over HTTP, and as the
 //! description says.
 
+use std::time::Duration;
+
 use naru_testbed::{Answer, Gateway, Means, Payment};
 use reqwest::Method;
 use serde_json::Value;
@@ -270,7 +272,7 @@ async fn served(gateway: &Gateway) -> Vec<(&'static str, Answer, Option<&'static
     all
 }
 
-/// A virtual account from its opening to the refund of a part.
+/// A virtual account from its opening to the refund of all of it, and those that nothing is paid into; and what nobody paid.
 async fn deposited(gateway: &Gateway) -> Vec<(&'static str, Answer, Option<&'static str>)> {
     let (shop, order_id) = (&gateway.shop, Payment::of(1).order_id);
     let payee = serde_json::json!({ "bank": "88", "accountNumber": "110-123-456789", "holderName": "홍길동" });
@@ -281,8 +283,36 @@ async fn deposited(gateway: &Gateway) -> Vec<(&'static str, Answer, Option<&'sta
     let cancel =
         serde_json::json!({ "cancelReason": "고객 변심", "cancelAmount": 1_000, "refundReceiveAccount": payee });
     let part = shop.cancel_with(&key, &cancel).await;
+    // The bank knows no such account.
+    let nowhere = serde_json::json!({ "cancelReason": "고객 변심", "cancelAmount": 1_000,
+        "refundReceiveAccount": { "bank": "88", "accountNumber": "999000000614", "holderName": "홍길동" } });
+    let _ = shop.cancel_with(&key, &nowhere).await.expecting_problem(400, "INVALID_REFUND_ACCOUNT_NUMBER");
+    let refused = shop.get(&key).await;
+    assert_eq!(refused.text("virtualAccount.refundStatus"), "PARTIAL_FAILED", "{refused:?}");
+    let rest = serde_json::json!({ "cancelReason": "고객 변심", "refundReceiveAccount": payee });
+    let refunded = shop.cancel_with(&key, &rest).await;
+    assert_eq!(refunded.text("status"), "CANCELED", "{refunded:?}");
+    let unwanted = shop.virtual_account(&Payment::of(1).order_id, 60_000, serde_json::json!({})).await.expecting(200);
+    let unwanted = shop.cancel(unwanted.payment_key()).await;
+
+    let forgotten = shop.create(&Payment::of(12_000)).await.expecting(200);
+    let in_a_day = serde_json::json!({ "validHours": 24 });
+    let unpaid = shop.virtual_account(&Payment::of(1).order_id, 60_000, in_a_day).await.expecting(200);
+    let _ = shop.advance(25 * 3_600).await.expecting(200);
+    let forgotten = shop.until_status(forgotten.payment_key(), "EXPIRED").await;
+    let is_over = |read: &Answer| read.at("virtualAccount.expired") == true;
+    let overdue = shop.until(unpaid.payment_key(), "it is overdue", Duration::from_secs(15), is_over).await;
     let told = Some("virtualAccount");
-    vec![("waiting for a deposit", opened, told), ("paid into", paid, told), ("a part went back", part, told)]
+    vec![
+        ("waiting for a deposit", opened, told),
+        ("paid into", paid, told),
+        ("a part went back", part, told),
+        ("another part did not", refused, told),
+        ("all of it went back", refunded, told),
+        ("canceled before anybody paid", unwanted, told),
+        ("overdue", overdue, told),
+        ("expired", forgotten, None),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -317,16 +347,23 @@ async fn billing_keys_and_transactions_too() {
     let paid = shop.charge(issued.text("billingKey"), "customer-1", &Payment::of(4_900)).await.expecting(200);
     let _ = shop.cancel(paid.payment_key()).await.expecting(200);
     let _ = shop.key_in(&Payment::of(4_900)).await.expecting(200);
+    let order_id = Payment::of(1).order_id;
+    let opened = shop.virtual_account(&order_id, 4_900, serde_json::json!({})).await.expecting(200);
+    let deposit = gateway.bank.deposit(&order_id, serde_json::json!({})).await;
+    let _ = shop.until_status(opened.payment_key(), "DONE").await;
+    let deposit = deposit["transactionKey"].as_str().expect("the bank names it");
+    let _ = gateway.bank.move_deposit(deposit, "take-back", serde_json::json!({})).await;
+    let _ = shop.until_status(opened.payment_key(), "WAITING_FOR_DEPOSIT").await;
     // They are shown when they are ten seconds old.
     let _ = shop.advance(11).await.expecting(200);
     let listed =
         shop.call(Method::GET, "/v1/transactions?startDate=2020-01-01&endDate=2099-12-31").await.expecting(200);
     let transactions = listed.body.as_array().cloned().unwrap_or_default();
-    assert_eq!(transactions.len(), 3);
+    assert_eq!(transactions.len(), 5);
     let ours = ["type".to_owned()];
     complaints.extend(transactions.iter().flat_map(|one| compare("transaction", one, TRANSACTION, &ours)));
     let types: Vec<&Value> = transactions.iter().map(|one| &one["type"]).collect();
-    assert_eq!(types, ["PAYMENT", "CANCEL", "PAYMENT"]);
+    assert_eq!(types, ["PAYMENT", "CANCEL", "PAYMENT", "PAYMENT", "DEPOSIT_ERROR"]);
     crate::problem::insist_on_none(&complaints);
 }
 

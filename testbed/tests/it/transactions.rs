@@ -1,5 +1,7 @@
 //! `GET /v1/transactions`: what came and what went back, in order, page by page.
 
+use naru_shared::clock::Ids as _;
+use naru_shared::system::System;
 use naru_testbed::{Answer, Gateway, Payment, Shop};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -63,6 +65,15 @@ async fn what_came_and_what_went_back() {
         assert_eq!(listed(&other, ALWAYS).await.expecting(200).body, json!([]));
         let place = listed(&other, &format!("{ALWAYS}{after}")).await.expecting_problem(400, "INVALID_REQUEST");
         assert_eq!(place.text("errors.0.field"), "startingAfter");
+        // Nor learns that there is one: nobody's is refused in the same words.
+        let made_up = System.ordered().simple();
+        let nobodys = listed(&other, &format!("{ALWAYS}&startingAfter={made_up}")).await;
+        let told = |answer: &Answer| {
+            let mut body = answer.body.clone();
+            body["traceId"].take();
+            (answer.status, body)
+        };
+        assert_eq!(told(&place), told(&nobodys));
     }
     gateway.check().await;
 }

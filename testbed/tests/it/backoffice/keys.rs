@@ -1,5 +1,6 @@
 //! API keys and the origins that they are used from.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use naru_shared::api_key::KeyKind;
@@ -95,6 +96,48 @@ async fn when_a_key_was_used_last_is_shown_and_no_payment_waits_for_it() {
     }
     blocked.rollback().await.expect("Postgres answers");
     gateway.check().await;
+}
+
+/// Of what is issued over HTTP nothing stands still and nothing counts: it is drawn anew each time. How much of it that is, and why it is
+/// enough, `keys_are_unpredictable_and_unique` says of API keys.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_issued_is_random_in_every_place() {
+    const COUNT: usize = 20;
+    let gateway = Gateway::start().await;
+    let (company, shop) = (gateway.company().await, &gateway.shop);
+    let owner = company.person(Role::Owner).await;
+    let [mut issued, mut rolled, mut invited, mut requested, mut auth, mut billing] =
+        [const { Vec::<String>::new() }; 6];
+    for n in 0..COUNT {
+        let mode = ["test", "live"][n % 2];
+        let key = owner.post(&format!("{mode}/keys"), &json!({ "kind": "secret" })).await.expecting(200);
+        let roll = format!("{mode}/keys/{}/roll", key.text("key.id"));
+        let next = owner.post(&roll, &json!({ "overlapHours": 0 })).await.expecting(200);
+        let somebody = json!({ "email": format!("somebody{n}@shop.example"), "role": "staff" });
+        let invitation = owner.post("invitations", &somebody).await.expecting(200);
+        let request = shop.request_billing("customer-1").await.expecting(200);
+        let auth_key = shop.auth_key("customer-1", "approve").await;
+        let made = shop.issue(&auth_key, "customer-1").await.expecting(200);
+        for (all, one) in [
+            (&mut issued, key.text("apiKey")),
+            (&mut rolled, next.text("apiKey")),
+            (&mut invited, invitation.text("token")),
+            (&mut requested, request.text("requestId")),
+            (&mut auth, &auth_key),
+            (&mut billing, made.text("billingKey")),
+        ] {
+            all.push(one.rsplit('_').next().unwrap_or_default().to_owned());
+        }
+    }
+    for all in [issued, rolled, invited, requested, auth, billing] {
+        let length = all[0].len();
+        assert!(length >= 39 && all.iter().all(|one| one.len() == length), "{all:?}");
+        assert!(!all.is_sorted(), "they are in the order of time: {all:?}");
+        for place in 0..length {
+            let there: BTreeSet<Option<char>> = all.iter().map(|one| one.chars().nth(place)).collect();
+            assert!(there.len() > 1, "place {place} stands still: {all:?}");
+        }
+    }
 }
 
 /// A key is shown once. What stays of it anywhere is a keyed hash and how it begins.

@@ -246,6 +246,6 @@ async fn must_not_31_tell_whether_somebody_else_has_a_card() {
     assert_eq!(told(&again), told(&shared), "nor does the answer tell that it is kept already");
     assert_ne!(again.text("cardId"), shared.text("cardId"));
     // A mistyped number is noticed before anybody is asked.
-    let _ = lee.register("4242424242424241").await.expecting_problem(400, "INVALID_REQUEST");
+    let _ = lee.register("4242424242424241").await.expecting_problem(400, "INVALID_CARD_NUMBER");
     assert_eq!(count(&gateway, "stored_cards").await, 3);
 }
