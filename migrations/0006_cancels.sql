@@ -125,3 +125,5 @@ grant select on operator_words to naru_api, naru_worker;
 grant insert on operator_words, postings to naru_api;
 -- A case about books that disagree is closed when its operation has ended.
 grant update (closed_at) on cases to naru_api, naru_worker;
+-- An operator says what became of what the acquirer did for another amount.
+grant update (resolution) on attempts to naru_api;

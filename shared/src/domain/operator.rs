@@ -7,7 +7,7 @@ use super::attempt::Call;
 use super::change::{call_for, made, not_made};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
-use super::operation::{Operation, OperationKind, OperationResult, OperationStatus};
+use super::operation::{LetterOwed, LetterReason, Operation, OperationKind, OperationResult, OperationStatus};
 use super::payment::{MoneyState, Payment};
 use crate::words::words;
 
@@ -30,11 +30,19 @@ pub struct Spoken {
     pub result: OperationResult,
 }
 
-/// What an operator's word about this operation comes to; nothing when it is no change that was given up, or its payment does not
-/// take it. A deposit that goes back is owed to whoever paid it in, so its return is not released: it is done, or tried again.
+/// Whether the acquirer says that it did this for another amount, and will say so each time it is asked.
+#[must_use]
+pub fn is_of_another_amount(operation: &Operation) -> bool {
+    let mismatch = |letter: &LetterOwed| letter.reason == LetterReason::AmountMismatch;
+    operation.status == OperationStatus::Unknown && operation.letter.as_ref().is_some_and(mismatch)
+}
+
+/// What an operator's word about this operation comes to; nothing when it is no change that was given up or was done for another
+/// amount, or its payment does not take it. A deposit that goes back is owed to whoever paid it in, so its return is not released: it is done, or tried again.
 #[must_use]
 pub fn spoken(operation: &Operation, payment: &Payment, word: OperatorWord, now: OffsetDateTime) -> Option<Spoken> {
-    if operation.status != OperationStatus::Dead || !operation.kind.is_change() {
+    let is_open = operation.status == OperationStatus::Dead || is_of_another_amount(operation);
+    if !is_open || !operation.kind.is_change() {
         return None;
     }
     let spoken = match word {

@@ -6,10 +6,11 @@ use time::OffsetDateTime;
 use super::record::{move_payment, post};
 use super::row::to_json;
 use super::{Conn, Store, StoreError, account_look, deposit, read};
+use crate::domain::attempt::Resolution;
 use crate::domain::id::OperationId;
 use crate::domain::ledger::posting;
 use crate::domain::operation::{Connector, Operation, OperationKind, OperationResult, OperationStatus};
-use crate::domain::operator::{OperatorWord, Spoken, spoken};
+use crate::domain::operator::{OperatorWord, Spoken, is_of_another_amount, spoken};
 use crate::domain::payment::{Payment, PaymentState};
 
 /// How often a word is weighed anew when the payment has moved on while it was.
@@ -166,7 +167,8 @@ async fn heed_in(
         return Ok(Some(Heeded::NothingToDo));
     };
     // What is at the acquirer for the same payment is decided by how that stands now.
-    if state.open || payment.state.is_busy() {
+    let of_another_amount = is_of_another_amount(operation);
+    if !of_another_amount && (state.open || payment.state.is_busy()) {
         return Ok(Some(Heeded::StillOpen));
     }
     let Ok(next) = payment.state.on(&event) else { return Ok(Some(Heeded::NothingToDo)) };
@@ -175,12 +177,31 @@ async fn heed_in(
         post(&mut *conn, (payment.id, version), operation.id, posting).await?;
     }
     deposit::went_twice(&mut *conn, &payment.state, &event).await?;
-    let status = match result {
-        OperationResult::Succeeded => OperationStatus::Succeeded,
-        OperationResult::Failed { .. } => OperationStatus::Failed,
+    let (status, resolution) = match result {
+        OperationResult::Succeeded => (OperationStatus::Succeeded, Resolution::Approved),
+        OperationResult::Failed { .. } => (OperationStatus::Failed, Resolution::Declined),
     };
+    if of_another_amount {
+        // Nobody asks about it any more, and what waited behind it has its turn.
+        sqlx::query!(
+            r#"with told as (
+                update attempts set resolution = $2 where operation_id = $1 and resolution is null
+                    and call not in ('inquire', 'net_cancel')
+            )
+            update operations set nudge_at = now()
+            where payment_id = $3 and id <> $1 and status in ('queued', 'waiting') and nudge_at is not null"#,
+            operation.id.0,
+            resolution.as_str(),
+            payment.id.0,
+        )
+        .execute(&mut *conn)
+        .await
+        .map_err(StoreError::write)?;
+    }
     sqlx::query!(
-        r#"update operations set status = $2, result = $3, result_version = $4, settled_at = now() where id = $1"#,
+        r#"update operations set status = $2, result = $3, result_version = $4, settled_at = now(), nudge_at = null,
+            unknown_since = null
+        where id = $1"#,
         operation.id.0,
         status.as_str(),
         to_json(&result),

@@ -228,6 +228,44 @@ async fn what_is_not_going_to_be_done_is_released() {
     gateway.check().await;
 }
 
+/// A card company that says each time it is asked that it gave back another amount: nobody can find out more, and what comes after
+/// waits until a person has spoken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_done_for_another_amount_is_ended_by_a_person() {
+    let gateway = Gateway::start().await;
+    let payment = Payment::of(10_000);
+    let key = paid(&gateway, &payment).await;
+    for call in ["cancel", "inquire"] {
+        let other = json!({ "match": { "orderId": payment.order_id, "call": call },
+            "steps": [{ "do": "wrong_amount", "by": 10 }], "then": "repeat_last" });
+        gateway.bank.script_whole(other).await;
+    }
+    let _ = gateway.shop.cancel_part(&key, 4_000).prefer("respond-async").await.expecting(202);
+    let letter = eventually("there is a letter", SOON, async || {
+        let letters = gateway.operator.letters().await.expecting(200);
+        let mut rows = letters.at("data").as_array().cloned().unwrap_or_default().into_iter();
+        rows.find(|letter| letter["paymentKey"] == key.as_str() && letter["reason"] == "AMOUNT_MISMATCH")
+    })
+    .await;
+    let behind = gateway.shop.cancel_part(&key, 1_000).prefer("respond-async").await.expecting(202);
+    assert_eq!(behind.text("cancels.1.cancelStatus"), "IN_PROGRESS");
+    let journal = gateway.bank.journal(&payment.order_id).await;
+    let made = journal.iter().find(|entry| entry["request"] == "cancel").expect("it was made");
+    let transaction = made["reference"].as_str().expect("it has a reference");
+    // The card company has put it right.
+    gateway.bank.clear_scripts().await;
+    let settled = eventually("nobody asks at the moment", SOON, async || {
+        let said = say(&gateway, &letter, "settle", kim("they put it right", Some(transaction))).await;
+        (said.status == 200).then_some(said)
+    })
+    .await;
+    assert_eq!(settled.expecting(200).text("word"), "settled");
+    let is_over = |read: &Answer| read.text("cancels.1.cancelStatus") == "DONE";
+    let over = until(&gateway, &key, "what waited is done", SOON, is_over).await;
+    assert_eq!((over.text("cancels.0.cancelStatus"), over.number("balanceAmount")), ("DONE", 5_000), "{over:?}");
+    gateway.check().await;
+}
+
 /// Where the money was given back otherwise there is no transaction; their word is all there is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_transaction_the_word_stands_for_itself() {
