@@ -165,6 +165,14 @@ async fn captured_too_late(gateway: &Gateway) {
     let _ = gateway.shop.cancel(&key).await.expecting(200);
     gateway.bank.script(&payment.order_id, "inquire", json!([{ "do": "drop_before" }])).await;
     let _ = gateway.operator.replay(&letter).await.expecting(200);
+    // After so many looks the next one is a minute off: as if that had passed.
+    let passed = "update operations o set due_at = now(), nudge_at = now() from payments p
+        where p.id = o.payment_id and p.order_id = $1 and o.kind = 'capture' and o.status = 'unknown'";
+    eventually("it is looked at in vain", PATIENCE, async || {
+        let passed = sqlx::query(passed).bind(&payment.order_id).execute(gateway.db()).await;
+        (passed.expect("Postgres answers").rows_affected() == 1).then_some(())
+    })
+    .await;
     until_event(gateway, &payment.order_id, "capture.aborted").await;
     assert_eq!(gateway.bank.money(&payment.order_id).await.captured, 0);
 }
