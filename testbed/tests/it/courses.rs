@@ -187,6 +187,7 @@ pub(crate) async fn cut_off<C: Course>(alone: &[(Boundary, C)], all: &[C]) {
     for (boundary, course) in alone {
         cut_off_alone(&gateway, *boundary, *course).await;
     }
+    sqlx::raw_sql(COMMITS_WAIT).execute(gateway.db()).await.expect("Postgres answers");
     for course in all {
         not_told_of_its_commit(&gateway, *course).await;
     }
@@ -207,16 +208,31 @@ async fn cut_off_alone<C: Course>(gateway: &Gateway, boundary: Boundary, course:
     course.done(gateway, &of, operation, RECOVERY_LIMIT).await;
 }
 
+/// Has every commit that tells of a payment wait while somebody holds this lock alone.
+const COMMITS_WAIT: &str = "
+    create function waits() returns trigger language plpgsql as
+        $$ begin perform pg_advisory_xact_lock_shared(1); return null; end $$;
+    create constraint trigger waits after insert on payment_events deferrable initially deferred
+        for each row execute function waits()";
+
 /// What the only worker says arrives, what Postgres answers does not: the commit happens, and nobody is told.
 async fn not_told_of_its_commit<C: Course>(gateway: &Gateway, course: C) {
     let of = course.prepared(gateway).await;
     let proxy = gateway.proxy(Link::Postgres);
     let (held, operation) = Boundary::Point("answered").reached(gateway, course, &of).await;
     let past = gateway.worker().log().len();
-    // Longer than it takes us to see the row, and several together less than the worker waits.
-    let long = Duration::from_millis(400);
-    proxy.delay(Direction::ToClient, long, long);
+    let mut lock = gateway.db().begin().await.expect("Postgres answers");
+    sqlx::query("select pg_advisory_xact_lock(1)").execute(&mut *lock).await.expect("it is free");
     held.release().await;
+    let waits = "select exists (select from pg_locks l join pg_database d on d.oid = l.database
+        where d.datname = current_database() and l.locktype = 'advisory' and not l.granted)";
+    eventually("it is about to be committed", RECOVERY_LIMIT, async || {
+        let waits = sqlx::query_scalar::<_, bool>(waits).fetch_one(gateway.db()).await;
+        waits.expect("Postgres answers").then_some(())
+    })
+    .await;
+    proxy.freeze_only(Direction::ToClient);
+    lock.rollback().await.expect("Postgres answers");
     until_succeeded(gateway, course.call(), operation, RECOVERY_LIMIT).await;
     proxy.refuse();
     until_noticed(gateway, past).await;
