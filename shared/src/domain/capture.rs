@@ -106,7 +106,7 @@ impl PaymentState {
                 let capture = self.capture.get_or_insert_default();
                 match operation {
                     _ if capture.captured_at.is_some() => return None,
-                    Some(operation) => drop(capture.work.take_if(|work| work.id == *operation)?),
+                    Some(operation) => _ = capture.work.take_if(|work| work.id == *operation)?,
                     None if paid => {}
                     None => return None,
                 }
