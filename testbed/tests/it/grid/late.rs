@@ -76,6 +76,9 @@ impl Stage<'_> {
         self.thawed.wait().await;
 
         until_event(self.gateway, order_id, "payment.late_approval").await;
+        if standing != InProgress {
+            until_event(self.gateway, order_id, "payment.reversed").await;
+        }
         payment.order_id
     }
 
@@ -144,6 +147,7 @@ pub(super) async fn told() -> Gateway {
         join_all(accounts.map(|part| stage.opened_after_all(part))),
         stage.zombie(),
     );
+    // What is in progress is approved at last, and only then is it its reversal's turn.
     gateway.bank.clear_scripts().await;
     for (standing, order_id) in payments.into_iter().zip(&orders) {
         until_event(&gateway, order_id, "payment.reversed").await;
