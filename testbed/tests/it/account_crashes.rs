@@ -40,7 +40,7 @@ fn payee() -> Value {
 }
 
 /// The references under which the bank opened accounts for an order and has not closed them.
-async fn open_accounts(gateway: &Gateway, order_id: &str) -> Vec<String> {
+pub(crate) async fn open_accounts(gateway: &Gateway, order_id: &str) -> Vec<String> {
     let journal = gateway.bank.journal(order_id).await;
     let told = |call: &str, member: &str| -> Vec<String> {
         let done = journal.iter().filter(|entry| entry["request"] == call && entry["result"] == "approved");
@@ -145,13 +145,14 @@ killed_everywhere! {{
 }}
 
 cut_at! {
-    an_issue_claimed: Boundary::Point("claimed"), Issue;
-    an_issue_sent: Boundary::Sent("after"), Issue;
-    an_issue_recorded: Boundary::Point("recorded"), Issue;
-    a_refund_sent: Boundary::Sent("before"), Refund;
-    a_refund_answered: Boundary::Point("answered"), Refund;
-    a_return_heard: Boundary::Point("heard"), Return;
-    a_closing_answered: Boundary::Point("answered"), Close;
+    all: [Issue, Refund, Return, Close];
+    Point("claimed"), Issue;
+    Sent("after"), Issue;
+    Point("recorded"), Issue;
+    Sent("before"), Refund;
+    Point("answered"), Refund;
+    Point("heard"), Return;
+    Point("answered"), Close;
 }
 
 /// Frozen with the answer in its hand: what it decides is refused, and nothing is done twice.

@@ -49,8 +49,9 @@ killed_everywhere! {{
 }}
 
 cut_at! {
-    a_charge_claimed: Boundary::Point("claimed"), Charge;
-    a_charge_sent: Boundary::Sent("after"), Charge;
-    a_charge_heard: Boundary::Point("heard"), Charge;
-    a_charge_recorded: Boundary::Point("recorded"), Charge;
+    all: [Charge];
+    Point("claimed"), Charge;
+    Sent("after"), Charge;
+    Point("heard"), Charge;
+    Point("recorded"), Charge;
 }

@@ -2,53 +2,29 @@
 
 use std::time::Duration;
 
-use naru_testbed::{BankHold, Gateway, Hold, Link, Payment, Who, eventually};
+use naru_testbed::{Gateway, Link, Payment, Who, eventually};
+
+use crate::courses::{Boundary, Held};
 
 /// From when Postgres is back.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(10);
 /// The lease, a sweep, an inquiry.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(15);
 
-/// Where a worker is stopped while Postgres is cut from it.
-#[derive(Clone, Copy)]
-enum Boundary {
-    /// At one of its own points.
-    Point(&'static str),
-    /// While the card company has its request, `before` or `after` it took effect.
-    Sent(&'static str),
-}
-
-/// What keeps the worker there.
-enum Held {
-    Worker(Hold),
-    Bank(BankHold),
-}
-
-impl Held {
-    async fn release(self) {
-        match self {
-            Self::Worker(hold) => hold.release(),
-            Self::Bank(hold) => hold.release().await,
+/// Has the payment accepted and its first worker, the only one that runs, stopped here.
+async fn reached(boundary: Boundary, gateway: &Gateway, payment: &Payment) -> (Held, naru_testbed::Accepted) {
+    match boundary {
+        Boundary::Point(point) => {
+            let hold = gateway.worker().hold_at(point);
+            let accepted = gateway.accept(payment).await;
+            hold.reached().await;
+            (Held::Worker(hold), accepted)
         }
-    }
-}
-
-impl Boundary {
-    /// Has the payment accepted and its first worker, the only one that runs, stopped here.
-    async fn reached(self, gateway: &Gateway, payment: &Payment) -> (Held, naru_testbed::Accepted) {
-        match self {
-            Self::Point(point) => {
-                let hold = gateway.worker().hold_at(point);
-                let accepted = gateway.accept(payment).await;
-                hold.reached().await;
-                (Held::Worker(hold), accepted)
-            }
-            Self::Sent(effect) => {
-                let hold = gateway.bank.hold(&payment.order_id, "approve", effect).await;
-                let accepted = gateway.accept(payment).await;
-                hold.reached().await;
-                (Held::Bank(hold), accepted)
-            }
+        Boundary::Sent(effect) => {
+            let hold = gateway.bank.hold(&payment.order_id, "approve", effect).await;
+            let accepted = gateway.accept(payment).await;
+            hold.reached().await;
+            (Held::Bank(hold), accepted)
         }
     }
 }
@@ -57,7 +33,7 @@ impl Boundary {
 async fn alone(boundary: Boundary) {
     let gateway = Gateway::with().apis(0).proxied(Link::Postgres, Who::Workers).start().await;
     let payment = Payment::of(12_000);
-    let (held, accepted) = boundary.reached(&gateway, &payment).await;
+    let (held, accepted) = reached(boundary, &gateway, &payment).await;
     let proxy = gateway.proxy(Link::Postgres);
     proxy.refuse();
     held.release().await;
@@ -78,7 +54,7 @@ async fn with_another(boundary: Boundary) {
     let other = &gateway.workers[1];
     other.kill9();
     let payment = Payment::of(12_000);
-    let (held, accepted) = boundary.reached(&gateway, &payment).await;
+    let (held, accepted) = reached(boundary, &gateway, &payment).await;
     let proxy = gateway.proxy(Link::Postgres);
     proxy.refuse();
     other.start_again().await;

@@ -76,13 +76,14 @@ killed_everywhere! {{
 }}
 
 cut_at! {
-    a_cancel_claimed: Boundary::Point("claimed"), Cancel;
-    a_cancel_sent: Boundary::Sent("before"), Cancel;
-    a_refund_sent: Boundary::Sent("after"), Refund;
-    a_refund_heard: Boundary::Point("heard"), Refund;
-    a_cancel_answered: Boundary::Point("answered"), Cancel;
-    a_capture_answered: Boundary::Point("answered"), Capture;
-    a_cancel_recorded: Boundary::Point("recorded"), Cancel;
+    all: [Cancel, Refund, Capture];
+    Point("claimed"), Cancel;
+    Sent("before"), Cancel;
+    Sent("after"), Refund;
+    Point("heard"), Refund;
+    Point("answered"), Cancel;
+    Point("answered"), Capture;
+    Point("recorded"), Cancel;
 }
 
 /// Frozen with the answer in its hand: what it decides is refused, what it heard is kept.

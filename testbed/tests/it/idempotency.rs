@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use naru_testbed::{Answer, Gateway, Payment, Shop, eventually};
 use reqwest::Method;
 use serde_json::json;
@@ -250,10 +251,8 @@ async fn eight_at_once_are_one_payment_and_one_answer() {
             })
             .await
         };
-        let (answers, confirms) = tokio::join!(
-            futures::future::join_all((0..8).map(|_| key_in())),
-            futures::future::join_all((0..8).map(|_| confirm())),
-        );
+        let (answers, confirms) =
+            tokio::join!(join_all((0..8).map(|_| key_in())), join_all((0..8).map(|_| confirm())),);
         for answers in [answers, confirms] {
             let first = &answers[0];
             assert!(
@@ -318,35 +317,48 @@ async fn until_answered(call: impl Fn() -> naru_testbed::Call) -> Answer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_commit_and_answer() {
     let gateway = Gateway::start().await;
-    let order = Payment::of(12_000);
-    let waiting = gateway.shop.authenticated(&order.clone().order(&Payment::of(1).order_id)).await;
-    let orders = [order.order_id.clone(), waiting.text("orderId").to_owned()];
-    let key_in = || gateway.shop.key_in(&order).idempotency_key("killed");
-    let confirm =
-        || gateway.shop.confirm(waiting.payment_key(), waiting.text("orderId"), 12_000).idempotency_key("killed");
-    let held = [
-        gateway.bank.hold(&orders[0], "approve", "after").await,
-        gateway.bank.hold(&orders[1], "approve", "after").await,
+    let shop = &gateway.shop;
+    let [typed, confirmed, charged, paid, account] = std::array::from_fn(|_| Payment::of(12_000));
+    let waiting = shop.authenticated(&confirmed).await;
+    let billing_key = shop.billing_key("customer", "approve").await;
+    let payment_key = shop.key_in(&paid).await.expecting(200).payment_key().to_owned();
+    // What is asked, what the acquirer is asked for it, and where the payment stands afterwards.
+    let asked: [(&Payment, &str, &str, &dyn Fn() -> naru_testbed::Call); 5] = [
+        (&typed, "approve", "DONE", &|| shop.key_in(&typed)),
+        (&confirmed, "approve", "DONE", &|| shop.confirm(waiting.payment_key(), &confirmed.order_id, 12_000)),
+        (&charged, "approve", "DONE", &|| shop.charge(&billing_key, "customer", &charged)),
+        (&paid, "cancel", "CANCELED", &|| shop.cancel(&payment_key)),
+        (&account, "issue", "WAITING_FOR_DEPOSIT", &|| shop.virtual_account(&account.order_id, 12_000, json!({}))),
     ];
+    let held = asked.iter().map(|(order, call, ..)| gateway.bank.hold(&order.order_id, call, "after"));
+    let held = join_all(held).await;
     let kill = async {
         for held in &held {
             held.reached().await;
         }
         gateway.api().kill9();
     };
-    let (first, second, ()) = tokio::join!(key_in().attempt(), confirm().attempt(), kill);
-    assert!(first.is_err() && second.is_err(), "nobody was answered: {first:?} {second:?}");
+    let keyed = |ask: &dyn Fn() -> naru_testbed::Call| ask().idempotency_key("killed");
+    let (firsts, ()) = tokio::join!(join_all(asked.iter().map(|(.., ask)| keyed(ask).attempt())), kill);
+    assert!(firsts.iter().all(Result::is_err), "nobody was answered: {firsts:?}");
     gateway.api().start_again().await;
-    for answer in [key_in().await, confirm().await] {
-        let _ = answer.expecting_problem(409, "IDEMPOTENT_REQUEST_PROCESSING");
+    for (.., ask) in &asked {
+        let _ = keyed(ask).await.expecting_problem(409, "IDEMPOTENT_REQUEST_PROCESSING");
     }
     for held in held {
         held.release().await;
     }
-    let answers = [until_answered(key_in).await.expecting(200), until_answered(confirm).await.expecting(200)];
-    for (answer, order_id) in answers.iter().zip(&orders) {
-        assert_eq!((answer.text("status"), answer.header("idempotent-replayed")), ("DONE", "true"));
-        gateway.bank.expect(order_id).charged_once().await;
+    for (order, call, status, ask) in &asked {
+        let answer = until_answered(|| keyed(ask)).await.expecting(200);
+        assert_eq!((answer.text("status"), answer.header("idempotent-replayed")), (*status, "true"), "{answer:?}");
+        assert_eq!(gateway.bank.asked(&order.order_id, call).await, 1, "{answer:?}");
+        let money = gateway.bank.money(&order.order_id).await;
+        let expected = match *status {
+            "DONE" => (1, 12_000),
+            "CANCELED" => (1, 0),
+            _ => (0, 0),
+        };
+        assert_eq!((money.charges, money.net), expected, "{answer:?}");
     }
     gateway.check().await;
 }

@@ -1,11 +1,12 @@
 //! What becomes of virtual accounts.
 
 use naru_shared::clock::Clock as _;
+use naru_shared::domain::operation::CRASH_BUDGET;
 use naru_shared::system::System;
 use naru_testbed::{Gateway, Payment, Shop};
 use serde_json::{Value, json};
 
-use super::{send_back_to_work, until_event};
+use super::{PATIENCE, letter, send_back_to_work, until_event};
 
 const ASKED: i64 = 15_000;
 
@@ -17,7 +18,7 @@ struct Opened<'a> {
     key: String,
 }
 
-fn payee() -> Value {
+pub(super) fn payee() -> Value {
     json!({ "bank": "88", "accountNumber": "110-123-456789", "holderName": "홍길동" })
 }
 
@@ -60,7 +61,7 @@ impl<'a> Opened<'a> {
             let deposits = read.at("deposits").as_array().into_iter().flatten();
             deposits.filter(|deposit| deposit["status"] == "returned").count() == count
         };
-        let _ = self.shop.until(&self.key, "deposits went back", super::PATIENCE, all).await;
+        let _ = self.shop.until(&self.key, "deposits went back", PATIENCE, all).await;
     }
 
     /// A deposit that can't be taken is on its way back, and taken back by the payer's bank before it is there.
@@ -69,7 +70,7 @@ impl<'a> Opened<'a> {
         let before = self.gateway.bank.asked(&self.order_id, "pay_out").await;
         let key = self.deposit(5_000).await;
         let asked = async || (self.gateway.bank.asked(&self.order_id, "pay_out").await > before).then_some(());
-        naru_testbed::eventually("its return is tried", super::PATIENCE, asked).await;
+        naru_testbed::eventually("its return is tried", PATIENCE, asked).await;
         let taken = self.gateway.bank.move_deposit(&key, "take-back", json!({})).await;
         assert_eq!(taken["result"], "approved", "{taken}");
         self.until("deposit.taken_back").await;
@@ -133,7 +134,7 @@ async fn opened_too_late(gateway: &Gateway) {
     held.reached().await;
     let _ = account.deposit(5_000).await;
     let both = |read: &naru_testbed::Answer| read.at("deposits.1").is_object();
-    let _ = account.shop.until(&account.key, "the second one is found", super::PATIENCE, both).await;
+    let _ = account.shop.until(&account.key, "the second one is found", PATIENCE, both).await;
     held.release().await;
     account.until("account.not_closed").await;
     account.until_returned(2).await;
@@ -225,16 +226,50 @@ async fn in_trouble(gateway: &Gateway) {
     send_back_to_work(gateway, &account.order_id, "cancel").await;
 }
 
+/// An account whose opening crashes its workers until it is given up. Returns the payment's key.
+async fn crashes_its_workers(gateway: &Gateway, shop: &Shop, order_id: &str) -> String {
+    gateway.bank.script(order_id, "issue", json!([{ "do": "busy" }, { "do": "busy" }, { "do": "busy" }])).await;
+    let asked = shop.virtual_account(order_id, ASKED, json!({})).prefer("respond-async").await.expecting(202);
+    // As if so many had died of it: each takes as long as a lease.
+    let died = "update operations o set claim_count = $2 from payments p
+        where p.id = o.payment_id and p.order_id = $1 and o.status = 'waiting'";
+    naru_testbed::eventually("it is tried again", PATIENCE, async || {
+        let died = sqlx::query(died).bind(order_id).bind(CRASH_BUDGET).execute(gateway.db()).await;
+        (died.expect("Postgres answers").rows_affected() == 1).then_some(())
+    })
+    .await;
+    until_event(gateway, order_id, "operation.dead").await;
+    asked.payment_key().to_owned()
+}
+
+/// An operator has it opened after all; and another's time runs out before. By a clock of its own, which no other story sees.
+async fn hard_to_open(gateway: &Gateway, shop: &Shop) {
+    let order_id = Payment::of(1).order_id;
+    let _ = crashes_its_workers(gateway, shop, &order_id).await;
+    let _ = gateway.operator.replay(&letter(gateway, &order_id).await).await.expecting(200);
+    until_event(gateway, &order_id, "operation.rearmed").await;
+    until_event(gateway, &order_id, "payment.waiting_for_deposit").await;
+    let order_id = Payment::of(1).order_id;
+    let key = crashes_its_workers(gateway, shop, &order_id).await;
+    let _ = shop.advance(3_600).await.expecting(200);
+    until_event(gateway, &order_id, "payment.expired").await;
+    let _ = shop.refund_account(&key, &payee()).await.expecting(200);
+}
+
 /// Everything above.
-pub(super) fn stories<'a>(gateway: &'a Gateway, elsewhere: &'a Shop) -> Vec<futures::future::LocalBoxFuture<'a, ()>> {
+pub(super) fn stories<'a>(
+    gateway: &'a Gateway,
+    [overdue_shop, expired_shop]: [&'a Shop; 2],
+) -> Vec<futures::future::LocalBoxFuture<'a, ()>> {
     vec![
         Box::pin(paid_into_and_refunded(gateway)),
         Box::pin(paid_into_again_when_all_is_over(gateway)),
         Box::pin(opened_too_late(gateway)),
         Box::pin(told_where_to_before_it_is_open(gateway)),
-        Box::pin(overdue(gateway, elsewhere)),
+        Box::pin(overdue(gateway, overdue_shop)),
         Box::pin(taken_back(gateway)),
         Box::pin(taken_back_before_anybody_says_where_to(gateway)),
         Box::pin(in_trouble(gateway)),
+        Box::pin(hard_to_open(gateway, expired_shop)),
     ]
 }
