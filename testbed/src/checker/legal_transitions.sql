@@ -10,7 +10,9 @@ where (version = 1 and (type <> 'payment.created' or status not in ('READY', 'IN
         ('READY', 'READY'), ('READY', 'IN_PROGRESS'), ('READY', 'ABORTED'), ('READY', 'EXPIRED'),
         ('IN_PROGRESS', 'IN_PROGRESS'), ('IN_PROGRESS', 'DONE'), ('IN_PROGRESS', 'ABORTED'), ('IN_PROGRESS', 'EXPIRED'),
         ('IN_PROGRESS', 'WAITING_FOR_DEPOSIT'), ('WAITING_FOR_DEPOSIT', 'WAITING_FOR_DEPOSIT'),
-        ('WAITING_FOR_DEPOSIT', 'DONE'), ('WAITING_FOR_DEPOSIT', 'CANCELED'), ('DONE', 'WAITING_FOR_DEPOSIT'),
+        ('WAITING_FOR_DEPOSIT', 'DONE'), ('WAITING_FOR_DEPOSIT', 'CANCELED'),
+        -- A refund of what was taken back meanwhile.
+        ('WAITING_FOR_DEPOSIT', 'PARTIAL_CANCELED'), ('DONE', 'WAITING_FOR_DEPOSIT'),
         ('DONE', 'DONE'), ('DONE', 'PARTIAL_CANCELED'), ('DONE', 'CANCELED'),
         ('PARTIAL_CANCELED', 'PARTIAL_CANCELED'), ('PARTIAL_CANCELED', 'CANCELED'), ('CANCELED', 'CANCELED'),
         ('ABORTED', 'ABORTED'), ('EXPIRED', 'EXPIRED')))

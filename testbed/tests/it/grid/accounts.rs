@@ -114,6 +114,28 @@ async fn paid_into_again_when_all_is_over(gateway: &Gateway) {
     account.until("account.closed").await;
 }
 
+/// A part is refunded, and before that is heard of the payer's bank takes all of it back: both have it, and a person is told.
+async fn refunded_and_taken_back(gateway: &Gateway) {
+    let account = Opened::at(gateway, &gateway.shop, json!({})).await;
+    let deposit = account.deposit(ASKED).await;
+    account.until("payment.done").await;
+    let held = gateway.bank.hold(&account.order_id, "pay_out", "after").await;
+    let body = json!({ "cancelReason": "고객 변심", "cancelAmount": 5_000, "refundReceiveAccount": payee() });
+    let _ = account.shop.cancel_with(&account.key, &body).prefer("respond-async").await.expecting(202);
+    held.reached().await;
+    let taken = gateway.bank.move_deposit(&deposit, "take-back", json!({ "paidOut": true })).await;
+    assert_eq!(taken["result"], "approved", "{taken}");
+    account.until("deposit.taken_back").await;
+    held.release().await;
+    account.until("cancel.done").await;
+    let read = account.shop.get(&account.key).await.expecting(200);
+    let told = (read.text("status"), read.text("moneyState"), read.text("cancels.0.cancelStatus"));
+    assert_eq!(told, ("PARTIAL_CANCELED", "REVERSED", "DONE"), "{read:?}");
+    let case = "select k.kind from cases k join payments p on p.id = k.payment_id where p.payment_key = $1";
+    let case: String = sqlx::query_scalar(case).bind(&account.key).fetch_one(gateway.db()).await.expect("a case");
+    assert_eq!(case, "books_disagree");
+}
+
 /// The bank opens an account when it is long given up, and somebody pays in.
 async fn opened_too_late(gateway: &Gateway) {
     let order_id = Payment::of(1).order_id;
@@ -268,6 +290,7 @@ pub(super) fn stories<'a>(
         Box::pin(told_where_to_before_it_is_open(gateway)),
         Box::pin(overdue(gateway, overdue_shop)),
         Box::pin(taken_back(gateway)),
+        Box::pin(refunded_and_taken_back(gateway)),
         Box::pin(taken_back_before_anybody_says_where_to(gateway)),
         Box::pin(in_trouble(gateway)),
         Box::pin(hard_to_open(gateway, expired_shop)),
