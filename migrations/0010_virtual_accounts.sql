@@ -29,6 +29,10 @@ alter table operations
 -- Looks at its account that refusals of a change asked for, since somebody sent it to work: after some a person has to look.
 alter table operations add column look_count integer not null default 0;
 
+-- What payers wait for, as admission counts it every second.
+create index operations_awaited on operations (connector, payment_id)
+    where nudge_at is not null and kind in ('approve', 'issue_account') and status in ('queued', 'processing', 'waiting');
+
 alter table attempts
     -- Under which the account rests that a pay-out goes to: what was sent keeps it, whatever is said later.
     add column payee uuid,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use naru_shared::domain::connector::Connector;
 use naru_shared::domain::id::Mode;
 use naru_shared::store::Store;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::problem::{Problem, Reason};
@@ -29,6 +30,7 @@ impl Backlog {
         let watched = backlog.clone();
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(COUNT_EVERY);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
                 // What can't be counted keeps its last answer; without Postgres nothing is accepted anyway.
                 watched.count(&store, rows_max).await;

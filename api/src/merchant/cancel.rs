@@ -12,14 +12,15 @@ use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::money::Money;
 use naru_shared::domain::operation::OperationKind;
-use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
-use naru_shared::store::{Advance, Clock, NewOperation, Place};
+use naru_shared::domain::payment::{Payment, PaymentState, PaymentStatus, Work};
+use naru_shared::store::Place;
 use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::queued::{Asked, Queued, queue};
 use super::refund_account::{RefundAccountFields, give, keep};
-use crate::answer::{Accepted, Keyed, outcome, paid};
+use crate::answer::{Keyed, outcome, paid};
 use crate::app::App;
 use crate::auth::Merchant;
 use crate::body::{Check, TossBody};
@@ -54,7 +55,7 @@ pub(super) struct GiveBackFields {
 }
 
 /// What is asked for, as far as it is known before the payment is looked at.
-struct Asked<'a> {
+struct Wanted<'a> {
     reason: &'a str,
     amount: Option<i64>,
     tax_free: Option<i64>,
@@ -101,10 +102,10 @@ pub(super) async fn cancel(
     let refundable = check.optional(fields.refundable_amount, |check, won| check.part("refundableAmount", won));
     let currency = check.optional(fields.currency.as_deref(), |check, code| check.currency("currency", code));
     let given = fields.refund_receive_account;
-    let (payment_key, asked) = check.finish(|| {
+    let (payment_key, wanted) = check.finish(|| {
         same?;
         currency?;
-        Some((found?, Asked { reason: reason?, amount: amount?, tax_free: tax_free?, refundable: refundable? }))
+        Some((found?, Wanted { reason: reason?, amount: amount?, tax_free: tax_free?, refundable: refundable? }))
     })?;
 
     let tenant = merchant.tenant();
@@ -122,7 +123,7 @@ pub(super) async fn cancel(
             return Ok(answer);
         }
         let payment = payment.ok_or_else(|| Problem::of(Code::NotFoundPayment))?;
-        let (amount, tax_free) = decide(&app, &payment, &asked, keyed.is_some())?;
+        let (amount, tax_free) = decide(&app, &payment, &wanted, keyed.is_some())?;
         let payee = match &given {
             Some(given) if payment.state.account.is_some() => Some(given.as_ref().map_err(Clone::clone)?),
             Some(_) | None => None,
@@ -132,14 +133,18 @@ pub(super) async fn cancel(
         }
         // While it waits, deposits that it could not take stand in the way of closing its account: they go back to it, too. Once it
         // is paid they may be anybody's: they wait for `refund-account`.
-        let owed = matches!(payment.state.status(), PaymentStatus::WaitingForDeposit)
-            && payment.state.payee.is_none()
-            && payment.state.owed_deposits().next().is_some();
+        let owes = |state: &PaymentState| {
+            matches!(state.status(), PaymentStatus::WaitingForDeposit)
+                && state.payee.is_none()
+                && state.owed_deposits().next().is_some()
+        };
+        let owed = owes(&payment.state);
         let payment = match payee {
-            Some(payee) if owed => {
-                let told = give(&app, &context, payment, payee, None).await?;
-                told.ok_or_else(|| Problem::because(Reason::InternalError))?
-            }
+            Some(payee) if owed => match give(&app, &context, payment, payee, None, owes).await? {
+                Some(told) => told,
+                // Somebody paid it meanwhile, or said where to.
+                None => continue,
+            },
             Some(_) | None => payment,
         };
 
@@ -158,53 +163,27 @@ pub(super) async fn cancel(
             work: Work::queued(operation, OperationKind::Cancel),
             amount,
             tax_free,
-            reason: asked.reason.to_owned(),
+            reason: wanted.reason.to_owned(),
             payee,
             requested_at: payment.merchant_time(System.now()),
             end: None,
         };
         let event = PaymentEvent::CancelQueued { cancel };
-        let (Ok(next), Some(connector), Some(money)) = (
+        let (Ok(next), Some(connector), Some(amount)) = (
             payment.state.on(&event),
             payment.state.instrument().map(Instrument::connector),
             Money::new(amount, payment.total.currency()),
         ) else {
             return Err(Problem::of(Code::NotCancelablePayment).location(&app.payment_url(&payment.key)));
         };
-        // To miss nothing: watch, then accept.
-        let watching = app.hub.watch(payment.id);
-        let trace_parent = context.trace.to_header();
-        let trace_id = context.trace.trace_hex();
-        let change = Advance {
-            payment: &payment,
-            next: &next,
-            event: &event,
-            clock: Clock::InTime,
-            operation: Some(NewOperation {
-                id: operation,
-                kind: OperationKind::Cancel,
-                connector,
-                amount: money,
-                before: None,
-                trace_parent: &trace_parent,
-            }),
-            key: keyed.as_ref().map(|keyed| &*keyed.key),
-            trace_id: &trace_id,
-        };
-        match app.store.advance_payment(&change).await {
-            Ok(Some(advanced)) => {
+        let kind = OperationKind::Cancel;
+        let asked = Asked { payment: &payment, event, next, operation, kind, connector, amount, before: None };
+        match queue(&app, &context, keyed.as_ref(), asked).await {
+            Ok(Queued::Accepted(watching, accepted)) => {
                 drop(turn);
-                // Behind other work of the payment, its turn is told by whoever settles that.
-                if !payment.state.is_busy() {
-                    app.hint(operation, connector, OperationKind::Cancel, advanced.at, context.trace);
-                }
-                let accepted =
-                    Accepted { operation, key: &payment.key, order_id: &payment.order_id, seen: advanced.version };
                 return outcome(&app, &context, prefer, watching, accepted).await;
             }
-            // Another cancel was faster, or the same request: look again.
-            Ok(None) => {}
-            Err(error) if error.is_constraint("idempotency_keys_unique") => {}
+            Ok(Queued::Overtaken | Queued::KeyUsed) => {}
             Err(error) => return Err(refuse(error).location(&app.payment_url(&payment.key))),
         }
     }
@@ -212,7 +191,7 @@ pub(super) async fn cancel(
 }
 
 /// How much goes back, and how much of it bears no tax; or why nothing does.
-fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Result<(i64, i64), Problem> {
+fn decide(app: &App, payment: &Payment, wanted: &Wanted<'_>, keyed: bool) -> Result<(i64, i64), Problem> {
     let state = &payment.state;
     let about = |problem: Problem| {
         problem
@@ -220,18 +199,18 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
             .with("paymentKey", payment.key.as_str())
             .with("paymentStatus", state.status().as_str())
     };
-    if let Some(believed) = asked.refundable
+    if let Some(believed) = wanted.refundable
         && matches!(state.status(), PaymentStatus::Done | PaymentStatus::PartialCanceled)
         && believed != state.refundable()
     {
         return Err(about(Problem::of(Code::NotMatchesRefundableAmount)).with("refundableAmount", state.refundable()));
     }
     // A cancel that can't be told from one that is still at work: equal ones one after another are legitimate.
-    let again = !keyed && asked.refundable.is_none() && {
-        let amount = asked.amount;
+    let again = !keyed && wanted.refundable.is_none() && {
+        let amount = wanted.amount;
         state.cancels.iter().any(|cancel| {
             cancel.end.is_none()
-                && cancel.reason == asked.reason
+                && cancel.reason == wanted.reason
                 && amount.map_or(state.refundable() == 0, |amount| cancel.amount == amount)
         })
     };
@@ -243,7 +222,7 @@ fn decide(app: &App, payment: &Payment, asked: &Asked<'_>, keyed: bool) -> Resul
     {
         return Err(about(Problem::of(Code::ExceedMaxRefundDue)));
     }
-    state.cancelable(payment.tax_free, asked.amount, asked.tax_free).map_err(|why| match why {
+    state.cancelable(payment.tax_free, wanted.amount, wanted.tax_free).map_err(|why| match why {
         NotCancelable::NotPaid => about(Problem::of(Code::NotCancelablePayment)),
         NotCancelable::AllCanceled => about(Problem::of(Code::AlreadyCanceledPayment)),
         NotCancelable::TooMuch { refundable } => {

@@ -11,11 +11,12 @@ use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::money::Money;
 use naru_shared::domain::operation::OperationKind;
 use naru_shared::domain::payment::{Payment, Work};
-use naru_shared::store::{Advance, Clock, NewOperation, Place, Started};
+use naru_shared::store::{Place, Started};
 use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::queued::{Asked, Queued, queue};
 use crate::answer::{Accepted, Keyed, outcome, paid};
 use crate::app::App;
 use crate::auth::Merchant;
@@ -82,19 +83,19 @@ pub(super) async fn capture(
             join(&app, tenant, keyed.as_ref(), &payment, Started::Version(payment.version)).await?;
             return Ok(paid(&app, &payment, &context));
         }
-        // To miss nothing: watch, then read or accept.
-        let watching = app.hub.watch(payment.id);
-        let accepted = |operation, seen| Accepted { operation, key: &payment.key, order_id: &payment.order_id, seen };
         let open = state.capture.as_ref().and_then(|capture| capture.work.as_ref());
         if let Some(work) = open.filter(|work| work.status.is_unsettled()) {
+            // To miss nothing: watch, then read.
+            let watching = app.hub.watch(payment.id);
             join(&app, tenant, keyed.as_ref(), &payment, Started::Operation(work.id)).await?;
-            return outcome(&app, &context, prefer, watching, accepted(work.id, 0)).await;
+            let accepted = Accepted { operation: work.id, key: &payment.key, order_id: &payment.order_id, seen: 0 };
+            return outcome(&app, &context, prefer, watching, accepted).await;
         }
         let operation = OperationId(System.ordered());
         let work = Work::queued(operation, OperationKind::Capture);
         let event = PaymentEvent::CaptureQueued { work };
         // How much is bought is decided when it is: what is still to be cancelled before goes off.
-        let (Ok(next), Some(connector), Some(money)) = (
+        let (Ok(next), Some(connector), Some(amount)) = (
             state.on(&event),
             state.instrument().map(Instrument::connector),
             Money::new(state.balance(payment.total.amount()), payment.total.currency()),
@@ -103,33 +104,13 @@ pub(super) async fn capture(
                 .location(&app.payment_url(&payment.key))
                 .with("paymentStatus", state.status().as_str()));
         };
-        let trace_parent = context.trace.to_header();
-        let trace_id = context.trace.trace_hex();
-        let change = Advance {
-            payment: &payment,
-            next: &next,
-            event: &event,
-            clock: Clock::InTime,
-            operation: Some(NewOperation {
-                id: operation,
-                kind: OperationKind::Capture,
-                connector,
-                amount: money,
-                before: None,
-                trace_parent: &trace_parent,
-            }),
-            key: keyed.as_ref().map(|keyed| &*keyed.key),
-            trace_id: &trace_id,
-        };
-        match app.store.advance_payment(&change).await {
-            Ok(Some(advanced)) => {
-                if !state.is_busy() {
-                    app.hint(operation, connector, OperationKind::Capture, advanced.at, context.trace);
-                }
-                return outcome(&app, &context, prefer, watching, accepted(operation, advanced.version)).await;
+        let kind = OperationKind::Capture;
+        let asked = Asked { payment: &payment, event, next, operation, kind, connector, amount, before: None };
+        match queue(&app, &context, keyed.as_ref(), asked).await {
+            Ok(Queued::Accepted(watching, accepted)) => {
+                return outcome(&app, &context, prefer, watching, accepted).await;
             }
-            Ok(None) => {}
-            Err(error) if error.is_constraint("idempotency_keys_unique") => {}
+            Ok(Queued::Overtaken | Queued::KeyUsed) => {}
             Err(error) => return Err(refuse(error).location(&app.payment_url(&payment.key))),
         }
     }

@@ -8,11 +8,12 @@ use naru_shared::domain::id::OperationId;
 use naru_shared::domain::instrument::Instrument;
 use naru_shared::domain::operation::OperationKind;
 use naru_shared::domain::payment::{Payment, PaymentStatus, Work};
-use naru_shared::store::{Advance, Clock, NewOperation, Place, Started, StoreError};
+use naru_shared::store::{Place, Started, StoreError};
 use naru_shared::system::System;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::queued::{Asked, Queued, queue};
 use crate::answer::{Accepted, Keyed, money, outcome, paid};
 use crate::app::App;
 use crate::auth::Merchant;
@@ -145,16 +146,16 @@ async fn run(
         if payment.total.amount() != amount {
             return Err(Problem::because(Reason::AmountMismatch));
         }
-        // To miss nothing: watch, then read. What was read above may be old by now, but is never newer than this.
-        let watching = app.hub.watch(payment.id);
-        let accepted = |operation, seen| Accepted { operation, key: &payment.key, order_id, seen };
         if let Some(work) = approval_at_work(&payment) {
+            // To miss nothing: watch, then read. What was read above may be old by now, but is never newer than this.
+            let watching = app.hub.watch(payment.id);
             if let Some(keyed) = &keyed {
                 let joined = app.store.join_with_key(tenant, &keyed.key, payment.id, Started::Operation(work)).await;
                 joined.map_err(|error| refuse_order(app, order_id, error))?;
             }
             metrics::counter!("naru_confirms_joined_total").increment(1);
-            return outcome(app, context, prefer, watching, accepted(work, 0)).await;
+            let accepted = Accepted { operation: work, key: &payment.key, order_id, seen: 0 };
+            return outcome(app, context, prefer, watching, accepted).await;
         }
         refuse_unless_confirmable(app, &payment)?;
         let Some(connector) = payment.state.instrument().map(Instrument::connector) else {
@@ -169,37 +170,18 @@ async fn run(
         let Ok(next) = payment.state.on(&event) else {
             return Err(Problem::because(Reason::OutcomeOpen).location(&app.payment_url(&payment.key)));
         };
-        let trace_parent = context.trace.to_header();
-        let trace_id = context.trace.trace_hex();
-        let change = Advance {
-            payment: &payment,
-            next: &next,
-            event: &event,
-            clock: Clock::InTime,
-            operation: Some(NewOperation {
-                id: operation,
-                kind: OperationKind::Approve,
-                connector,
-                amount: payment.total,
-                before,
-                trace_parent: &trace_parent,
-            }),
-            key: keyed.as_ref().map(|keyed| &*keyed.key),
-            trace_id: &trace_id,
-        };
-        match app.store.advance_payment(&change).await {
-            Ok(Some(advanced)) => {
-                app.hint(operation, connector, OperationKind::Approve, advanced.at, context.trace);
-                return outcome(app, context, prefer, watching, accepted(operation, advanced.version)).await;
+        let (kind, amount) = (OperationKind::Approve, payment.total);
+        let asked = Asked { payment: &payment, event, next, operation, kind, connector, amount, before };
+        match queue(app, context, keyed.as_ref(), asked).await {
+            Ok(Queued::Accepted(watching, accepted)) => {
+                return outcome(app, context, prefer, watching, accepted).await;
             }
-            // Somebody moved it on, or its time ran out: look again.
-            Ok(None) => {
+            Ok(Queued::Overtaken) => {
                 if is_over(app, &payment).await? {
                     return Err(Problem::because(Reason::PaymentExpired));
                 }
             }
-            // The same request was faster: look again, at its key too.
-            Err(error) if error.is_constraint("idempotency_keys_unique") => {}
+            Ok(Queued::KeyUsed) => {}
             Err(StoreError::Constraint { constraint }) => {
                 tracing::error!(constraint, "a constraint refused a confirm");
                 return Err(Problem::because(Reason::InternalError));

@@ -11,6 +11,7 @@ mod events;
 mod find;
 mod key_in;
 mod list;
+mod queued;
 mod refund_account;
 mod timeline;
 mod transactions;

@@ -10,7 +10,7 @@ use naru_shared::domain::bank::Bank;
 use naru_shared::domain::event::PaymentEvent;
 use naru_shared::domain::id::{PayeeId, PaymentId};
 use naru_shared::domain::operation::OperationStatus;
-use naru_shared::domain::payment::{Payment, Work};
+use naru_shared::domain::payment::{Payment, PaymentState, Work};
 use naru_shared::domain::virtual_account::{AccountEvent, Payee};
 use naru_shared::secret::{Secret, TypedPayee};
 use naru_shared::store::{PayeeGiven, Place};
@@ -122,7 +122,7 @@ pub(super) async fn refund_account(
         return Ok(answer);
     }
     let payment = payment.ok_or_else(|| Problem::of(Code::NotFoundPayment))?;
-    match give(&app, &context, payment, &payee, keyed.as_ref()).await? {
+    match give(&app, &context, payment, &payee, keyed.as_ref(), |_| true).await? {
         Some(payment) => Ok(paid(&app, &payment, &context)),
         None => {
             // The same request was faster: its key tells.
@@ -134,13 +134,14 @@ pub(super) async fn refund_account(
 }
 
 /// Keeps an account for the deposits of a payment, and sends the returns back to work that waited for it. Nothing when the
-/// request's key was used meanwhile.
+/// request's key was used meanwhile, or it does not stand any more as it has to for that.
 pub(super) async fn give(
     app: &App,
     context: &RequestContext,
     mut payment: Payment,
     payee: &TypedPayee,
     keyed: Option<&Keyed>,
+    stands: impl Fn(&PaymentState) -> bool,
 ) -> Result<Option<Payment>, Problem> {
     let began = System.monotonic();
     let id = PayeeId(System.ordered());
@@ -148,6 +149,9 @@ pub(super) async fn give(
     let event = PaymentEvent::Account(AccountEvent::PayeeGiven { payee: payee.shown(id) });
     let trace_id = context.trace.trace_hex();
     while System.monotonic().duration_since(began) < RACE_FOR {
+        if !stands(&payment.state) {
+            return Ok(None);
+        }
         let Ok(next) = payment.state.on(&event) else {
             return Err(Problem::because(Reason::NotAVirtualAccount)
                 .location(&app.payment_url(&payment.key))

@@ -198,6 +198,11 @@ async fn say(
             "아직 결과를 조회할 수 있는 요청이 있습니다. 먼저 재시도하세요.",
             "A call for it has no outcome yet, which can still be asked. Replay the letter first.",
         )),
+        Ok(Heeded::Busy) => Err(refused(
+            Reason::StillOpen,
+            "이 결제의 다른 작업이 진행 중입니다. 끝난 뒤에 다시 시도하세요.",
+            "Other work of its payment is under way. Wait until that has ended, and say it again.",
+        )),
         Ok(Heeded::NothingToDo) => Err(not_given_up()),
         Err(error) if error.is_constraint("operator_words_transaction") => Err(refused(
             Reason::TransactionTaken,

@@ -177,9 +177,9 @@ reasons! {
     NotReplayable = "NOT_REPLAYABLE", InvalidRequest, 409, NotMoved, false,
         "The dead letter can't be replayed: its operation is settled or at work, or the message names none. Of an account that was opened no case is open that a look could close. For operators.";
     NotGivenUp = "NOT_GIVEN_UP", InvalidRequest, 409, NotMoved, false,
-        "The letter's operation is no change of a payment that was given up, or the payment takes no such end of it any more; the return of a deposit is never released, nor are the cases of an account. For operators.";
+        "The letter's operation is no change of a payment that was given up or was done for another amount, or the payment takes no such end of it any more; the return of a deposit is never released, nor are the cases of an account. For operators.";
     StillOpen = "STILL_OPEN", InvalidRequest, 409, NotMoved, false,
-        "What came of a call for the operation can still be asked: replay the letter, which asks. For operators.";
+        "What came of a call for the operation can still be asked: replay the letter, which asks. Or other work of its payment is under way: wait for that. For operators.";
     TransactionTaken = "TRANSACTION_TAKEN", InvalidRequest, 409, NotMoved, false,
         "That transaction of the acquirer stands for another operation already. For operators.";
     RateLimited = "RATE_LIMITED", CommonError, 429, NotMoved, true,

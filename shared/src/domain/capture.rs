@@ -119,7 +119,8 @@ impl PaymentState {
                 capture.work.take_if(|work| work.id == *operation)?;
             }
             E::CaptureFailed { operation, failure, at } => {
-                let again = !self.is_last_try_to_capture() && !matches!(self.stage, Stage::Canceled { .. });
+                let over = matches!(self.stage, Stage::Canceled { .. }) || self.is_captured();
+                let again = !self.is_last_try_to_capture() && !over;
                 let capture = self.capture.as_mut()?;
                 capture.work.take_if(|work| work.id == *operation)?;
                 capture.failure = Some(failure.clone());

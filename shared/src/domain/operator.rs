@@ -8,7 +8,7 @@ use super::change::{call_for, made, not_made};
 use super::event::PaymentEvent;
 use super::failure::{Failure, FailureCode, FailureReason};
 use super::operation::{LetterOwed, LetterReason, Operation, OperationKind, OperationResult, OperationStatus};
-use super::payment::{MoneyState, Payment};
+use super::payment::{MoneyState, Payment, Stage};
 use crate::words::words;
 
 words! {
@@ -38,9 +38,15 @@ pub fn is_of_another_amount(operation: &Operation) -> bool {
 }
 
 /// What an operator's word about this operation comes to; nothing when it is no change that was given up or was done for another
-/// amount, or its payment does not take it. A deposit that goes back is owed to whoever paid it in, so its return is not released: it is done, or tried again.
+/// amount, or its payment does not take it. `refund_sent`: whether a refund was ever sent for it. `refund_sent`: whether one was ever sent for it. A deposit that goes back is owed to whoever paid it in, so its return is not released: it is done, or tried again.
 #[must_use]
-pub fn spoken(operation: &Operation, payment: &Payment, word: OperatorWord, now: OffsetDateTime) -> Option<Spoken> {
+pub fn spoken(
+    operation: &Operation,
+    payment: &Payment,
+    word: OperatorWord,
+    refund_sent: bool,
+    now: OffsetDateTime,
+) -> Option<Spoken> {
     let is_open = operation.status == OperationStatus::Dead || is_of_another_amount(operation);
     if !is_open || !operation.kind.is_change() {
         return None;
@@ -53,10 +59,16 @@ pub fn spoken(operation: &Operation, payment: &Payment, word: OperatorWord, now:
             return None;
         }
         OperatorWord::Settled => {
-            let call: Call = call_for(operation, payment);
+            // What was sent as a refund went out of a deposit, though that is there no more.
+            let lapsed = matches!(payment.state.stage, Stage::WaitingForDeposit { lapsed: Some(_), .. });
+            let call = if refund_sent && lapsed { Call::Refund } else { call_for(operation, payment) };
             Spoken { event: made(operation, payment, call, now), result: OperationResult::Succeeded }
         }
         OperatorWord::Released if operation.kind == OperationKind::ReturnDeposit => return None,
+        // It is bought: a replay ends it.
+        OperatorWord::Released if operation.kind == OperationKind::Capture && payment.state.is_captured() => {
+            return None;
+        }
         OperatorWord::Released => {
             let code = match operation.kind {
                 OperationKind::Capture => FailureCode::ProviderError,

@@ -122,6 +122,9 @@ pub struct Deposit {
     /// Why it can't be taken, if it can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<NotTaken>,
+    /// Whether it paid the payment, until its payer's bank took it back at the latest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paid: bool,
     /// The operation that returns it, until it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
@@ -349,7 +352,7 @@ impl PaymentState {
     /// The deposit that paid it until the payer's bank took it back, if none pays it now: what is refunded all the same went twice.
     #[must_use]
     pub fn lapsed_deposit(&self) -> Option<&Deposit> {
-        let lapsed = |deposit: &&Deposit| deposit.standing == DepositStanding::TakenBack && deposit.because.is_none();
+        let lapsed = |deposit: &&Deposit| deposit.standing == DepositStanding::TakenBack && deposit.paid;
         if self.taken_deposit().is_some() { None } else { self.deposits.iter().rev().find(lapsed) }
     }
 

@@ -188,7 +188,7 @@ impl Store {
         why: &str,
     ) -> Result<bool, StoreError> {
         let (mut conn, detail) = (self.conn().await?, json!({ "why": why }));
-        answered!(conn, open_case(&mut conn, account, about, kind, &detail), StoreError::write)
+        answered!(conn, open_case(&mut conn, account, about, kind, &detail, false), StoreError::write)
     }
 
     /// Closes the cases about an account of which a look has shown that there is nothing to see to any more.
@@ -218,19 +218,20 @@ pub(super) async fn went_twice(
 ) -> Result<(), StoreError> {
     let Some(deposit) = standing.went_twice(event) else { return Ok(()) };
     let detail = json!({ "found": event.name() });
-    let opened = open_case(conn, &deposit.reference, &deposit.key, CaseKind::BooksDisagree, &detail).await;
+    let opened = open_case(conn, &deposit.reference, &deposit.key, CaseKind::BooksDisagree, &detail, true).await;
     opened.map(|_| ()).map_err(StoreError::write)
 }
 
 /// Opens a case of the operation that had an account opened, once, with a letter that asks for a person. One that was closed is
 /// open again if it is about the account, for then a look has closed it or would find nothing; about a deposit there is no more to
-/// find than what a person was told. Returns whether it is a new one.
+/// find than what a person was told, unless something new has `happened` to it. Returns whether it is a new one.
 async fn open_case(
     conn: Conn<'_>,
     account: &Reference,
     about: &str,
     kind: CaseKind,
     detail: &Value,
+    happened: bool,
 ) -> Result<bool, sqlx::Error> {
     let reason = match kind {
         CaseKind::BooksDisagree => LetterReason::BooksDisagree,
@@ -245,7 +246,7 @@ async fn open_case(
             from operations o where o.id = (select operation_id from attempts
                 where reference = $1 and call = 'issue' order by sent_at limit 1)
             on conflict on constraint cases_once do update set closed_at = null
-                where cases.closed_at is not null and cases.reference = $1 returning operation_id
+                where cases.closed_at is not null and (cases.reference = $1 or $6) returning operation_id
         ), letter as (
             -- Nobody claims it any more: its fence says which letter this is.
             update operations o set fence = o.fence + 1, letter = 'needs_person', letter_reason = $5,
@@ -259,6 +260,7 @@ async fn open_case(
         kind.as_str(),
         detail,
         reason.as_str(),
+        happened,
     )
     .fetch_one(conn)
     .await

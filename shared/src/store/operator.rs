@@ -47,8 +47,10 @@ pub enum Heeded {
         /// At that version.
         state: Box<PaymentState>,
     },
-    /// A call of it is open: what came of that can still be asked. Or other work of its payment is under way, and comes first.
+    /// A call of it is open: what came of that can still be asked.
     StillOpen,
+    /// Other work of its payment is under way, and what comes of that is decided on the payment as it stands.
+    Busy,
     /// It is no change that was given up and has no such case, or the payment does not take it.
     NothingToDo,
 }
@@ -150,7 +152,8 @@ async fn heed_in(
     let state = sqlx::query!(
         r#"select status, exists (
             select 1 from attempts a where a.operation_id = o.id and a.call not in ('inquire', 'net_cancel')
-                and a.resolution is null) as "open!"
+                and a.resolution is null) as "open!",
+            exists (select 1 from attempts a where a.operation_id = o.id and a.call = 'refund') as "refund_sent!"
         from operations o where id = $1 for update"#,
         operation.id.0,
     )
@@ -163,13 +166,15 @@ async fn heed_in(
     if operation.kind == OperationKind::IssueAccount {
         return deal_with(conn, said, operation, payment).await.map(Some);
     }
-    let Some(Spoken { event, result }) = spoken(operation, payment, said.word, row.now) else {
+    let Some(Spoken { event, result }) = spoken(operation, payment, said.word, state.refund_sent, row.now) else {
         return Ok(Some(Heeded::NothingToDo));
     };
-    // What is at the acquirer for the same payment is decided by how that stands now.
     let of_another_amount = is_of_another_amount(operation);
-    if !of_another_amount && (state.open || payment.state.is_busy()) {
+    if !of_another_amount && state.open {
         return Ok(Some(Heeded::StillOpen));
+    }
+    if !of_another_amount && payment.state.is_busy() {
+        return Ok(Some(Heeded::Busy));
     }
     let Ok(next) = payment.state.on(&event) else { return Ok(Some(Heeded::NothingToDo)) };
     let version = move_payment(&mut *conn, payment.id, &next, &event, said.trace_id).await?;
@@ -262,7 +267,7 @@ async fn write_down(conn: Conn<'_>, said: &Said<'_>, payment: &Payment, version:
         ), disputed as (
             update cases c set closed_at = now() from operations o
             where o.id = $1 and c.operation_id = o.id and c.closed_at is null
-                and (c.kind = 'books_disagree' or o.kind = 'issue_account')
+                and (c.kind in ('books_disagree', 'amount_mismatch') or o.kind = 'issue_account')
         )
         insert into audit_log (merchant_id, mode, action, subject, address, trace_id)
         values ($8, $9, 'operation.' || $2, $1::text, $10, $11)"#,

@@ -106,7 +106,7 @@ impl Row {
 }
 
 impl Store {
-    /// A merchant's transactions, the oldest first: the postings that change what we owe it, once they are [`SHOWN_AFTER`] old.
+    /// A merchant's transactions, the oldest first: the postings that change what we owe it, once they are ten seconds old.
     ///
     /// # Errors
     /// When Postgres can't be asked.

@@ -10,11 +10,12 @@ use crate::house::{House, TRACE};
 const ROWS: u32 = 50_000;
 
 /// The statements, by words that only they have, and the tables that they must not read through.
-const STATEMENTS: [(&str, &str, &[&str]); 16] = [
+const STATEMENTS: [(&str, &str, &[&str]); 17] = [
     ("claim", "as w(id, attempt, reference, early_ms, again)", &["operations", "payments", "attempts"]),
     ("record_batch", "as i(operation, fence, next,", &["operations", "payments", "attempts", "payment_events"]),
     ("sweep", "order by o.nudge_at limit", &["operations"]),
     ("overdue", r#"select count(*) as "rows!" from operations"#, &["operations"]),
+    ("backlog", "select connector, payment_id from operations", &["operations", "payments"]),
     ("orphans", "from workers k join operations o on o.owner", &["operations"]),
     ("versions", "select id, version from payments where id = any", &["payments"]),
     ("count_against", "insert into rate_limits as l", &["rate_limits"]),

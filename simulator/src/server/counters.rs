@@ -59,7 +59,7 @@ fn carriers() -> Router<Arc<Desk>> {
 
 fn points() -> Router<Arc<Desk>> {
     charges(Method::Points)
-        .route("/members", post(register_member))
+        .route("/members", post(|desk, by, trace, body| register_member(Method::Points, desk, by, trace, body)))
         .route("/members/{token}", get(balance))
         .route("/cancels", post(|desk, by, trace, body| change(Method::Points, Call::Cancel, desk, by, trace, body)))
         .route("/refunds", post(|desk, by, trace, body| change(Method::Points, Call::Refund, desk, by, trace, body)))
@@ -116,6 +116,7 @@ async fn register_account(
 
 /// `POST /points/v1/members`. The membership's number and password are gone when this has returned.
 async fn register_member(
+    method: Method,
     State(desk): At,
     ConnectInfo(line): By,
     Trace(trace): Trace,
@@ -125,7 +126,7 @@ async fn register_member(
     let merchant_id = presented.merchant_id.clone();
     drop(presented);
     let register = Register { token: new_id("mem")?, merchant_id, known };
-    desk.take(Ask { method: Method::Points, request: Request::Register(register) }, trace, line).await
+    desk.take(Ask { method, request: Request::Register(register) }, trace, line).await
 }
 
 /// `GET /points/v1/members/{token}`

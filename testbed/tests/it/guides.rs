@@ -74,7 +74,7 @@ async fn follow(gateway: &Gateway, guide: &str, environment: &[(&str, &str)]) ->
 }
 
 /// The page of each method, which goes on in the shell of the guide.
-const METHODS: [(Connector, &str); 5] = [
+const METHODS: &[(Connector, &str)] = &[
     (Connector::Card, include_str!("../../../docs/methods/card.md")),
     (Connector::Transfer, include_str!("../../../docs/methods/transfer.md")),
     (Connector::VirtualAccount, include_str!("../../../docs/methods/virtual_account.md")),

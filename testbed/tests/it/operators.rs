@@ -260,6 +260,9 @@ async fn what_was_done_for_another_amount_is_ended_by_a_person() {
     })
     .await;
     assert_eq!(settled.expecting(200).text("word"), "settled");
+    let open = "select count(*) from cases where closed_at is null";
+    let open: i64 = sqlx::query_scalar(open).fetch_one(gateway.db()).await.expect("Postgres answers");
+    assert_eq!(open, 0, "its case is over, too");
     let is_over = |read: &Answer| read.text("cancels.1.cancelStatus") == "DONE";
     let over = until(&gateway, &key, "what waited is done", SOON, is_over).await;
     assert_eq!((over.text("cancels.0.cancelStatus"), over.number("balanceAmount")), ("DONE", 5_000), "{over:?}");

@@ -89,7 +89,6 @@ async fn must_not_19_know_streams_of_one_process_only() {
     gateway.check().await;
 }
 
-/// The JSON list and the stream are doors to one log.
 /// Whoever stole a key must not go on listening when it is revoked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_ends_with_the_key_that_opened_it() {
@@ -107,6 +106,7 @@ async fn a_stream_ends_with_the_key_that_opened_it() {
     assert!(page.is_open(), "the payer's page is no business of the key's");
 }
 
+/// The JSON list and the stream are doors to one log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_says_what_the_stream_said() {
     let gateway = Gateway::start().await;

@@ -35,6 +35,11 @@ async fn what_came_and_what_went_back() {
     let refunded = shop.cancel(first.payment_key()).await.expecting(200);
     let _ = shop.key_in(&Payment::of(10_000).card("decline_51")).await.expecting_problem(403, "REJECT_CARD_PAYMENT");
 
+    // What is not old enough could still be overtaken.
+    let fresh = listed(shop, ALWAYS).await.expecting(200);
+    let old = "select count(*) from postings where posted_at < now() - interval '10 seconds'";
+    let old: i64 = sqlx::query_scalar(old).fetch_one(gateway.db()).await.expect("Postgres answers");
+    assert!(each(&fresh, "amount").len() <= usize::try_from(old).expect("a count"), "{fresh:?}");
     later(shop).await;
     let all = listed(shop, ALWAYS).await.expecting(200);
     assert_eq!(each(&all, "amount"), [10_000, 4_900, -4_000, -6_000], "{all:?}");

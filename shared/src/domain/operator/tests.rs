@@ -20,7 +20,9 @@ fn dead(standing: &str) -> (Operation, Payment) {
 
 fn told(standing: &str, word: OperatorWord) -> String {
     let (operation, payment) = dead(standing);
-    let Some(Spoken { event, result }) = spoken(&operation, &payment, word, START) else { return "nothing".into() };
+    let Some(Spoken { event, result }) = spoken(&operation, &payment, word, false, START) else {
+        return "nothing".into();
+    };
     let after = payment.state.on(&event).unwrap();
     let posted = posting(&payment, &event).map_or("", |posting| posting.kind.as_str());
     let ended = match result {
@@ -60,7 +62,7 @@ fn the_acquirers_books_are_not_doubted_any_more_once_somebody_has_said_how_it_is
     payment.state.disputed = vec![operation.id];
     payment.state.money_state = MoneyState::Unknown;
     for word in [OperatorWord::Settled, OperatorWord::Released] {
-        let spoken = spoken(&operation, &payment, word, START).unwrap();
+        let spoken = spoken(&operation, &payment, word, false, START).unwrap();
         let after = payment.state.on(&spoken.event).unwrap();
         assert_eq!((after.disputed.len(), after.money_state), (0, MoneyState::Moved), "{word:?}");
     }
@@ -71,8 +73,19 @@ fn what_was_bought_meanwhile_is_a_refund() {
     let (operation, mut payment) = dead("done, cancel dead");
     let found = PaymentEvent::Captured { operation: None, at: START };
     payment.state = payment.state.on(&found).unwrap();
-    let spoken = spoken(&operation, &payment, OperatorWord::Settled, START).unwrap();
+    let spoken = spoken(&operation, &payment, OperatorWord::Settled, false, START).unwrap();
     assert_eq!(posting(&payment, &spoken.event).unwrap().kind, TransactionKind::Refund);
+}
+
+/// A slip that was found bought is bought: nobody's word makes upkeep ask for it again.
+#[test]
+fn a_capture_of_what_was_found_captured_is_not_released() {
+    let (operation, mut payment) = dead("done, capture dead");
+    let found = PaymentEvent::Captured { operation: None, at: START };
+    payment.state = payment.state.on(&found).unwrap();
+    assert_eq!(spoken(&operation, &payment, OperatorWord::Released, false, START), None);
+    let settled = spoken(&operation, &payment, OperatorWord::Settled, false, START).unwrap();
+    assert_eq!(settled.event.name(), "capture.done");
 }
 
 #[test]
@@ -81,7 +94,7 @@ fn only_changes_that_were_given_up() {
     for kind in K::ALL {
         for status in OperationStatus::ALL {
             let other = Operation { kind: *kind, status: *status, ..operation.clone() };
-            let heeded = spoken(&other, &payment, OperatorWord::Settled, START).is_some();
+            let heeded = spoken(&other, &payment, OperatorWord::Settled, false, START).is_some();
             assert_eq!(heeded, *kind == K::Cancel && *status == OperationStatus::Dead, "{kind:?} {status:?}");
         }
     }

@@ -207,6 +207,7 @@ impl PaymentState {
             deposited_at: found.at,
             standing,
             because,
+            paid: standing == DepositStanding::Taken,
             work: owed.then(|| Work::queued(fresh, OperationKind::ReturnDeposit)),
             lost: 0,
         };

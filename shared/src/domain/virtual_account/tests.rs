@@ -57,6 +57,7 @@ fn deposit(key: &str, amount: i64, standing: DepositStanding) -> Deposit {
         deposited_at: START,
         standing,
         because: owed.then_some(NotTaken::Short),
+        paid: standing == DepositStanding::Taken,
         work: owed.then(|| later(40, OperationKind::ReturnDeposit, S::Queued)),
         lost: 0,
     }

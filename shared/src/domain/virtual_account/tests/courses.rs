@@ -192,9 +192,9 @@ fn a_return_that_was_settled_after_its_deposit_was_taken_back_went_twice() {
     let mut claimed = return_of_what_is_gone();
     claimed.operation.status = S::Dead;
     let Claimed { operation, payment, .. } = &claimed;
-    let settled = spoken(operation, payment, OperatorWord::Settled, START).unwrap();
+    let settled = spoken(operation, payment, OperatorWord::Settled, false, START).unwrap();
     assert!(payment.state.went_twice(&settled.event).is_some());
-    assert_eq!(spoken(operation, payment, OperatorWord::Released, START), None);
+    assert_eq!(spoken(operation, payment, OperatorWord::Released, false, START), None);
 }
 
 #[test]
@@ -216,5 +216,18 @@ fn a_refund_that_is_heard_of_after_its_deposit_was_taken_back_is_booked() {
         assert_eq!((booked.status(), booked.deposits[0].lost, booked.reserved), (status, amount, 0));
         // An account that was closed gave nothing back.
         assert!(waits.went_twice(&done(CancelKind::Cancel)).is_none());
+    }
+}
+
+/// A refund that was given up, and which the bank's people say they made: it is no closing, though the payment waits again.
+#[test]
+fn a_refund_that_was_settled_after_its_deposit_was_taken_back_is_no_closing() {
+    let mut claimed = refund_of(after(&refunding(), AccountEvent::TakenBack { key: "d1".into() }), 0);
+    claimed.operation.status = S::Dead;
+    let Claimed { operation, payment, .. } = &claimed;
+    for (refund_sent, kind) in [(true, Some(TransactionKind::Refund)), (false, None)] {
+        let settled = spoken(operation, payment, OperatorWord::Settled, refund_sent, START).unwrap();
+        assert_eq!(posting(payment, &settled.event).map(|posting| posting.kind), kind);
+        assert_eq!(payment.state.went_twice(&settled.event).is_some(), refund_sent);
     }
 }

@@ -88,7 +88,7 @@ impl Counter {
         let rows = sqlx::query_as(
             "select left(regexp_replace(query, '\\s+', ' ', 'g'), 300), calls::float8, total_exec_time, rows::float8
             from pg_stat_statements s join pg_roles r on r.oid = s.userid join pg_database d on d.oid = s.dbid
-            where r.rolname = 'naru' and d.datname = 'naru' and s.toplevel order by total_exec_time desc limit $1",
+            where r.rolname like 'naru%' and d.datname = 'naru' and s.toplevel order by total_exec_time desc limit $1",
         );
         let rows: Vec<(String, f64, f64, f64)> = rows.bind(limit).fetch_all(&self.admin).await.map_err(failed)?;
         sqlx::raw_sql("select pg_stat_statements_reset()").execute(&self.admin).await.map_err(failed)?;
@@ -105,7 +105,7 @@ impl Counter {
             .map_err(failed)?;
         let statements: i64 = sqlx::query_scalar(
             "select coalesce(sum(calls), 0)::bigint from pg_stat_statements s join pg_roles r on r.oid = s.userid
-            where r.rolname = 'naru' and s.toplevel",
+            where r.rolname like 'naru%' and s.toplevel",
         )
         .fetch_one(&self.admin)
         .await
