@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use lapin::{
     Channel, Connection, ErrorKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable, ShortString},
 };
 
@@ -133,6 +134,10 @@ fn refusal(kind: &'static str, name: &str, error: &lapin::Error) -> DeclareError
     };
     let name = name.to_owned();
     let detail = refusal.get_message().to_string();
+    // It is there, and the node that keeps it is not, or has not begun to: what is declared anew is never missing.
+    if *refusal.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) {
+        return DeclareError::Unreachable(detail);
+    }
     match inequivalent_argument(&detail) {
         Some(argument) => DeclareError::Mismatch { kind, name, argument: argument.to_owned(), detail },
         None => DeclareError::Refused { kind, name, detail },

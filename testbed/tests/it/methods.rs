@@ -509,7 +509,11 @@ async fn one_acquirer_that_is_down_holds_up_no_other() {
         herd.push((payment, key));
     }
     eventually("the bank is left alone", SOON, async || {
-        gateway.worker().counted("naru_worker_breaker_open{connector=\"transfer\"}").await.filter(|open| *open == 1)
+        gateway
+            .worker()
+            .counted("naru_worker_breaker_open{connector=\"transfer\",mode=\"test\"}")
+            .await
+            .filter(|open| *open == 1)
     })
     .await;
     for means in [Means::mobile("approve"), Means::points("approve")] {
