@@ -30,7 +30,7 @@ alter table operations
 alter table operations add column look_count integer not null default 0;
 
 -- What payers wait for, as admission counts it every second.
-create index operations_awaited on operations (connector, payment_id)
+create index operations_awaited on operations (nudge_at)
     where nudge_at is not null and kind in ('approve', 'issue_account') and status in ('queued', 'processing', 'waiting');
 
 alter table attempts

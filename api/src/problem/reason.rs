@@ -101,7 +101,7 @@ reasons! {
     TaxFreeDoesNotFit = "TAX_FREE_DOES_NOT_FIT", InvalidRequest, 400, NotMoved, false,
         "So much of the cancel can't be free of tax, as the rest of the payment stands: from `taxFreeAmountMin` to `taxFreeAmountMax`. Leave `taxFreeAmount` out, and as little as is possible is.";
     TooManyCancels = "TOO_MANY_CANCELS", NotCancelablePayment, 403, NotMoved, false,
-        "The payment was cancelled in a hundred parts already.";
+        "The payment was cancelled in a hundred parts already. Refused cancels don't count; the oldest of them drop out of `cancels` when there are a hundred.";
     NotCapturable = "NOT_CAPTURABLE", InvalidRequest, 400, NotMoved, false,
         "There is nothing to capture: the payment is not paid, or all of it was cancelled, or what it was paid with has no capture; or an earlier capture was given up, and its letter waits for an operator.";
     EmailTaken = "EMAIL_TAKEN", InvalidRequest, 409, NotMoved, false,
@@ -197,7 +197,7 @@ reasons! {
     CommitUnknown = "COMMIT_UNKNOWN", FailedPaymentInternalSystemProcessing, 503, Unknown, false,
         "The database's answer to the commit was lost: the request is accepted, or it is not. Query the payment by order id, or send the same request with the same `Idempotency-Key`.";
     OutcomeOpen = "OUTCOME_OPEN", FailedPaymentInternalSystemProcessing, 504, Unknown, false,
-        "The payment was accepted and its outcome was still open, or could not be read, when the time to wait was over. Send `Prefer: wait=N` or `respond-async` if you would rather have `202` with the payment.";
+        "The payment was accepted and its outcome was still open, or could not be read, when the time to wait was over; or it was given up and a person looks into it. Send `Prefer: wait=N` or `respond-async` if you would rather have `202` with the payment.";
     AcquirerUnavailable = "ACQUIRER_UNAVAILABLE", FailedCardCompanyResponse, 503, NotMoved, true,
         "The card could not be registered, because the card company did not answer in time. No payment was asked for.";
 }

@@ -38,7 +38,8 @@ pub fn is_of_another_amount(operation: &Operation) -> bool {
 }
 
 /// What an operator's word about this operation comes to; nothing when it is no change that was given up or was done for another
-/// amount, or its payment does not take it. `refund_sent`: whether a refund was ever sent for it. `refund_sent`: whether one was ever sent for it. A deposit that goes back is owed to whoever paid it in, so its return is not released: it is done, or tried again.
+/// amount, or its payment does not take it. `refund_sent`: whether what was sent for it last is a refund. A deposit
+/// that goes back is owed to whoever paid it in, so its return is not released: it is done, or tried again.
 #[must_use]
 pub fn spoken(
     operation: &Operation,

@@ -159,7 +159,7 @@ impl Store {
             self,
             sqlx::query!(
                 r#"with settled as (
-                    select d.id, d.operation_id from dead_letters d join operations o on o.id = d.operation_id
+                    select d.id, d.operation_id, o.kind from dead_letters d join operations o on o.id = d.operation_id
                     where d.resolved_at is null and d.kind in ('replayable', 'needs_person')
                         and o.status in ('succeeded', 'failed')
                         and not (o.kind = 'issue_account' and exists (select from cases c
@@ -167,7 +167,8 @@ impl Store {
                     limit $1
                 ), agreed as (
                     update cases c set closed_at = now() from settled s
-                    where c.operation_id = s.operation_id and c.kind = 'books_disagree' and c.closed_at is null
+                    where c.operation_id = s.operation_id and c.closed_at is null
+                        and (c.kind = 'books_disagree' or (c.kind = 'amount_mismatch' and s.kind <> 'approve'))
                 )
                 update dead_letters set resolved_at = now(), resolution = 'settled' where id in (select id from settled)"#,
                 limit,

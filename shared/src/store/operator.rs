@@ -153,7 +153,9 @@ async fn heed_in(
         r#"select status, exists (
             select 1 from attempts a where a.operation_id = o.id and a.call not in ('inquire', 'net_cancel')
                 and a.resolution is null) as "open!",
-            exists (select 1 from attempts a where a.operation_id = o.id and a.call = 'refund') as "refund_sent!"
+            coalesce((select a.call = 'refund' from attempts a
+                where a.operation_id = o.id and a.call not in ('inquire', 'net_cancel')
+                order by a.sent_at desc limit 1), false) as "refund_sent!"
         from operations o where id = $1 for update"#,
         operation.id.0,
     )

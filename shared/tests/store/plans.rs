@@ -112,6 +112,17 @@ async fn what_runs_all_the_time_goes_by_index() {
             }
         }
     }
+    // A night of captures that wait is passed over by what counts those whom a payer waits for.
+    house
+        .run(
+            "update operations set kind = 'capture', status = 'queued', result = null, result_version = null, settled_at = null,
+                nudge_at = now() where id in (select id from operations where nudge_at is null order by id limit 20000)",
+        )
+        .await;
+    house.run("analyze operations").await;
+    let rows = sqlx::raw_sql("explain (costs off) execute backlog(10)").fetch_all(&mut *conn).await.unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert!(plan.iter().any(|line| line.contains("operations_awaited")), "{}", plan.join("\n"));
     drop(conn);
     assert!(through.is_empty(), "{}", through.join("\n\n"));
     house.leave().await;

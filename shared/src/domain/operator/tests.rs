@@ -84,6 +84,9 @@ fn a_capture_of_what_was_found_captured_is_not_released() {
     let found = PaymentEvent::Captured { operation: None, at: START };
     payment.state = payment.state.on(&found).unwrap();
     assert_eq!(spoken(&operation, &payment, OperatorWord::Released, false, START), None);
+    let failure = Failure::declined(FailureCode::ProviderError, "05");
+    let failed = PaymentEvent::CaptureFailed { operation: operation.id, failure, at: START };
+    assert_eq!(payment.state.on(&failed).unwrap().capture_at(), None, "nor does a refusal");
     let settled = spoken(&operation, &payment, OperatorWord::Settled, false, START).unwrap();
     assert_eq!(settled.event.name(), "capture.done");
 }

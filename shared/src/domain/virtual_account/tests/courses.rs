@@ -231,3 +231,11 @@ fn a_refund_that_was_settled_after_its_deposit_was_taken_back_is_no_closing() {
         assert_eq!(payment.state.went_twice(&settled.event).is_some(), refund_sent);
     }
 }
+
+/// Another deposit that came and was taken back between two looks never paid it.
+#[test]
+fn what_never_paid_is_not_what_was_refunded() {
+    let waits = after(&refunding(), AccountEvent::TakenBack { key: "d1".into() });
+    let waits = after(&waits, deposited("d2", ASKED, DepositStanding::TakenBack));
+    assert_eq!(waits.lapsed_deposit().map(|deposit| &*deposit.key), Some("d1"));
+}
