@@ -368,7 +368,6 @@ async fn a_reversal_that_does_not_end_holds_up_nothing() {
     let captured = gateway.shop.capture(key).await.expecting(200);
     assert_eq!((captured.text("card.acquireStatus"), captured.text("moneyState")), ("COMPLETED", "UNKNOWN"));
     assert_eq!(captured.text("operation.type"), "net_cancel", "it still goes on");
-    gateway.bank.clear_scripts().await;
     let letter = eventually("there is a letter", SOON, async || {
         let letters = gateway.operator.letters().await.expecting(200);
         let letter = letters.at("data").as_array().into_iter().flatten().find(|letter| letter["paymentKey"] == **key);
@@ -376,6 +375,15 @@ async fn a_reversal_that_does_not_end_holds_up_nothing() {
     })
     .await;
     assert_eq!(letter.1, "NET_CANCEL_REFUSED");
+    // It would be asked about by itself, too: not for an hour.
+    let later =
+        "update operations set due_at = now() + interval '1 hour' where kind = 'net_cancel' and status = 'unknown'";
+    eventually("nobody asks at the moment", SOON, async || {
+        let moved = sqlx::query(later).execute(gateway.db()).await.expect("Postgres answers");
+        (moved.rows_affected() == 1).then_some(())
+    })
+    .await;
+    gateway.bank.clear_scripts().await;
     eventually("it is asked again at once", SOON, async || {
         (gateway.operator.replay(&letter.0).await.status == 200).then_some(())
     })
