@@ -175,8 +175,8 @@ impl Rates {
         self.give_back(rate, &self.at(address)).await;
     }
 
-    /// Lets a card be registered for somebody at an address, unless too many were declined there of late in that world. It counts as declined
-    /// until it is judged, and then only if it was: at once no more are under way than may still be declined, whichever
+    /// Lets a card be registered for somebody at an address, unless too many were declined there of late in that world. It counts
+    /// as declined until it is judged, and then only if it was: at once no more are under way than may still be declined, whichever
     /// instance they come to. Whoever comes on top of that waits for a turn.
     ///
     /// # Errors

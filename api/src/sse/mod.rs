@@ -88,7 +88,8 @@ pub fn stream(app: App, payment: Payment, watcher: Watcher, last: Option<i64>, l
     response
 }
 
-/// Ends when the key with which a stream was opened is good no more. A checkout token outlives what it is about.
+/// Ends when the key with which a stream was opened is good no more. A checkout token is good until the payment's course is over, and
+/// the stream ends with that anyway.
 async fn locked_out(app: &App, watcher: &Watcher) {
     let Watcher::Merchant { key, .. } = watcher else { return std::future::pending().await };
     loop {

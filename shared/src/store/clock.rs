@@ -35,7 +35,8 @@ impl Store {
     }
 
     /// Sets a merchant's clock to a time, if one is given, and then forward by so much, and if that moves it, has all
-    /// accounts of its payers looked at, whose due time may have come; nothing when it is past that time already. Two at once add up; of two that name a time, one that comes second and names the earlier is refused.
+    /// accounts of its payers looked at, whose due time may have come; nothing when it is past that time already. Two at once add up; of two
+    /// that name a time, one that comes second and names the earlier is refused.
     ///
     /// # Errors
     /// [`StoreError::Constraint`] `merchant_clocks_bounds` when it would be too far ahead, `merchant_clocks_sandbox_only` in

@@ -65,8 +65,8 @@ pub struct FoundOut<'a> {
 
 impl Store {
     /// Moves a payment one version on by what was found in an account: the change, its event, the deposit, its posting, the
-    /// operation it owes and a person's case should a deposit have gone twice, in one statement. Returns the version; nothing when the payment no longer stands as it was
-    /// read: read again, look again.
+    /// operation it owes and a person's case should a deposit have gone twice, in one statement. Returns the version;
+    /// nothing when the payment no longer stands as it was read: read again, look again.
     ///
     /// # Errors
     /// [`StoreError::Constraint`] `deposits_pkey` when that was recorded before; [`StoreError::Unavailable`] says whether it may
